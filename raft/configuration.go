@@ -1,0 +1,62 @@
+package raft
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Member is one server of a configuration, named by id and incarnation: an id alone could be a wiped disk's.
+type Member struct {
+	ID          NodeID
+	Incarnation Incarnation // 0 until the server has been heard
+	Address     string      // where peers reach it
+	API         string      // where clients reach it; empty when unknown
+}
+
+// Configuration says who the servers are and who has a vote (§6). The bootstrap configuration stands at index 0.
+// Voters, Outgoing and Learners are sorted by id. A Configuration is a value: it is replaced, never changed in place.
+type Configuration struct {
+	Members []Member // everyone named below, sorted by id
+	Voters  []NodeID
+	// Outgoing is, in a joint configuration, the voter set being left: a decision then takes a majority of both (§6).
+	Outgoing []NodeID
+	Learners []NodeID // receive entries, have no vote (thesis §4.2.1)
+	// AutoPromote lets the leader turn a learner that has caught up into a voter. Reserved.
+	AutoPromote bool
+}
+
+// NewConfiguration makes a configuration of voters from their addresses, keyed by id.
+func NewConfiguration(voters map[NodeID]string) Configuration {
+	var c Configuration
+	for id, address := range voters {
+		c.Members = append(c.Members, Member{ID: id, Address: address})
+		c.Voters = append(c.Voters, id)
+	}
+	slices.SortFunc(c.Members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+	slices.Sort(c.Voters)
+	return c
+}
+
+// Member returns the member with that id, and whether there is one.
+func (c Configuration) Member(id NodeID) (Member, bool) {
+	for _, m := range c.Members {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return Member{}, false
+}
+
+// Voter reports whether the server has a vote, in either half of a joint configuration.
+func (c Configuration) Voter(id NodeID) bool {
+	return slices.Contains(c.Voters, id) || slices.Contains(c.Outgoing, id)
+}
+
+// Clone returns a copy that shares no memory.
+func (c Configuration) Clone() Configuration {
+	c.Members = slices.Clone(c.Members)
+	c.Voters = slices.Clone(c.Voters)
+	c.Outgoing = slices.Clone(c.Outgoing)
+	c.Learners = slices.Clone(c.Learners)
+	return c
+}

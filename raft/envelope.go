@@ -1,0 +1,69 @@
+package raft
+
+import (
+	"encoding/hex"
+	"strconv"
+)
+
+// ClusterID tells clusters apart: a hash of the bootstrap configuration and the cluster's name. The zero id is no
+// cluster.
+type ClusterID [16]byte
+
+// String prints the id in hexadecimal.
+func (id ClusterID) String() string { return hex.EncodeToString(id[:]) }
+
+// Incarnation is drawn at random when a data directory is first used, so that a wiped disk under an old id is
+// recognised. 0 is unknown.
+type Incarnation uint64
+
+// Identity says which server of which cluster, in which of its lives, sends a message. It is looked at before
+// any field of Raft is.
+type Identity struct {
+	Cluster     ClusterID
+	Node        NodeID
+	Incarnation Incarnation
+	Start       uint64 // how often this data directory has been started; counted up, durably, before the first message
+	// Configuration is the index of the configuration that names this incarnation; 0 is the bootstrap configuration.
+	Configuration Index
+}
+
+// Envelope is a message on its way between two servers.
+type Envelope struct {
+	From     Identity
+	To       NodeID
+	Sequence Sequence
+	Message  Message
+}
+
+// IdentityReason says why a server does not listen to another. The numbers are part of every format.
+type IdentityReason uint8
+
+// The reasons for IdentityRefused.
+const (
+	OtherCluster     IdentityReason = 1 // the sender belongs to another cluster
+	OtherReceiver    IdentityReason = 2 // the message was meant for another server
+	SameID           IdentityReason = 3 // the sender uses the receiver's own id
+	OtherIncarnation IdentityReason = 4 // the id was met with another data directory before
+	OlderStart       IdentityReason = 5 // a later start of that data directory was met before
+	NoIdentity       IdentityReason = 6 // the message names no sender, and this server takes none by hand
+)
+
+// String is one clause that a person can act on.
+func (r IdentityReason) String() string {
+	switch r {
+	case OtherCluster:
+		return "belongs to another cluster: start every node with the same --peers and --cluster"
+	case OtherReceiver:
+		return "the message was meant for another node: an address in --peers names the wrong node"
+	case SameID:
+		return "uses the receiver's own id: give every node an --id of its own"
+	case OtherIncarnation:
+		return "uses the id of a node that runs, or ran, with another data directory: " +
+			"give it its own --id, or its old data directory back"
+	case OlderStart:
+		return "is an earlier start, or an old copy, of a data directory that was started later"
+	case NoIdentity:
+		return "names no sender: messages written by hand are taken only with --raft-by-hand"
+	}
+	return "reason " + strconv.Itoa(int(r))
+}

@@ -1,0 +1,166 @@
+package raft
+
+// Message is one of the requests and responses that servers exchange. The set is closed: each RPC has a request and a
+// response of its own, named as the paper names it, so that no field means two things.
+type Message interface {
+	isMessage()
+	// term is the sender's term, or 0 for a message that carries none.
+	term() Term
+}
+
+// PreVote asks whether a vote would be granted, without asking for it (thesis §9.6): a server that nobody can elect
+// thus leaves everybody's term alone.
+type PreVote struct {
+	Term Term    // the term the sender would campaign in: one above its own
+	Last EntryID // the end of the sender's log
+}
+
+// PreVoteResponse answers PreVote. It promises nothing.
+type PreVoteResponse struct {
+	Term    Term // granted: the term that was asked about; denied: the voter's own term
+	Granted bool
+}
+
+// RequestVote asks for a vote (§5.2). Last lets the voter refuse a candidate whose log is behind its own (§5.4.1).
+type RequestVote struct {
+	Term   Term
+	Last   EntryID
+	Forced bool // caused by TimeoutNow: a voter that still hears a leader answers all the same (thesis §3.10)
+}
+
+// RequestVoteResponse answers RequestVote. A granted vote leaves only when it is durable.
+type RequestVoteResponse struct {
+	Term    Term
+	Granted bool
+}
+
+// AppendEntries replicates entries (§5.3). Without entries it is a heartbeat, and its answer confirms a read round.
+type AppendEntries struct {
+	Term    Term
+	Prev    EntryID // the entry right before Entries; the follower refuses if it does not hold it
+	Entries []Entry
+	Commit  Index // the leader's commit index
+	Round   Round
+}
+
+// AppendEntriesResponse answers AppendEntries.
+type AppendEntriesResponse struct {
+	Term  Term
+	Round Round // echoed
+	// Match is how far the follower's log is durable and known to be the leader's (§5.3); 0 when Rejected.
+	Match    Index
+	Rejected bool
+	// Conflict, when Rejected, is the follower's last entry at or below Prev whose term is not above Prev's: the leader
+	// continues from there, which skips a whole diverging term in one round trip (§5.3, end).
+	Conflict EntryID
+	// Busy says that the follower takes no entries for now. Reserved: this version never sets it.
+	Busy bool
+}
+
+// InstallSnapshot carries one chunk of a snapshot (§7). Reserved: this version refuses it.
+type InstallSnapshot struct {
+	Term     Term
+	Last     EntryID // the last entry that the snapshot includes
+	Size     uint64  // bytes of the whole snapshot
+	Offset   uint64  // where Data begins in it
+	Data     []byte
+	Checksum uint32 // CRC32C of Data
+}
+
+// InstallSnapshotResponse answers InstallSnapshot. Reserved: this version never sends it.
+type InstallSnapshotResponse struct {
+	Term     Term
+	Last     EntryID // which snapshot
+	Next     uint64  // the offset that the follower wants next
+	Complete bool    // the snapshot is durable and in force
+}
+
+// TimeoutNow tells a follower to campaign at once (thesis §3.10). Reserved: this version refuses it.
+type TimeoutNow struct {
+	Term  Term
+	Round Round // the newest round that the leader has begun
+}
+
+// ForwardProposal carries a command from the server that a client reached to the leader. Reserved: this version refuses
+// it.
+type ForwardProposal struct {
+	Leader  Term   // the term of the leader that is addressed
+	Start   uint64 // the origin's start number
+	Number  uint64 // the origin's number for this proposal, counted within Start
+	Command []byte
+}
+
+// ForwardProposalResponse answers ForwardProposal. Reserved: this version never sends it.
+type ForwardProposalResponse struct {
+	Leader  Term
+	Start   uint64
+	Number  uint64
+	Entry   EntryID // where the command was appended; zero when Refused
+	Refused bool
+	// NotAccepted, when Refused, says that this command was never appended by the refusing server in the addressed term.
+	NotAccepted bool
+}
+
+// ForwardRead asks the leader for an index at which a read is linearizable (thesis §6.4). Reserved: this version
+// refuses it.
+type ForwardRead struct {
+	Leader Term
+	Start  uint64
+	Number uint64
+}
+
+// ForwardReadResponse answers ForwardRead. Reserved: this version never sends it.
+type ForwardReadResponse struct {
+	Leader  Term
+	Start   uint64
+	Number  uint64
+	Index   Index // 0 when Refused
+	Refused bool
+}
+
+// IdentityRefused answers any request whose sender may not speak to this server. It carries no term: it comes
+// from outside the protocol, and the refused server only reports it.
+type IdentityRefused struct {
+	Why IdentityReason
+}
+
+func (PreVote) isMessage()                 {}
+func (PreVoteResponse) isMessage()         {}
+func (RequestVote) isMessage()             {}
+func (RequestVoteResponse) isMessage()     {}
+func (AppendEntries) isMessage()           {}
+func (AppendEntriesResponse) isMessage()   {}
+func (InstallSnapshot) isMessage()         {}
+func (InstallSnapshotResponse) isMessage() {}
+func (TimeoutNow) isMessage()              {}
+func (ForwardProposal) isMessage()         {}
+func (ForwardProposalResponse) isMessage() {}
+func (ForwardRead) isMessage()             {}
+func (ForwardReadResponse) isMessage()     {}
+func (IdentityRefused) isMessage()         {}
+
+func (m PreVote) term() Term                 { return m.Term }
+func (m PreVoteResponse) term() Term         { return m.Term }
+func (m RequestVote) term() Term             { return m.Term }
+func (m RequestVoteResponse) term() Term     { return m.Term }
+func (m AppendEntries) term() Term           { return m.Term }
+func (m AppendEntriesResponse) term() Term   { return m.Term }
+func (m InstallSnapshot) term() Term         { return m.Term }
+func (m InstallSnapshotResponse) term() Term { return m.Term }
+func (m TimeoutNow) term() Term              { return m.Term }
+func (ForwardProposal) term() Term           { return 0 }
+func (ForwardProposalResponse) term() Term   { return 0 }
+func (ForwardRead) term() Term               { return 0 }
+func (ForwardReadResponse) term() Term       { return 0 }
+func (IdentityRefused) term() Term           { return 0 }
+
+// IsResponse reports whether a message answers another one, and so echoes that one's sequence. TimeoutNow is a
+// request without a response.
+func IsResponse(m Message) bool {
+	switch m.(type) {
+	case PreVoteResponse, RequestVoteResponse, AppendEntriesResponse, InstallSnapshotResponse,
+		ForwardProposalResponse, ForwardReadResponse, IdentityRefused:
+		return true
+	}
+	return false
+}
