@@ -1,0 +1,94 @@
+package balsa
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"balsa/disk"
+	"balsa/raft"
+)
+
+// The kinds of errors, for errors.Is. Every error of a Node's methods wraps one of them and is an *Error, which says what
+// became of the command.
+var (
+	// ErrNotLeader says that another node leads; Error.Leader names it.
+	ErrNotLeader = errors.New("not the leader")
+	// ErrNoLeader says that no leader is known at the moment: an election is on, or a majority is out of reach.
+	ErrNoLeader = errors.New("no leader")
+	// ErrLeadershipLost says that the node stopped leading while the caller waited.
+	ErrLeadershipLost = errors.New("leadership lost")
+	// ErrTimeout says that the caller's context ended first.
+	ErrTimeout = errors.New("gave up waiting")
+	// ErrOverloaded says that the node took no more work at that moment.
+	ErrOverloaded = errors.New("overloaded")
+	// ErrTooLarge says that the command exceeds Config.MaxCommand.
+	ErrTooLarge = errors.New("command too large")
+	// ErrClosed says that the node was closed.
+	ErrClosed = errors.New("node closed")
+	// ErrStopped says that the node stopped by itself; the error that stopped it is wrapped beside it.
+	ErrStopped = errors.New("node stopped")
+	// ErrBug says that an invariant of the algorithm did not hold. The node wrote and sent nothing more.
+	ErrBug = errors.New("internal invariant violated")
+	// ErrApply says that the state machine panicked on a committed command. Every node will meet the same command.
+	ErrApply = errors.New("the state machine failed")
+	// ErrNoSpace says that the disk is full. Nothing that was acknowledged is lost.
+	ErrNoSpace = disk.ErrNoSpace
+)
+
+// Outcome says what became of a command whose call failed.
+type Outcome uint8
+
+const (
+	// Unknown: the command may have been applied, or may still be.
+	Unknown Outcome = iota
+	// NotApplied: the command was not applied and never will be. It is safe to send it again.
+	NotApplied
+)
+
+// String is "unknown" or "not_applied", as the HTTP API prints it.
+func (o Outcome) String() string {
+	if o == NotApplied {
+		return "not_applied"
+	}
+	return "unknown"
+}
+
+// Error is what a failed call returns. It unwraps to its kind and, where there is one, to the cause.
+type Error struct {
+	Kind    error         // one of this package's errors
+	Outcome Outcome       // what became of the command
+	Node    raft.NodeID   // the node that says so
+	Leader  raft.NodeID   // who leads, as far as that node knows; raft.None if it knows of nobody
+	Address string        // where peers reach that leader; empty if unknown
+	Term    raft.Term     // the node's term
+	Retry   time.Duration // how long to wait before another try is worth it; 0 when waiting changes nothing
+	Cause   error         // what lies behind Kind; may be nil
+}
+
+// Error says in one line what happened, whether the command was applied, and what to do.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "node %d: %v", e.Node, e.Kind)
+	if e.Cause != nil {
+		fmt.Fprintf(&b, ": %v", e.Cause)
+	}
+	if e.Outcome == NotApplied {
+		b.WriteString("; the command was not applied")
+	} else {
+		b.WriteString("; whether the command was applied is unknown")
+	}
+	if e.Leader != raft.None && e.Leader != e.Node {
+		fmt.Fprintf(&b, "; node %d leads", e.Leader)
+	}
+	return b.String()
+}
+
+// Unwrap returns the kind and the cause.
+func (e *Error) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.Cause}
+}

@@ -1,0 +1,285 @@
+package raft
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Core is one server: the state of Figure 2, and what its driver has been told of it. It is made by New, fed by Step, and
+// what it decides is collected by Output. It is not safe for concurrent use.
+type Core struct {
+	config  Config
+	members Configuration
+
+	// Persistent state (Figure 2): the disk has it, or will.
+	hard HardState
+	log  log
+
+	// Volatile state: lost at a restart.
+	role         Role
+	leader       NodeID // of this term; None when unknown
+	commitIndex  Index
+	appliedIndex Index
+	verified     Index // how far our log is known to be the leader's of this term
+	timer        timer
+	ballots      []ballot // of this campaign, sorted by id
+	peers        []peer   // of a leader, sorted by id
+	round        Round    // of a leader: the last one begun in this term
+	sequence     Sequence // the last one given to a request
+
+	uncommitted int // of a leader: bytes of entries above the commit index
+
+	clock   clock
+	dice    dice
+	outbox  outbox
+	refused uint64 // messages refused as nonsense
+}
+
+// Config is what a server is told once. Durations are in ticks.
+type Config struct {
+	ID NodeID // this server; required
+
+	// A server that hears no leader for a number of ticks drawn from [ElectionMin, ElectionMax] campaigns (§5.2).
+	// ElectionMin must exceed Heartbeat. 0 means 30 and 50.
+	ElectionMin, ElectionMax int
+	// Heartbeat is how often a leader contacts every follower. 0 means 15.
+	Heartbeat int
+
+	// MaxAppendBytes bounds the entries of one AppendEntries; one entry always fits. 0 means 1 MiB.
+	MaxAppendBytes int
+	// MaxUncommittedBytes bounds the entries of a leader's term that are not committed: beyond it proposals are
+	// refused as Overloaded, or a leader cut off from its followers would grow without end. 0 means 64 MiB.
+	MaxUncommittedBytes int
+
+	// Seed is where the dice for election timeouts begin. Servers should differ in it.
+	Seed uint64
+	// NoPreVote lets a server campaign without asking first (thesis §9.6). It is for comparison only.
+	NoPreVote bool
+	// Events fills Output.Events.
+	Events bool
+}
+
+// Restored is what a server finds on its disk when it starts; zero, but for Members, when it starts for the first time.
+type Restored struct {
+	HardState HardState
+	Entries   []Entry       // contiguous from index 1
+	Members   Configuration // in force at index 0
+}
+
+// New makes a server from what its disk remembers. It begins as a follower (§5.2) that knows nothing to be committed.
+// An error says which field of the configuration, or which part of what was restored, cannot be.
+func New(config Config, restored Restored) (*Core, error) {
+	config.setDefaults()
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	if err := restored.validate(); err != nil {
+		return nil, err
+	}
+	c := &Core{
+		config:  config,
+		members: restored.Members.Clone(),
+		hard:    restored.HardState,
+		log:     newLog(restored.Entries),
+		dice:    dice(config.Seed),
+	}
+	c.outbox.hard = c.hard
+	c.resetTimer()
+	return c, nil
+}
+
+func (config *Config) setDefaults() {
+	set := func(field *int, value int) {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	set(&config.ElectionMin, 30)
+	set(&config.ElectionMax, 50)
+	set(&config.Heartbeat, 15)
+	set(&config.MaxAppendBytes, 1<<20)
+	set(&config.MaxUncommittedBytes, 64<<20)
+}
+
+func (config *Config) validate() error {
+	switch {
+	case config.ID == None:
+		return fmt.Errorf("raft: Config.ID must be positive")
+	case config.Heartbeat < 1:
+		return fmt.Errorf("raft: Config.Heartbeat is %d ticks, at least 1 is needed", config.Heartbeat)
+	case config.ElectionMin <= config.Heartbeat:
+		return fmt.Errorf("raft: Config.ElectionMin (%d ticks) must exceed Heartbeat (%d ticks): "+
+			"a follower must hear its leader before it gives it up", config.ElectionMin, config.Heartbeat)
+	case config.ElectionMax < config.ElectionMin:
+		return fmt.Errorf("raft: Config.ElectionMax (%d ticks) is below ElectionMin (%d ticks)",
+			config.ElectionMax, config.ElectionMin)
+	case config.MaxAppendBytes < 1 || config.MaxUncommittedBytes < 1:
+		return fmt.Errorf("raft: Config.MaxAppendBytes and MaxUncommittedBytes must be positive")
+	}
+	return nil
+}
+
+// validate refuses what a correct disk cannot hold: to go on from it would be to guess.
+func (r *Restored) validate() error {
+	if len(r.Members.Voters) == 0 {
+		return fmt.Errorf("raft: the configuration names no voter")
+	}
+	before := EntryID{}
+	for _, e := range r.Entries {
+		if e.Index != before.Index+1 || e.Term < before.Term || e.Term == 0 || !e.Kind.Valid() {
+			return fmt.Errorf("raft: restored entry %v of kind %v cannot follow %v", e.ID(), e.Kind, before)
+		}
+		before = e.ID()
+	}
+	if before.Term > r.HardState.Term {
+		return fmt.Errorf("raft: the restored log ends in %v, beyond the restored term %d", before, r.HardState.Term)
+	}
+	return nil
+}
+
+// Step feeds one input to the server, and the time at which it happened: nanoseconds since 1970 by the driver's clock,
+// which only entries' log time rests on. What was decided is collected by Output.
+//
+// It panics when an invariant does not hold or the driver broke its contract: the server must then not be used any more.
+func (c *Core) Step(now Time, in Input) {
+	before := c.vitals()
+	c.clock.now = max(c.clock.now, now)
+	switch in := in.(type) {
+	case Tick:
+		c.tick()
+	case Receive:
+		c.receive(in.From, in.Sequence, in.Message)
+	case Propose:
+		c.propose(in)
+	case Persisted:
+		c.persisted(in.Write)
+	case Applied:
+		c.applied(in.Index)
+	default:
+		panic(violation(fmt.Sprintf("unknown input %T", in)))
+	}
+	c.check(before)
+}
+
+// receive settles terms first: a newer one is taken over, an older one answered with ours (§5.1).
+func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
+	if from == None || from == c.config.ID {
+		c.refuse(from, m, UnknownSender)
+		return
+	}
+	if term := m.term(); term > c.hard.Term && adoptsTerm(m) {
+		c.follow(term, None, HigherTerm)
+	}
+	switch m := m.(type) {
+	case PreVote:
+		c.preVote(from, sequence, m)
+	case PreVoteResponse:
+		c.preVoteResponse(from, m)
+	case RequestVote:
+		c.requestVote(from, sequence, m)
+	case RequestVoteResponse:
+		c.requestVoteResponse(from, m)
+	case AppendEntries:
+		c.appendEntries(from, sequence, m)
+	case AppendEntriesResponse:
+		c.appendEntriesResponse(from, sequence, m)
+	default:
+		c.refuse(from, m, Unsupported)
+	}
+}
+
+// adoptsTerm tells which messages make a server with an older term step down. A pre-vote asks about a term that nobody is
+// in yet, and a granted one echoes it: a server that took them over would inflate the term of everybody, which is what
+// pre-vote is there to prevent. What this version does not understand must not move it either.
+func adoptsTerm(m Message) bool {
+	switch m := m.(type) {
+	case RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse:
+		return true
+	case PreVoteResponse:
+		return !m.Granted
+	}
+	return false
+}
+
+// follow makes this server a follower, of a newer term or of the leader of this one.
+func (c *Core) follow(term Term, leader NodeID, why Reason) {
+	assert(term >= c.hard.Term, "follow cannot go back to an older term")
+	was := c.role
+	newLeader := leader != None && leader != c.leader
+	if term > c.hard.Term {
+		c.setHardState(term, None)
+	}
+	c.role, c.leader = Follower, leader
+	c.ballots, c.peers = nil, nil
+	if was != Follower || newLeader {
+		c.emit(BecameFollower{Term: term, Leader: leader, Was: was, Why: why})
+	}
+	if was == Leader { // a leader's timer counted heartbeats
+		c.resetTimer()
+	}
+}
+
+// propose appends a command at the leader and replicates it (§5.3). Anybody else refuses (§8).
+func (c *Core) propose(p Propose) {
+	refusal := Accepted
+	switch {
+	case c.role != Leader:
+		refusal = NotLeader
+	case c.uncommitted > 0 && c.uncommitted+len(p.Command) > c.config.MaxUncommittedBytes:
+		refusal = Overloaded
+	}
+	answer := Answer{Ticket: p.Ticket, Refusal: refusal}
+	if refusal == Accepted {
+		answer.Entry = c.appendAsLeader(Normal, p.Command)
+	} else {
+		c.emit(ProposalRefused{Why: refusal, Leader: c.leader})
+	}
+	c.outbox.answers = append(c.outbox.answers, answer)
+}
+
+// applied notes how far the state machine has come.
+func (c *Core) applied(index Index) {
+	assert(index <= c.outbox.committed, "the driver applied what was not handed out as committed")
+	c.appliedIndex = max(c.appliedIndex, index)
+}
+
+// refuse counts a message that a correct server would not send, and does nothing else: a peer must not be able to stop us.
+func (c *Core) refuse(from NodeID, m Message, why Reason) {
+	c.refused++
+	c.emit(MessageRefused{From: from, Message: m, Why: why})
+}
+
+// ignore passes over a message that is late or no longer concerns us. That is everyday life and counts as nothing.
+func (c *Core) ignore(from NodeID, m Message, why Reason) {
+	c.emit(MessageIgnored{From: from, Message: m, Why: why})
+}
+
+func (c *Core) emit(e Event) {
+	if c.config.Events {
+		c.outbox.events = append(c.outbox.events, e)
+	}
+}
+
+// request sends a request that may leave once the write it rests on is durable, and returns its sequence.
+func (c *Core) request(to NodeID, m Message, until Write) Sequence {
+	c.sequence++
+	c.outbox.send(Letter{To: to, Sequence: c.sequence, Message: m}, until)
+	return c.sequence
+}
+
+// respond answers a request once the write that the answer rests on is durable.
+func (c *Core) respond(to NodeID, sequence Sequence, m Message, until Write) {
+	c.outbox.send(Letter{To: to, Sequence: sequence, Message: m}, until)
+}
+
+// others are the servers that this one exchanges messages with, in the order of their ids.
+func (c *Core) others() []NodeID {
+	var ids []NodeID
+	for _, m := range c.members.Members {
+		if m.ID != c.config.ID {
+			ids = append(ids, m.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}

@@ -1,0 +1,199 @@
+package raft
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Leader election (§5.2) with the vote restriction of §5.4.1, after a pre-vote (thesis §9.6).
+//
+// A server that hears no leader for a randomly drawn time first asks whether a quorum would vote for it. Only then does
+// it begin a term: a server that was cut off, or whose log is behind, would otherwise return with a higher term and
+// depose a leader that everybody else hears. Where we differ from the paper: a candidate counts its own vote, and asks
+// for others, only when its own vote is durable. One that asked earlier, crashed and forgot could vote for somebody else
+// in the same term.
+
+// ballot is one server's answer in the campaign that is on.
+type ballot struct {
+	id      NodeID
+	granted bool
+}
+
+// timer counts ticks: those of a leader since its last heartbeat, those of anybody else since a reason to be patient.
+type timer struct {
+	elapsed int
+	timeout int // drawn anew at each reset, so that a split vote does not repeat (§5.2)
+}
+
+func (c *Core) tick() {
+	c.timer.elapsed++
+	switch {
+	case c.role == Leader:
+		if c.timer.elapsed >= c.config.Heartbeat {
+			c.timer.elapsed = 0
+			c.heartbeat()
+		}
+	case c.timer.elapsed >= c.timer.timeout:
+		c.electionTimeout()
+	}
+}
+
+// resetTimer makes the server patient again. Only three things do: a message from the leader of this term, a vote granted,
+// a campaign begun. If any message did, a server that keeps asking for votes could hold off an election for ever.
+func (c *Core) resetTimer() {
+	spread := c.config.ElectionMax - c.config.ElectionMin + 1
+	c.timer = timer{timeout: c.config.ElectionMin + c.dice.upTo(spread)}
+}
+
+func (c *Core) electionTimeout() {
+	switch {
+	case !c.members.Voter(c.config.ID): // a learner waits for whoever leads
+		c.resetTimer()
+	case c.config.NoPreVote:
+		c.campaign()
+	default:
+		c.preCampaign()
+	}
+}
+
+// preCampaign asks whether a campaign could be won. It changes no term and promises nothing, so nothing waits for the disk.
+func (c *Core) preCampaign() {
+	c.beginCampaign(PreCandidate)
+	c.emit(BecamePreCandidate{Term: c.hard.Term})
+	for _, id := range c.others() {
+		c.request(id, PreVote{Term: c.hard.Term + 1, Last: c.log.last()}, 0)
+	}
+	c.countVote(c.config.ID, true)
+}
+
+// campaign begins a term and asks for votes (§5.2). The requests leave, and the own vote counts, when the own vote is
+// durable.
+func (c *Core) campaign() {
+	c.beginCampaign(Candidate)
+	c.setHardState(c.hard.Term+1, c.config.ID)
+	c.emit(BecameCandidate{Term: c.hard.Term})
+	for _, id := range c.others() {
+		c.request(id, RequestVote{Term: c.hard.Term, Last: c.log.last()}, c.outbox.hardIn)
+	}
+}
+
+func (c *Core) beginCampaign(role Role) {
+	c.role, c.leader = role, None
+	c.ballots = nil
+	c.resetTimer()
+}
+
+// preVote answers whether this server would vote for the sender in the term it names. Our term and our patience stay
+// as they are. A denial carries our own term, so that a server left behind catches up with it: an answer in the
+// asked term would be ignored as stale, and nobody would ever be elected (etcd#8243).
+func (c *Core) preVote(from NodeID, sequence Sequence, m PreVote) {
+	why := granted
+	switch {
+	case m.Term <= c.hard.Term:
+		why = StaleTerm
+	case c.hearsLeader():
+		why = LeaderHeard
+	case !m.Last.AtLeast(c.log.last()):
+		why = LogNotUpToDate
+	}
+	answer := PreVoteResponse{Term: c.hard.Term, Granted: why == granted}
+	if answer.Granted {
+		answer.Term = m.Term
+		c.emit(PreVoteGranted{To: from, Term: m.Term})
+	} else {
+		c.emit(PreVoteDenied{To: from, Term: m.Term, Why: why, Mine: c.log.last(), Theirs: m.Last})
+	}
+	c.respond(from, sequence, answer, 0)
+}
+
+// hearsLeader reports whether a leader spoke within the minimum election timeout, or is this server.
+func (c *Core) hearsLeader() bool {
+	return c.role == Leader || c.leader != None && c.timer.elapsed < c.config.ElectionMin
+}
+
+// requestVote grants the one vote of a term to the first candidate whose log is at least as up-to-date as ours (§5.2,
+// §5.4.1), and again to the same one: its first answer may have been lost.
+func (c *Core) requestVote(from NodeID, sequence Sequence, m RequestVote) {
+	why := granted
+	switch {
+	case m.Term < c.hard.Term:
+		why = StaleTerm
+	case c.hard.Vote != None && c.hard.Vote != from:
+		why = AlreadyVoted
+	case c.leader != None: // we know who won this term; our vote was spent on nobody, and is of no use to anybody
+		why = LeaderHeard
+	case !m.Last.AtLeast(c.log.last()):
+		why = LogNotUpToDate
+	}
+	if why == granted {
+		if c.hard.Vote == None {
+			c.setHardState(c.hard.Term, from)
+		}
+		c.resetTimer()
+		c.emit(VoteGranted{To: from, Term: c.hard.Term})
+	} else {
+		c.emit(VoteDenied{To: from, Term: m.Term, Why: why, Mine: c.log.last(), Theirs: m.Last})
+	}
+	c.respond(from, sequence, RequestVoteResponse{Term: c.hard.Term, Granted: why == granted}, c.outbox.hardIn)
+}
+
+func (c *Core) preVoteResponse(from NodeID, m PreVoteResponse) {
+	if c.role != PreCandidate || m.Granted && m.Term != c.hard.Term+1 {
+		c.ignore(from, m, StaleResponse)
+		return
+	}
+	c.countVote(from, m.Granted)
+}
+
+func (c *Core) requestVoteResponse(from NodeID, m RequestVoteResponse) {
+	if c.role != Candidate || m.Term != c.hard.Term {
+		c.ignore(from, m, StaleResponse)
+		return
+	}
+	c.countVote(from, m.Granted)
+}
+
+// countVote notes one server's answer, once: counted twice, a repeated answer elects two leaders. Who has a vote at all is
+// the configuration's matter: a learner's answer stands among the ballots and decides nothing.
+func (c *Core) countVote(from NodeID, yes bool) {
+	at, known := slices.BinarySearchFunc(c.ballots, from, func(b ballot, id NodeID) int { return cmp.Compare(b.id, id) })
+	if known {
+		return
+	}
+	c.ballots = slices.Insert(c.ballots, at, ballot{id: from, granted: yes})
+	if from != c.config.ID {
+		c.emit(VoteReceived{From: from, Role: c.role, Granted: yes})
+	}
+	if !c.members.HasQuorum(c.votedForUs) {
+		return
+	}
+	if c.role == PreCandidate {
+		c.campaign()
+	} else {
+		c.lead()
+	}
+}
+
+func (c *Core) votedForUs(id NodeID) bool {
+	return slices.Contains(c.ballots, ballot{id: id, granted: true})
+}
+
+// lead makes this server the leader of its term. It first appends a no-op: what earlier terms left uncommitted can
+// only be committed together with an entry of its own (§5.4.2), and without one it would wait for the next client.
+func (c *Core) lead() {
+	c.role, c.leader = Leader, c.config.ID
+	c.ballots = nil
+	c.round = 0
+	c.timer = timer{}
+	c.clock.catchUp(c.log.lastTime())
+	c.uncommitted = 0
+	for _, e := range c.log.between(c.commitIndex, c.log.last().Index) {
+		c.uncommitted += e.Size()
+	}
+	c.peers = nil
+	for _, id := range c.others() {
+		c.peers = append(c.peers, peer{id: id, next: c.log.last().Index + 1})
+	}
+	c.emit(BecameLeader{Term: c.hard.Term})
+	c.appendAsLeader(NoOp, nil)
+}

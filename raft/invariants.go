@@ -1,0 +1,119 @@
+package raft
+
+// What one server can see of Figure 3, checked after every step. What it cannot see (one leader per term, log matching,
+// leader completeness, equal applied prefixes) is checked where all servers are in view.
+//
+// Nothing here is reachable by what a peer sends: that is refused and counted. A failed assertion is a bug of ours or of the
+// driver; it panics with a Violation, and the driver must stop using the server, writing and sending nothing more.
+
+// Violation is what Step and Audit panic with when an invariant does not hold.
+type Violation struct{ Sentence string }
+
+// Error says which invariant did not hold.
+func (v Violation) Error() string { return "raft: invariant violated: " + v.Sentence }
+
+func violation(sentence string) Violation { return Violation{Sentence: sentence} }
+
+func assert(holds bool, sentence string) {
+	if !holds {
+		panic(violation(sentence))
+	}
+}
+
+// vitals is what must not go back across a step.
+type vitals struct {
+	hard                      HardState
+	commitIndex, appliedIndex Index
+	role                      Role
+	last                      Index
+	match                     Index // the sum over all peers of a leader
+}
+
+func (c *Core) vitals() vitals {
+	v := vitals{
+		hard:         c.hard,
+		commitIndex:  c.commitIndex,
+		appliedIndex: c.appliedIndex,
+		role:         c.role,
+		last:         c.log.last().Index,
+	}
+	for i := range c.peers {
+		v.match += c.peers[i].match
+	}
+	return v
+}
+
+// check panics unless the server's own part of Figure 3 holds, now and across the step just taken.
+func (c *Core) check(before vitals) {
+	last := c.log.last()
+	assert(c.appliedIndex <= c.outbox.committed, "applied beyond what was handed out")
+	assert(c.outbox.committed <= c.commitIndex, "handed out beyond the commit index")
+	assert(c.outbox.committed <= c.log.durable, "handed out beyond what is durable here")
+	assert(c.commitIndex <= last.Index, "committed beyond the log")
+	assert(last.Term <= c.hard.Term, "the log holds an entry from a later term")
+	assert(c.log.durable <= c.log.saved && c.log.saved <= last.Index, "durable beyond saved, or saved beyond the log")
+	assert(c.verified <= last.Index, "verified beyond the log")
+	assert(c.outbox.persisted <= c.outbox.written, "acknowledged a write that was not handed out")
+
+	assert(before.hard.Term <= c.hard.Term, "the term went back")
+	assert(before.commitIndex <= c.commitIndex, "the commit index went back")
+	assert(before.appliedIndex <= c.appliedIndex, "the applied index went back")
+	if before.hard.Term == c.hard.Term {
+		assert(before.hard.Vote == None || before.hard.Vote == c.hard.Vote, "voted twice in one term")
+	}
+	c.checkRole(before)
+}
+
+func (c *Core) checkRole(before vitals) {
+	switch c.role {
+	case Leader:
+		assert(c.leader == c.config.ID && c.hard.Vote == c.config.ID, "leads without its own vote")
+		assert(c.outbox.hardIn <= c.outbox.persisted, "leads in a term that is not durable")
+		assert(c.uncommitted >= 0, "uncommitted bytes below zero")
+		c.checkPeers(before)
+	case Candidate:
+		assert(c.leader == None && c.hard.Vote == c.config.ID, "campaigns without its own vote")
+	case PreCandidate:
+		assert(c.leader == None, "asks for pre-votes although it hears a leader")
+	case Follower:
+		assert(c.leader != c.config.ID, "follows itself")
+	}
+	if c.role != Leader {
+		assert(len(c.peers) == 0, "keeps progress of followers without leading")
+	}
+}
+
+func (c *Core) checkPeers(before vitals) {
+	match := Index(0)
+	for i := range c.peers {
+		p := &c.peers[i]
+		assert(p.match < p.next, "next is not above match")
+		assert(p.next <= c.log.last().Index+1, "next lies beyond the log")
+		match += p.match
+	}
+	if before.role == Leader && before.hard.Term == c.hard.Term {
+		assert(before.match <= match, "match went back")
+		assert(before.last <= c.log.last().Index, "a leader shortened its own log")
+	}
+}
+
+// Audit checks what has to walk the log: call it in tests, not after every step of a server in use. It panics with a
+// Violation.
+func (c *Core) Audit() {
+	before := c.log.snapshot
+	for _, e := range c.log.entries {
+		assert(e.Index == before.Index+1, "the log has a gap")
+		assert(e.Term >= before.Term, "terms fall within the log")
+		assert(e.Kind.Valid(), "the log holds an entry of no kind")
+		before = e.ID()
+	}
+	for i, f := range c.log.flights {
+		assert(f.write > c.outbox.persisted, "a flight that has landed is still in the air")
+		assert(i == 0 || c.log.flights[i-1].write < f.write, "flights out of order")
+		assert(f.last <= c.log.saved, "a flight carries more than was saved")
+	}
+	for _, h := range c.outbox.held {
+		assert(h.until > c.outbox.persisted, "a message is held although its write is durable")
+		assert(h.Message.term() <= c.hard.Term, "a held message is of a later term")
+	}
+}

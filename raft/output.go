@@ -1,0 +1,148 @@
+package raft
+
+// Output is what must happen next. Everything in it has been counted as handed out: the next Output begins where
+// this one ends. The slices share memory with the server's log and must not be written to.
+type Output struct {
+	// Write numbers what must become durable, or is 0 when nothing must. Writes reach the disk in this order, and
+	// Persisted acknowledges them.
+	Write     Write
+	HardState *HardState // nil when unchanged
+	Entries   []Entry    // replace everything on disk from Entries[0].Index on
+
+	Committed []Entry  // to be applied, in this order; each is durable here
+	Messages  []Letter // to be sent now; what had to wait for the disk has waited
+	Answers   []Answer // to Propose
+	Events    []Event  // what was decided and why; empty unless Config.Events
+}
+
+// Letter is a message to one server.
+type Letter struct {
+	To       NodeID
+	Sequence Sequence
+	Message  Message
+}
+
+// Answer tells what became of a proposal at its entrance.
+type Answer struct {
+	Ticket  Ticket
+	Entry   EntryID // where the command was appended; zero when refused. Another term at that index means: not applied
+	Refusal Refusal // Accepted, or why not
+}
+
+// Refusal says why a proposal was not appended. Nothing of a refused proposal is kept.
+type Refusal uint8
+
+// The refusals.
+const (
+	Accepted   Refusal = iota
+	NotLeader          // this server does not lead; Status.Leader may know who does
+	Overloaded         // too many bytes are uncommitted; try again later
+)
+
+// Output returns what must happen next, and counts it as handed out.
+//
+// It is the only place where effects are made: no handler remembers to persist, it changes the state, and the
+// difference to what was handed out before is noticed here.
+func (c *Core) Output() Output {
+	c.replicate()
+	o := &c.outbox
+	out := Output{Answers: o.answers, Events: o.events}
+	o.answers, o.events = nil, nil
+
+	if c.hard != o.hard || c.log.saved != c.log.last().Index {
+		o.written++
+		out.Write = o.written
+		out.Entries = c.log.handOut(o.written)
+		if now := c.hard; now != o.hard {
+			out.HardState, o.hard = &now, now
+		}
+	}
+	if through := min(c.commitIndex, c.log.durable); through > o.committed {
+		out.Committed = c.log.between(o.committed, through)
+		o.committed = through
+	}
+	out.Messages, o.ready = o.ready, nil
+	return out
+}
+
+// outbox is the edge between what the server has decided and what its driver has been told.
+type outbox struct {
+	hard      HardState // as last handed out
+	committed Index     // as last handed out
+	written   Write     // the last write handed out
+	persisted Write     // the last write acknowledged
+
+	hardIn    Write // the write that makes the present term and vote durable
+	entriesIn Write // the write that makes the last change of the log durable
+
+	held    []held // messages that promise what is not durable yet
+	ready   []Letter
+	answers []Answer
+	events  []Event
+}
+
+// held is a message that leaves when a write is durable.
+type held struct {
+	until Write
+	Letter
+}
+
+// send lets a message go when the write it rests on is durable: now, if it already is.
+func (o *outbox) send(letter Letter, until Write) {
+	if until <= o.persisted {
+		o.ready = append(o.ready, letter)
+		return
+	}
+	o.held = append(o.held, held{until: until, Letter: letter})
+}
+
+// release moves to ready what has waited long enough, in the order in which it was sent.
+func (o *outbox) release() {
+	waiting := o.held[:0]
+	for _, h := range o.held {
+		if h.until <= o.persisted {
+			o.ready = append(o.ready, h.Letter)
+		} else {
+			waiting = append(waiting, h)
+		}
+	}
+	clear(o.held[len(waiting):])
+	o.held = waiting
+}
+
+// setHardState changes term and vote. Whatever promises them waits for the next write, which will contain them.
+//
+// Messages held in an older term are dropped: nobody waits for them any more, and their promise may have been undone.
+func (c *Core) setHardState(term Term, vote NodeID) {
+	if term != c.hard.Term {
+		c.outbox.held = nil
+		c.verified = 0
+	}
+	c.hard = HardState{Term: term, Vote: vote}
+	c.outbox.hardIn = c.outbox.written + 1
+}
+
+// appendToLog appends entries. Whatever acknowledges them waits for the next write, which will contain them.
+func (c *Core) appendToLog(entries ...Entry) {
+	c.log.append(entries...)
+	c.outbox.entriesIn = c.outbox.written + 1
+}
+
+// persisted takes the disk's acknowledgement: own promises count from here on, and what was held back may leave.
+func (c *Core) persisted(write Write) {
+	assert(write <= c.outbox.written, "the driver acknowledged a write that was not handed out")
+	if write <= c.outbox.persisted {
+		return
+	}
+	c.outbox.persisted = write
+	c.log.persisted(write)
+	c.outbox.release()
+	c.emit(PersistedTo{Write: write, Durable: c.log.durable})
+
+	if c.role == Candidate && c.outbox.hardIn <= write {
+		c.countVote(c.config.ID, true)
+	}
+	if c.role == Leader {
+		c.advanceCommit()
+	}
+}

@@ -1,0 +1,105 @@
+package raft
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Status is what a server knows of itself at one moment.
+type Status struct {
+	ID          NodeID
+	Role        Role
+	Term        Term
+	Vote        NodeID
+	Leader      NodeID // of this term; None when unknown
+	Commit      Index
+	Applied     Index
+	Last        EntryID // the end of the log
+	Durable     Index   // how much of the log is on disk
+	Entries     int     // how many entries are in memory
+	Uncommitted int     // of a leader: bytes of entries above the commit index
+	Refused     uint64  // messages that no correct server would have sent
+	Progress    []Progress
+}
+
+// Progress is what a leader knows of one follower.
+type Progress struct {
+	ID    NodeID
+	Match Index // durably replicated
+	Next  Index // to be sent next
+}
+
+// Status returns what the server knows of itself. Progress is filled at a leader, in the order of ids.
+func (c *Core) Status() Status {
+	s := Status{
+		ID:          c.config.ID,
+		Role:        c.role,
+		Term:        c.hard.Term,
+		Vote:        c.hard.Vote,
+		Leader:      c.leader,
+		Commit:      c.commitIndex,
+		Applied:     c.appliedIndex,
+		Last:        c.log.last(),
+		Durable:     c.log.durable,
+		Entries:     len(c.log.entries),
+		Uncommitted: c.uncommitted,
+		Refused:     c.refused,
+	}
+	for _, p := range c.peers {
+		s.Progress = append(s.Progress, Progress{ID: p.id, Match: p.match, Next: p.next})
+	}
+	return s
+}
+
+// Members returns the configuration in force. It must not be written to.
+func (c *Core) Members() Configuration { return c.members }
+
+// Clone returns a second server in the same state, with the same future: fed the same inputs, both decide the same. They
+// share nothing that either writes to.
+func (c *Core) Clone() *Core {
+	d := *c
+	d.log = c.log.clone()
+	d.ballots = slices.Clone(c.ballots)
+	d.peers = slices.Clone(c.peers)
+	d.outbox.held = slices.Clone(c.outbox.held)
+	d.outbox.ready = slices.Clone(c.outbox.ready)
+	d.outbox.answers = slices.Clone(c.outbox.answers)
+	d.outbox.events = slices.Clone(c.outbox.events)
+	return &d
+}
+
+// Digest is a 64-bit FNV-1a hash of the server's whole state in a canonical text form: two servers with equal digests
+// have, but for chance, the same future. Waiting answers and events are no part of it.
+func (c *Core) Digest() uint64 {
+	const offset, prime = 14695981039346656037, 1099511628211
+	hash := uint64(offset)
+	for _, b := range []byte(c.canonical()) {
+		hash = (hash ^ uint64(b)) * prime
+	}
+	return hash
+}
+
+// canonical writes every field that a decision can rest on.
+func (c *Core) canonical() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "id %d members %v\n", c.config.ID, c.members)
+	fmt.Fprintf(&b, "hard %v role %d leader %d commit %d applied %d verified %d\n",
+		c.hard, c.role, c.leader, c.commitIndex, c.appliedIndex, c.verified)
+	fmt.Fprintf(&b, "timer %v ballots %v round %d sequence %d clock %v dice %d uncommitted %d refused %d\n",
+		c.timer, c.ballots, c.round, c.sequence, c.clock, c.dice, c.uncommitted, c.refused)
+	fmt.Fprintf(&b, "peers %v\n", c.peers)
+	fmt.Fprintf(&b, "log %v saved %d durable %d flights %v\n", c.log.snapshot, c.log.saved, c.log.durable, c.log.flights)
+	for _, e := range c.log.entries {
+		fmt.Fprintf(&b, "%d %d %d %d %x\n", e.Index, e.Term, e.Time, e.Kind, e.Command)
+	}
+	o := &c.outbox
+	fmt.Fprintf(&b, "out %v %d %d %d %d %d\n", o.hard, o.committed, o.written, o.persisted, o.hardIn, o.entriesIn)
+	for _, h := range o.held {
+		fmt.Fprintf(&b, "held %d %d %d %T %v\n", h.until, h.To, h.Sequence, h.Message, h.Message)
+	}
+	for _, l := range o.ready {
+		fmt.Fprintf(&b, "ready %d %d %T %v\n", l.To, l.Sequence, l.Message, l.Message)
+	}
+	return b.String()
+}
