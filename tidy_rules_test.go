@@ -24,7 +24,7 @@ func checkImports(h *house) (found []complaint) {
 		}
 		for _, spec := range s.file.Imports {
 			name, _ := strconv.Unquote(spec.Path.Value)
-			if why := r.refuses(name); why != "" {
+			if why := r.refuses(h.module, name); why != "" {
 				found = append(found, complaint{s.path, "imports " + name + ": " + why})
 			}
 		}
@@ -42,16 +42,16 @@ func roomOf(folder string) (room, bool) {
 }
 
 // refuses says why the room may not import a package; empty when it may.
-func (r room) refuses(name string) string {
+func (r room) refuses(module, name string) string {
 	first, _, _ := strings.Cut(name, "/")
+	within := func(prefix string) bool { return name == prefix || strings.HasPrefix(name, prefix+"/") }
 	switch {
-	case first == module:
+	case within(module):
 		if folder := path.Clean("." + strings.TrimPrefix(name, module)); !r.mayEnter(folder) {
 			return "the table of rooms does not let " + r.folder + " use " + folder
 		}
 	case strings.Contains(first, "."):
-		prefix := func(p string) bool { return name == p || strings.HasPrefix(name, p+"/") }
-		if !slices.ContainsFunc(words(r.from), prefix) {
+		if !slices.ContainsFunc(words(r.from), within) {
 			return "the table of rooms names no such module for " + r.folder
 		}
 	case slices.Contains(words(r.not), name):

@@ -34,6 +34,7 @@ func (s *source) lines() int     { return strings.Count(s.text, "\n") }
 
 // house is the repository as the rules see it.
 type house struct {
+	module  string // the path that go.mod gives it
 	fset    *token.FileSet
 	sources []*source         // sorted by path
 	texts   map[string]string // every file that is text, Go or not
@@ -86,7 +87,10 @@ func skipFolder(name string) error {
 
 // parseHouse makes a house of texts by path.
 func parseHouse(texts map[string]string, packages types.Importer) (*house, error) {
-	h := &house{fset: token.NewFileSet(), texts: texts, types: packages}
+	h := &house{module: "balsa", fset: token.NewFileSet(), texts: texts, types: packages}
+	if rest, ok := strings.CutPrefix(texts["go.mod"], "module "); ok {
+		h.module, _, _ = strings.Cut(rest, "\n")
+	}
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		if !strings.HasSuffix(name, ".go") || strings.Contains(name, "testdata/") {
 			continue
@@ -146,7 +150,7 @@ func (h *house) typed(folder string) (*types.Info, error) {
 		}
 	}
 	config := types.Config{Importer: h.types}
-	_, err := config.Check(module+"/"+folder, h.fset, files, info)
+	_, err := config.Check(h.module+"/"+folder, h.fset, files, info)
 	return info, err
 }
 

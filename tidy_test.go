@@ -11,8 +11,6 @@ import (
 // tidy_source_test.go reads the sources, and tidy_snippets_test.go shows each rule a breach and waits for its
 // complaint.
 
-const module = "balsa"
-
 // room is one folder of the house. A folder with Go files that is not in the table is a breach.
 type room struct {
 	folder string // a trailing /* stands for each folder right below
