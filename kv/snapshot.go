@@ -1,0 +1,207 @@
+package kv
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+)
+
+// ErrBadSnapshot says that the bytes given to Restore are no whole, undamaged snapshot of a version that is
+// known.
+var ErrBadSnapshot = errors.New("bad snapshot of the key-value map")
+
+const (
+	snapshotMagic   = "balsa kv"
+	snapshotVersion = 1
+	snapshotHeader  = 32
+	itemHeader      = 32
+)
+
+// WriteTo writes the view as a snapshot and returns the number of bytes that reached w; the error is w's.
+// It may be called more than once. Equal maps give equal bytes. Everything is little-endian:
+//
+//	 0            8         12       16         24      32
+//	┌────────────┬─────────┬────────┬──────────┬───────┬────────────────┬──────────────────────────┐
+//	│ "balsa kv" │ version │ zero   │ revision │ count │ count × item   │ CRC32C of all before it  │
+//	│            │ u32 = 1 │ u32    │ u64      │ u64   │ keys ascending │ u32                      │
+//	└────────────┴─────────┴────────┴──────────┴───────┴────────────────┴──────────────────────────┘
+//	 0            4              8         16         24        32
+//	┌────────────┬──────────────┬─────────┬──────────┬─────────┬─────┬───────┐
+//	│ key length │ value length │ created │ modified │ version │ key │ value │
+//	│ u32        │ u32          │ u64     │ u64      │ u64     │     │       │
+//	└────────────┴──────────────┴─────────┴──────────┴─────────┴─────┴───────┘
+func (v View) WriteTo(w io.Writer) (int64, error) {
+	counted := &countingWriter{w: w}
+	out := &summedWriter{w: bufio.NewWriterSize(counted, 64<<10)}
+	out.header(v)
+	for key, item := range v.From("") {
+		if out.item(key, item); out.err != nil {
+			break
+		}
+	}
+	out.write(binary.LittleEndian.AppendUint32(nil, out.sum))
+	if out.err == nil {
+		out.err = out.w.Flush()
+	}
+	return counted.n, out.err
+}
+
+// countingWriter counts what really went out: behind a buffer, the number of bytes handed in says nothing.
+type countingWriter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *countingWriter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n += int64(n)
+	return n, err
+}
+
+// summedWriter keeps the checksum of what was written, and the first error.
+type summedWriter struct {
+	w       *bufio.Writer
+	sum     uint32
+	err     error
+	scratch [max(snapshotHeader, itemHeader)]byte
+}
+
+func (s *summedWriter) write(b []byte) {
+	if s.err == nil {
+		s.sum = crc32.Update(s.sum, castagnoli(), b)
+		_, s.err = s.w.Write(b)
+	}
+}
+
+func (s *summedWriter) header(v View) {
+	b := append(s.scratch[:0], snapshotMagic...)
+	b = binary.LittleEndian.AppendUint32(b, snapshotVersion)
+	b = binary.LittleEndian.AppendUint32(b, 0)
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.revision))
+	s.write(binary.LittleEndian.AppendUint64(b, uint64(v.Len())))
+}
+
+func (s *summedWriter) item(key string, item Item) {
+	b := binary.LittleEndian.AppendUint32(s.scratch[:0], uint32(len(key)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(item.Value)))
+	b = binary.LittleEndian.AppendUint64(b, uint64(item.Created))
+	b = binary.LittleEndian.AppendUint64(b, uint64(item.Modified))
+	s.write(binary.LittleEndian.AppendUint64(b, item.Version))
+	s.write([]byte(key))
+	s.write(item.Value)
+}
+
+// castagnoli is the table of CRC32C; the standard library builds it once.
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+
+// readSnapshot reads a whole snapshot into a map of its own, so that a bad one has touched nothing.
+func readSnapshot(r io.Reader) (View, error) {
+	in := &summedReader{r: bufio.NewReaderSize(r, 64<<10)}
+	v := emptyView()
+	count := in.header(&v)
+	last := ""
+	for i := uint64(0); i < count && in.err == nil; i++ {
+		last = in.item(&v, last)
+	}
+	in.trailer()
+	if in.err != nil {
+		return View{}, in.err
+	}
+	return v, nil
+}
+
+// summedReader keeps the checksum of what was read, and the first error. Nothing it has read may be
+// believed before trailer has passed; it only has to be bounded until then.
+type summedReader struct {
+	r   *bufio.Reader
+	sum uint32
+	err error
+}
+
+// read returns the next n bytes in memory of their own, or zeros after an error.
+func (s *summedReader) read(n int) []byte {
+	b := make([]byte, n)
+	if s.err != nil {
+		return b
+	}
+	_, err := io.ReadFull(s.r, b)
+	switch {
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		s.bad("it ends too early")
+	case err != nil:
+		s.err = fmt.Errorf("read snapshot: %w", err)
+	}
+	s.sum = crc32.Update(s.sum, castagnoli(), b)
+	return b
+}
+
+func (s *summedReader) bad(format string, args ...any) {
+	if s.err == nil {
+		s.err = fmt.Errorf("%w: %s", ErrBadSnapshot, fmt.Sprintf(format, args...))
+	}
+}
+
+func (s *summedReader) header(v *View) (count uint64) {
+	b := s.read(snapshotHeader)
+	if s.err != nil {
+		return 0
+	}
+	if string(b[:8]) != snapshotMagic {
+		s.bad("it does not begin with %q", snapshotMagic)
+	}
+	version, zero := binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])
+	if version != snapshotVersion || zero != 0 {
+		s.bad("version %d, this program reads %d", version, snapshotVersion)
+	}
+	v.revision = Revision(binary.LittleEndian.Uint64(b[16:]))
+	return binary.LittleEndian.Uint64(b[24:])
+}
+
+// item reads one item into v and returns its key, which must lie above the one before. Lengths are held
+// against their limits before anything is allocated.
+func (s *summedReader) item(v *View, last string) string {
+	b := s.read(itemHeader)
+	keyLength, valueLength := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
+	if keyLength == 0 || keyLength > MaxKey || valueLength > MaxValue {
+		s.bad("an item of %d and %d bytes", keyLength, valueLength)
+		return last
+	}
+	item := Item{
+		Created:  Revision(binary.LittleEndian.Uint64(b[8:])),
+		Modified: Revision(binary.LittleEndian.Uint64(b[16:])),
+		Version:  binary.LittleEndian.Uint64(b[24:]),
+	}
+	key := string(s.read(int(keyLength)))
+	item.Value = s.read(int(valueLength))
+	if key <= last {
+		s.bad("its keys are out of order")
+	}
+	if item.Created > item.Modified || item.Modified > v.revision || item.Version == 0 {
+		s.bad("revisions %d and %d of an item at revision %d", item.Created, item.Modified, v.revision)
+	}
+	if s.err == nil {
+		v.tree.Set(key, item)
+	}
+	return key
+}
+
+// trailer holds the checksum against what was read and insists on the end: bytes behind it were never
+// written by WriteTo, so something else is wrong.
+func (s *summedReader) trailer() {
+	want := s.sum
+	got := binary.LittleEndian.Uint32(s.read(4))
+	if got != want {
+		s.bad("its checksum is %08x, its content has %08x", got, want)
+	}
+	if s.err != nil {
+		return
+	}
+	if _, err := s.r.ReadByte(); err == nil {
+		s.bad("it goes on behind its end")
+	} else if !errors.Is(err, io.EOF) {
+		s.err = fmt.Errorf("read snapshot: %w", err)
+	}
+}

@@ -1,0 +1,157 @@
+package kv
+
+import (
+	"io"
+	"iter"
+	"sync"
+
+	"github.com/tidwall/btree"
+
+	"balsa/raft"
+)
+
+// Revision counts writes: it is the index of the log entry that made one. It is cluster-wide and only
+// grows, with gaps where entries changed nothing. 0 is the empty map before the first write.
+type Revision uint64
+
+// Item is what the map holds under one key. It is immutable: nobody may write to Value.
+type Item struct {
+	Value    []byte
+	Created  Revision // the write that created the key, after its latest deletion if there was one
+	Modified Revision // the write that gave it this value
+	Version  uint64   // how many writes since it was created: 1 for a new key
+}
+
+// Store is the replicated map. Apply and Restore are called by one caller at a time, as a state machine's
+// methods are; every other method may be called concurrently with them and with each other.
+type Store struct {
+	mu   sync.RWMutex
+	view View // what holds now; its tree is changed in place under mu, so it must be copied before it leaves
+}
+
+// New returns an empty map at revision 0.
+func New() *Store { return &Store{view: emptyView()} }
+
+func emptyView() View { return View{tree: new(btree.Map[string, Item])} }
+
+// Apply performs the command of one committed entry and returns an encoded Result, for DecodeResult.
+// Entries come once each, in the order of their indexes. No bytes can make it fail or panic: what is not a
+// command of this version is answered with a Refusal, and the map stays as it is.
+//
+// That answer must be the same on every node, or the nodes drift apart. So a later version may give a
+// meaning to an operation that is refused here only in entries behind the one that raised the cluster's
+// version: a node that replays older entries has to refuse them still.
+func (s *Store) Apply(e raft.Entry) []byte {
+	command, refusal := decode(e.Command)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	result := Result{Operation: command.operation, Refusal: refusal}
+	if refusal == 0 {
+		s.perform(command, Revision(e.Index), &result)
+	}
+	result.Revision = s.view.revision
+	return result.encode()
+}
+
+func (s *Store) perform(c command, now Revision, result *Result) {
+	switch c.operation {
+	case OpPut:
+		result.Created = s.put(string(c.key), c.value, now)
+	case OpDelete:
+		if _, found := s.view.tree.Delete(string(c.key)); found {
+			result.Deleted = 1
+			s.view.revision = now
+		}
+	}
+}
+
+func (s *Store) put(key string, value []byte, now Revision) (created bool) {
+	old, found := s.view.tree.Get(key)
+	item := Item{Created: now, Modified: now, Version: 1}
+	if found {
+		item.Created, item.Version = old.Created, old.Version+1
+	}
+	// The value is copied: a command may share the memory of a whole message or batch, and ten bytes that
+	// live for years would keep megabytes.
+	item.Value = append([]byte{}, value...)
+	s.view.tree.Set(key, item)
+	s.view.revision = now
+	return !found
+}
+
+// Snapshot captures the state in O(1) and returns what writes it; later applies do not change what was
+// captured. The error is always nil. The result is a View.
+func (s *Store) Snapshot() (io.WriterTo, error) { return s.View(), nil }
+
+// Restore replaces everything by a snapshot that View.WriteTo wrote, and reads it to its end. It is all or
+// nothing: an error, which wraps ErrBadSnapshot or comes from the reader, leaves the store as it was.
+// Besides the two maps it needs memory for one item, whatever the bytes claim.
+func (s *Store) Restore(r io.Reader) error {
+	restored, err := readSnapshot(r)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.view = restored
+	return nil
+}
+
+// View captures the state in O(1).
+func (s *Store) View() View {
+	s.mu.Lock() // not RLock: copying marks the tree's nodes as shared
+	defer s.mu.Unlock()
+	return View{tree: s.view.tree.Copy(), revision: s.view.revision}
+}
+
+// Get returns what is stored under a key, and whether there is anything.
+func (s *Store) Get(key string) (Item, bool) {
+	item, _, found := s.Read(key)
+	return item, found
+}
+
+// Read is Get together with the revision at which its answer holds, taken in the same instant. A revision
+// that is asked for before or after Get may belong to another state: "absent at revision 7" would be said
+// of a key that 7 created.
+func (s *Store) Read(key string) (item Item, at Revision, found bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	item, found = s.view.Get(key)
+	return item, s.view.revision, found
+}
+
+// Revision returns the revision of the latest write.
+func (s *Store) Revision() Revision {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.view.revision
+}
+
+// Len returns the number of keys.
+func (s *Store) Len() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.view.Len()
+}
+
+// View is the map as it was at one moment. It never changes and may be read concurrently. As a snapshot it
+// writes itself. The zero View is not usable; Store.View makes them.
+type View struct {
+	tree     *btree.Map[string, Item]
+	revision Revision
+}
+
+// Get returns what was stored under a key, and whether there was anything.
+func (v View) Get(key string) (Item, bool) { return v.tree.Get(key) }
+
+// Revision returns the revision of the latest write in the view.
+func (v View) Revision() Revision { return v.revision }
+
+// Len returns the number of keys in the view.
+func (v View) Len() int { return v.tree.Len() }
+
+// From walks the keys at or above start with their items, in the order of the keys' bytes. From("") walks
+// all.
+func (v View) From(start string) iter.Seq2[string, Item] {
+	return func(yield func(string, Item) bool) { v.tree.Ascend(start, yield) }
+}
