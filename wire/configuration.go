@@ -4,19 +4,62 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"balsa/raft"
 )
 
 // The limits of a configuration: far above any cluster that makes sense, far below what could hurt.
 const (
-	maxMembers = 1024
-	maxAddress = 1024 // bytes
+	MaxMembers = 1024 // servers in one configuration
+	MaxAddress = 1024 // bytes of one address
 )
 
 const configurationVersion = 1
 
-// AppendConfiguration appends the binary form of a configuration, little-endian, ids in order:
+// CheckConfiguration reports why a configuration has no binary form: members out of order, without an id or
+// without a role, a role without its member, too many members, an address too long. The error is a sentence
+// about that; what comes from a person is checked with it before it is encoded.
+func CheckConfiguration(c raft.Configuration) error {
+	if len(c.Members) > MaxMembers {
+		return fmt.Errorf("%d members, at most %d", len(c.Members), MaxMembers)
+	}
+	last := raft.None
+	for _, m := range c.Members {
+		if m.ID <= last {
+			return fmt.Errorf("member %d comes after member %d: ids are positive and ascending", m.ID, last)
+		}
+		if n := max(len(m.Address), len(m.API)); n > MaxAddress {
+			return fmt.Errorf("member %d has an address of %d bytes, at most %d", m.ID, n, MaxAddress)
+		}
+		if roles(c, m.ID) == 0 {
+			return fmt.Errorf("member %d is neither voter nor learner", m.ID)
+		}
+		last = m.ID
+	}
+	return checkRoles(c)
+}
+
+// checkRoles refuses a set that its bits in the members could not give back.
+func checkRoles(c raft.Configuration) error {
+	for _, set := range [][]raft.NodeID{c.Voters, c.Outgoing, c.Learners} {
+		last := raft.None
+		for _, id := range set {
+			if _, known := c.Member(id); !known {
+				return fmt.Errorf("server %d has a role and is no member", id)
+			}
+			if id <= last {
+				return fmt.Errorf("server %d stands after server %d: ids are ascending", id, last)
+			}
+			last = id
+		}
+	}
+	return nil
+}
+
+// AppendConfiguration appends the binary form of a configuration, little-endian, ids in order. It panics when
+// CheckConfiguration objects: a voter or the end of an address that went missing silently would split the
+// cluster.
 //
 //	┌─────────┬───────┬───────┬──────────────────────────────────────────────────┐
 //	│ version │ flags │ count │ count × member                                   │
@@ -29,32 +72,29 @@ const configurationVersion = 1
 //	        └────────┴─────────────┴───────┴────────┴─────────┴────────┴─────────┘
 //	roles   1 voter, 2 outgoing voter, 4 learner
 func AppendConfiguration(dst []byte, c raft.Configuration) []byte {
-	var flags byte
-	if c.AutoPromote {
-		flags = 1
+	if err := CheckConfiguration(c); err != nil {
+		panic("wire: configuration: " + err.Error())
 	}
-	dst = append(dst, configurationVersion, flags)
+	dst = appendFlags(append(dst, configurationVersion), c.AutoPromote)
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(c.Members)))
 	for _, m := range c.Members {
-		dst = binary.LittleEndian.AppendUint64(dst, uint64(m.ID))
-		dst = binary.LittleEndian.AppendUint64(dst, uint64(m.Incarnation))
-		dst = append(dst, roles(c, m.ID))
+		dst = append(appendNumbers(dst, uint64(m.ID), uint64(m.Incarnation)), roles(c, m.ID))
 		dst = appendShort(dst, m.Address)
 		dst = appendShort(dst, m.API)
 	}
 	return dst
 }
 
-// DecodeConfiguration reads a configuration from the front of src and returns what follows it. Members must be in order
-// of their ids and each must have a role. An error wraps ErrMalformed.
+// DecodeConfiguration reads a configuration from the front of src and returns what follows it. Members must
+// be in order of their ids and each must have a role. An error wraps ErrMalformed.
 func DecodeConfiguration(src []byte) (c raft.Configuration, rest []byte, err error) {
 	if len(src) < 4 || src[0] != configurationVersion || src[1] > 1 {
-		return c, nil, fmt.Errorf("configuration: not of version %d: %w", configurationVersion, ErrMalformed)
+		return c, nil, malformed("configuration: not of version %d", configurationVersion)
 	}
 	c.AutoPromote = src[1] == 1
 	count, src := int(binary.LittleEndian.Uint16(src[2:])), src[4:]
-	if count > maxMembers {
-		return c, nil, fmt.Errorf("configuration: %d members, at most %d: %w", count, maxMembers, ErrMalformed)
+	if count > MaxMembers {
+		return c, nil, malformed("configuration: %d members, at most %d", count, MaxMembers)
 	}
 	for range count {
 		if src, err = decodeMember(&c, src); err != nil {
@@ -66,7 +106,7 @@ func DecodeConfiguration(src []byte) (c raft.Configuration, rest []byte, err err
 
 func decodeMember(c *raft.Configuration, src []byte) (rest []byte, err error) {
 	if len(src) < 17 {
-		return nil, fmt.Errorf("configuration: a member is cut off: %w", ErrMalformed)
+		return nil, malformed("configuration: a member is cut off")
 	}
 	m := raft.Member{
 		ID:          raft.NodeID(binary.LittleEndian.Uint64(src)),
@@ -74,10 +114,10 @@ func decodeMember(c *raft.Configuration, src []byte) (rest []byte, err error) {
 	}
 	role := src[16]
 	if n := len(c.Members); m.ID == raft.None || n > 0 && c.Members[n-1].ID >= m.ID {
-		return nil, fmt.Errorf("configuration: member %d out of order: %w", m.ID, ErrMalformed)
+		return nil, malformed("configuration: member %d out of order", m.ID)
 	}
 	if role == 0 || role > 7 {
-		return nil, fmt.Errorf("configuration: member %d has roles %d: %w", m.ID, role, ErrMalformed)
+		return nil, malformed("configuration: member %d has roles %d", m.ID, role)
 	}
 	if m.Address, src, err = decodeShort(src[17:]); err != nil {
 		return nil, err
@@ -98,36 +138,34 @@ func decodeMember(c *raft.Configuration, src []byte) (rest []byte, err error) {
 	return src, nil
 }
 
+// roles returns one bit for each set that names the server.
 func roles(c raft.Configuration, id raft.NodeID) (role byte) {
 	for bit, set := range [][]raft.NodeID{c.Voters, c.Outgoing, c.Learners} {
-		for _, member := range set {
-			if member == id {
-				role |= 1 << bit
-			}
+		if slices.Contains(set, id) {
+			role |= 1 << bit
 		}
 	}
 	return role
 }
 
 func appendShort(dst []byte, s string) []byte {
-	s = s[:min(len(s), maxAddress)]
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(s)))
 	return append(dst, s...)
 }
 
 func decodeShort(src []byte) (s string, rest []byte, err error) {
 	if len(src) < 2 {
-		return "", nil, fmt.Errorf("configuration: an address is cut off: %w", ErrMalformed)
+		return "", nil, malformed("configuration: an address is cut off")
 	}
 	length, src := int(binary.LittleEndian.Uint16(src)), src[2:]
-	if length > maxAddress || length > len(src) {
-		return "", nil, fmt.Errorf("configuration: an address of %d bytes in %d: %w", length, len(src), ErrMalformed)
+	if length > MaxAddress || length > len(src) {
+		return "", nil, malformed("configuration: an address of %d bytes in %d", length, len(src))
 	}
 	return string(src[:length]), src[length:], nil
 }
 
-// ClusterID derives the id of a cluster from its name and its bootstrap configuration, so that nodes started with
-// different peers refuse each other. The name may be empty.
+// ClusterID derives the id of a cluster from its name and its bootstrap configuration, so that nodes started
+// with different peers refuse each other. The name may be empty.
 func ClusterID(name string, bootstrap raft.Configuration) (id raft.ClusterID) {
 	h := sha256.New()
 	fmt.Fprintf(h, "balsa cluster 1\n%d\n%s\n", len(name), name)

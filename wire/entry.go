@@ -8,9 +8,14 @@ import (
 	"balsa/raft"
 )
 
-// ErrMalformed is wrapped by every error of a decoder: the bytes are not what they claim to be. Nothing was taken from
-// them.
+// ErrMalformed is wrapped by every error of a decoder: the bytes are not what they claim to be. Nothing was
+// taken from them.
 var ErrMalformed = errors.New("malformed bytes")
+
+// malformed makes the error of a decoder: a sentence that wraps ErrMalformed.
+func malformed(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, ErrMalformed)...)
+}
 
 // MaxCommand bounds the length of one command in bytes. A decoder refuses more before it allocates anything.
 const MaxCommand = 64 << 20
@@ -18,7 +23,8 @@ const MaxCommand = 64 << 20
 // entryHeader is the number of bytes before an entry's command.
 const entryHeader = 32
 
-// AppendEntry appends the binary form of an entry. Everything is little-endian:
+// AppendEntry appends the binary form of an entry. It panics when the command exceeds MaxCommand, for no
+// decoder would take the entry back. Everything is little-endian:
 //
 //	 0        8        16       24     25        28       32
 //	┌────────┬────────┬────────┬──────┬─────────┬────────┬─────────┐
@@ -26,19 +32,15 @@ const entryHeader = 32
 //	│ u64    │ u64    │ i64    │ u8   │         │ u32    │ length  │
 //	└────────┴────────┴────────┴──────┴─────────┴────────┴─────────┘
 func AppendEntry(dst []byte, e raft.Entry) []byte {
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.Term))
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.Index))
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.Time))
-	dst = append(dst, byte(e.Kind), 0, 0, 0)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(e.Command)))
-	return append(dst, e.Command...)
+	dst = appendNumbers(dst, uint64(e.Term), uint64(e.Index), uint64(e.Time))
+	return appendBytes(append(dst, byte(e.Kind), 0, 0, 0), e.Command)
 }
 
-// DecodeEntry reads one entry from the front of src and returns what follows it. The entry's command shares src's
-// memory. An error wraps ErrMalformed.
+// DecodeEntry reads one entry from the front of src and returns what follows it. The entry's command shares
+// src's memory. An error wraps ErrMalformed.
 func DecodeEntry(src []byte) (e raft.Entry, rest []byte, err error) {
 	if len(src) < entryHeader {
-		return e, nil, fmt.Errorf("entry: %d bytes, its header has %d: %w", len(src), entryHeader, ErrMalformed)
+		return e, nil, malformed("entry: %d bytes, its header has %d", len(src), entryHeader)
 	}
 	e = raft.Entry{
 		Term:  raft.Term(binary.LittleEndian.Uint64(src)),
@@ -47,14 +49,14 @@ func DecodeEntry(src []byte) (e raft.Entry, rest []byte, err error) {
 		Kind:  raft.Kind(src[24]),
 	}
 	if !e.Kind.Valid() {
-		return e, nil, fmt.Errorf("entry %v: unknown kind %d: written by a later version? %w", e.ID(), src[24], ErrMalformed)
+		return e, nil, malformed("entry %v: unknown kind %d, of a later version", e.ID(), src[24])
 	}
 	if src[25] != 0 || src[26] != 0 || src[27] != 0 {
-		return e, nil, fmt.Errorf("entry %v: its padding is not zero: %w", e.ID(), ErrMalformed)
+		return e, nil, malformed("entry %v: its padding is not zero", e.ID())
 	}
 	length, rest := binary.LittleEndian.Uint32(src[28:]), src[entryHeader:]
 	if length > MaxCommand || uint64(length) > uint64(len(rest)) {
-		return e, nil, fmt.Errorf("entry %v: a command of %d bytes in %d: %w", e.ID(), length, len(rest), ErrMalformed)
+		return e, nil, malformed("entry %v: a command of %d bytes in %d", e.ID(), length, len(rest))
 	}
 	if length > 0 {
 		e.Command = rest[:length:length]

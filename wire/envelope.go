@@ -1,0 +1,135 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"slices"
+
+	"balsa/raft"
+)
+
+// MaxFrame bounds the length of a frame in bytes: one command of MaxCommand and room for what surrounds it. A
+// reader refuses more before it allocates anything.
+const MaxFrame = MaxCommand + 1<<20
+
+// FramePrefix is how many bytes of a frame FrameLength needs.
+const FramePrefix = 8
+
+const (
+	frameVersion = 1
+	frameHeader  = 12 // length, version, kind, zeros, checksum
+	frameFixed   = frameHeader + 64
+	// frameMost is the length of the longest frame without its entries, command or data, rounded up.
+	frameMost = 128
+)
+
+// AppendEnvelope appends an envelope as one frame, little-endian. The length is that of the whole frame and
+// the CRC32C covers all of it but itself. It panics when there is no message, or when the frame would exceed
+// MaxFrame: whoever cannot rule that out asks EnvelopeSize first.
+//
+//	 0        4         5      6         8        12        28    60   68         76
+//	┌────────┬─────────┬──────┬─────────┬────────┬─────────┬─────┬────┬──────────┬─────────┐
+//	│ length │ version │ kind │ zero ×2 │ CRC32C │ cluster │ who │ to │ sequence │ message │
+//	│ u32    │ u8 = 1  │ u8   │         │ u32    │ 16      │     │u64 │ u64      │         │
+//	└────────┴─────────┴──────┴─────────┴────────┴─────────┴─────┴────┴──────────┴─────────┘
+//	who   ┌──────┬─────────────┬───────┬───────────────┐
+//	      │ node │ incarnation │ start │ configuration │   u64 each
+//	      └──────┴─────────────┴───────┴───────────────┘
+func AppendEnvelope(dst []byte, e raft.Envelope) []byte {
+	kind := kindOf(e.Message)
+	if kind == 0 {
+		panic("wire: an envelope without a message")
+	}
+	before := len(dst)
+	dst = slices.Grow(dst, EnvelopeSize(e))
+	dst = append(dst, 0, 0, 0, 0, frameVersion, byte(kind), 0, 0, 0, 0, 0, 0)
+	dst = append(dst, e.From.Cluster[:]...)
+	dst = appendNumbers(dst, uint64(e.From.Node), uint64(e.From.Incarnation), e.From.Start,
+		uint64(e.From.Configuration), uint64(e.To), uint64(e.Sequence))
+	dst = appendMessage(dst, e.Message)
+
+	frame := dst[before:]
+	if len(frame) > MaxFrame {
+		panic(fmt.Sprintf("wire: a frame of %d bytes, at most %d", len(frame), MaxFrame))
+	}
+	binary.LittleEndian.PutUint32(frame, uint32(len(frame)))
+	binary.LittleEndian.PutUint32(frame[8:], frameChecksum(frame))
+	return dst
+}
+
+// EnvelopeSize returns a number of bytes that the envelope's frame does not exceed. It is less than 128 above
+// the frame's length and costs no encoding.
+func EnvelopeSize(e raft.Envelope) int {
+	size := frameMost
+	switch m := e.Message.(type) {
+	case raft.AppendEntries:
+		for _, entry := range m.Entries {
+			size += entryHeader + len(entry.Command)
+		}
+	case raft.InstallSnapshot:
+		size += len(m.Data)
+	case raft.ForwardProposal:
+		size += len(m.Command)
+	}
+	return size
+}
+
+// FrameLength returns the length of the frame that begins with prefix, so that a stream's reader knows how
+// many bytes to wait for. It needs FramePrefix bytes and reads no more. An error wraps ErrMalformed: the
+// stream cannot be followed any further.
+func FrameLength(prefix []byte) (int, error) {
+	if len(prefix) < FramePrefix {
+		return 0, malformed("frame: %d bytes, its prefix has %d", len(prefix), FramePrefix)
+	}
+	if version := prefix[4]; version != frameVersion {
+		return 0, malformed("frame: version %d, this program reads %d", version, frameVersion)
+	}
+	if prefix[6] != 0 || prefix[7] != 0 {
+		return 0, malformed("frame: its padding is not zero")
+	}
+	length := binary.LittleEndian.Uint32(prefix)
+	if length < frameFixed || length > MaxFrame {
+		return 0, malformed("frame: %d bytes, must be %d to %d", length, frameFixed, MaxFrame)
+	}
+	return int(length), nil
+}
+
+// DecodeEnvelope reads one frame, which must fill src exactly. Commands and snapshot data share src's memory:
+// src must not be written to afterwards. An error wraps ErrMalformed. Whatever it accepts, AppendEnvelope
+// turns back into the same bytes.
+func DecodeEnvelope(src []byte) (raft.Envelope, error) {
+	length, err := FrameLength(src)
+	if err != nil {
+		return raft.Envelope{}, err
+	}
+	if length != len(src) {
+		return raft.Envelope{}, malformed("frame: of %d bytes, %d are there", length, len(src))
+	}
+	if binary.LittleEndian.Uint32(src[8:]) != frameChecksum(src) {
+		return raft.Envelope{}, malformed("frame: its checksum does not match")
+	}
+	c := cursor{src: src[frameHeader:]}
+	e := raft.Envelope{From: decodeIdentity(&c)}
+	e.To, e.Sequence = number[raft.NodeID](&c), number[raft.Sequence](&c)
+	e.Message = decodeMessage(kind(src[5]), &c)
+	if err := c.finish(); err != nil {
+		return raft.Envelope{}, fmt.Errorf("frame: message kind %d: %w", src[5], err)
+	}
+	return e, nil
+}
+
+func decodeIdentity(c *cursor) (who raft.Identity) {
+	copy(who.Cluster[:], c.take(len(who.Cluster)))
+	who.Node = number[raft.NodeID](c)
+	who.Incarnation = number[raft.Incarnation](c)
+	who.Start = number[uint64](c)
+	who.Configuration = number[raft.Index](c)
+	return who
+}
+
+// frameChecksum covers the frame without the four bytes of the checksum itself.
+func frameChecksum(frame []byte) uint32 {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	return crc32.Update(crc32.Checksum(frame[:8], table), table, frame[frameHeader:])
+}
