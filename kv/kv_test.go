@@ -204,6 +204,22 @@ func TestRefusalNumbers(t *testing.T) {
 	}
 }
 
+func TestDecodeResultRefuses(t *testing.T) {
+	good := Result{Operation: OpPut, Revision: 1}.encode()
+	for at, value := range map[int]byte{0: 2, 2: 2} { // another version; created neither yes nor no
+		bad := bytes.Clone(good)
+		bad[at] = value
+		if _, err := DecodeResult(bad); !errors.Is(err, ErrBadResult) {
+			t.Errorf("byte %d is %d: %v", at, value, err)
+		}
+	}
+	for _, bad := range [][]byte{nil, good[:15], append(good, 0)} {
+		if _, err := DecodeResult(bad); !errors.Is(err, ErrBadResult) {
+			t.Errorf("%d bytes: %v", len(bad), err)
+		}
+	}
+}
+
 func TestApplyKeepsNoPartOfTheCommand(t *testing.T) {
 	s, command := New(), Put("key", []byte("value"))
 	apply(t, s, 1, command)

@@ -165,7 +165,7 @@ func (s *summedReader) header(v *View) (count uint64) {
 func (s *summedReader) item(v *View, last string) string {
 	b := s.read(itemHeader)
 	keyLength, valueLength := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
-	if keyLength == 0 || keyLength > MaxKey || valueLength > MaxValue {
+	if keyLength > MaxKey || valueLength > MaxValue {
 		s.bad("an item of %d and %d bytes", keyLength, valueLength)
 		return last
 	}
@@ -176,7 +176,7 @@ func (s *summedReader) item(v *View, last string) string {
 	}
 	key := string(s.read(int(keyLength)))
 	item.Value = s.read(int(valueLength))
-	if key <= last {
+	if key <= last { // an empty key is never above one
 		s.bad("its keys are out of order")
 	}
 	if item.Created > item.Modified || item.Modified > v.revision || item.Version == 0 {
