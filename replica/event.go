@@ -1,0 +1,38 @@
+package replica
+
+import "balsa/raft"
+
+// Event is one thing that happened to a replica. The set is closed.
+type Event interface{ isEvent() }
+
+// Awake says nothing but what time it is: let it come once a tick when nothing else does.
+type Awake struct{}
+
+// Received brings a message. Its sender's identity is checked here, before any field of Raft is looked at.
+type Received struct{ Envelope raft.Envelope }
+
+// Proposed asks to append a command and to be told, under the ticket, what the state machine made of it. Tickets must
+// not repeat. The command must not be changed afterwards.
+type Proposed struct {
+	Ticket  raft.Ticket
+	Command []byte
+}
+
+// Wrote says how a Write ended. An error is final: it stops the replica, for nobody knows any more what the disk has.
+type Wrote struct {
+	Number raft.Write
+	Err    error
+}
+
+// Ran says how an Apply ended.
+type Ran struct {
+	Entries []raft.Entry
+	Results [][]byte // of the state machine, one for each entry; nil for those it never sees
+	Err     error    // final: it stops the replica
+}
+
+func (Awake) isEvent()    {}
+func (Received) isEvent() {}
+func (Proposed) isEvent() {}
+func (Wrote) isEvent()    {}
+func (Ran) isEvent()      {}

@@ -1,0 +1,104 @@
+package replica
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"balsa/raft"
+)
+
+// gate decides whose messages are looked at (DESIGN: "Who may speak"). It reads the sender's identity and nothing else.
+//
+// What it has met of each peer lasts for this run only: a wiped disk under an old id is recognised as long as somebody runs
+// who met the old one.
+type gate struct {
+	self     raft.Identity
+	byHand   bool
+	met      []acquaintance // sorted by node
+	troubles []PeerRefused  // told already and not over: a message that is repeated for ever is reported once
+}
+
+// maxTroubles bounds what a stranger who makes up ids can make this server remember.
+const maxTroubles = 64
+
+// acquaintance is what this server has met of a node: its data directory and the latest start of it.
+type acquaintance struct {
+	node        raft.NodeID
+	incarnation raft.Incarnation
+	start       uint64
+}
+
+// PeerRefused is the event that this server does not listen to another, or another not to this one.
+type PeerRefused struct {
+	Node   raft.NodeID // the other server
+	Why    raft.IdentityReason
+	ByPeer bool // it is the other that does not listen
+}
+
+// String is one sentence that says what to do.
+func (e PeerRefused) String() string {
+	if e.ByPeer {
+		return fmt.Sprintf("node %v does not listen to this node, which %v", e.Node, e.Why)
+	}
+	return fmt.Sprintf("does not listen to node %v, which %v", e.Node, e.Why)
+}
+
+func newGate(self raft.Identity, byHand bool) gate {
+	return gate{self: self, byHand: byHand}
+}
+
+// judge returns why a message may not be looked at, or 0.
+func (g *gate) judge(e raft.Envelope) raft.IdentityReason {
+	from, unnamed := e.From, e.From.Cluster == raft.ClusterID{}
+	switch {
+	case unnamed && !g.byHand:
+		return raft.NoIdentity
+	case !unnamed && from.Cluster != g.self.Cluster:
+		return raft.OtherCluster
+	case from.Node == g.self.Node:
+		return raft.SameID
+	case e.To != g.self.Node:
+		return raft.OtherReceiver
+	case unnamed:
+		return 0
+	}
+	if at, known := g.find(from.Node); known {
+		switch met := g.met[at]; {
+		case met.incarnation != from.Incarnation:
+			return raft.OtherIncarnation
+		case from.Start < met.start:
+			return raft.OlderStart
+		}
+	}
+	return 0
+}
+
+// meet remembers the sender of a message that was not refused. Strangers with a name of this cluster are listened to but
+// not remembered: only members are, so that nobody can make the list grow.
+func (g *gate) meet(from raft.Identity, member bool) {
+	g.troubles = slices.DeleteFunc(g.troubles, func(t PeerRefused) bool { return t.Node == from.Node })
+	if !member || from.Cluster == (raft.ClusterID{}) {
+		return
+	}
+	a := acquaintance{node: from.Node, incarnation: from.Incarnation, start: from.Start}
+	at, known := g.find(from.Node)
+	if known {
+		g.met[at] = a
+		return
+	}
+	g.met = slices.Insert(g.met, at, a)
+}
+
+// news reports whether this trouble has not been told yet.
+func (g *gate) news(e PeerRefused) bool {
+	if slices.Contains(g.troubles, e) || len(g.troubles) >= maxTroubles {
+		return false
+	}
+	g.troubles = append(g.troubles, e)
+	return true
+}
+
+func (g *gate) find(id raft.NodeID) (at int, known bool) {
+	return slices.BinarySearchFunc(g.met, id, func(a acquaintance, id raft.NodeID) int { return cmp.Compare(a.node, id) })
+}
