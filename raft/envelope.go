@@ -48,13 +48,13 @@ const (
 	NoIdentity       IdentityReason = 6 // the message names no sender, and this server takes none by hand
 )
 
-// String is one clause that a person can act on.
+// String is a clause about the refused sender that a person can act on.
 func (r IdentityReason) String() string {
 	switch r {
 	case OtherCluster:
 		return "belongs to another cluster: start every node with the same --peers and --cluster"
 	case OtherReceiver:
-		return "the message was meant for another node: an address in --peers names the wrong node"
+		return "sent a message that was meant for another node: an address in --peers names the wrong node"
 	case SameID:
 		return "uses the receiver's own id: give every node an --id of its own"
 	case OtherIncarnation:
@@ -63,7 +63,7 @@ func (r IdentityReason) String() string {
 	case OlderStart:
 		return "is an earlier start, or an old copy, of a data directory that was started later"
 	case NoIdentity:
-		return "names no sender: messages written by hand are taken only with --raft-by-hand"
+		return "names no cluster: messages written by hand are taken only with --raft-by-hand"
 	}
 	return "reason " + strconv.Itoa(int(r))
 }

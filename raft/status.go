@@ -52,6 +52,18 @@ func (c *Core) Status() Status {
 	return s
 }
 
+// Role returns what the server does at the moment.
+func (c *Core) Role() Role { return c.role }
+
+// Term returns the server's current term.
+func (c *Core) Term() Term { return c.hard.Term }
+
+// Leader returns the leader of this term, None when unknown.
+func (c *Core) Leader() NodeID { return c.leader }
+
+// Commit returns the highest index that this server knows to be committed.
+func (c *Core) Commit() Index { return c.commitIndex }
+
 // Members returns the configuration in force. It must not be written to.
 func (c *Core) Members() Configuration { return c.members }
 
