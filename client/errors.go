@@ -1,0 +1,114 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Outcome says what became of a request that failed.
+type Outcome string
+
+// The outcomes. A read changes nothing, so a failed one is always NotApplied.
+const (
+	NotApplied     Outcome = "not_applied" // it had no effect and never will have: it is safe to ask again
+	OutcomeUnknown Outcome = "unknown"     // it may have had its effect, or may still
+)
+
+// Code names the reason of a failure. Codes are part of the API; messages are not.
+type Code string
+
+// The codes that a node answers with, by their HTTP status. Some are reserved for requests that this
+// version lacks.
+const (
+	CodeBadRequest         Code = "bad_request"         // 400
+	CodeUnauthorized       Code = "unauthorized"        // 401, reserved
+	CodeForbidden          Code = "forbidden"           // 403, reserved
+	CodeKeyNotFound        Code = "key_not_found"       // 404
+	CodeNotFound           Code = "not_found"           // 404: the path is not part of the API
+	CodeMethodNotAllowed   Code = "method_not_allowed"  // 405
+	CodeConflict           Code = "conflict"            // 409, reserved
+	CodeConfigBusy         Code = "config_busy"         // 409, reserved
+	CodeCompacted          Code = "compacted"           // 410, reserved
+	CodePreconditionFailed Code = "precondition_failed" // 412, reserved
+	CodeTooLarge           Code = "too_large"           // 413
+	CodeBadInput           Code = "bad_input"           // 422, reserved
+	CodeOverloaded         Code = "overloaded"          // 429
+	CodeInternal           Code = "internal"            // 500: a bug; the node has stopped or will
+	CodeNoLeader           Code = "no_leader"           // 503: an election is on
+	CodeLeaderChanged      Code = "leader_changed"      // 503: not the node that was asked leads
+	CodeStaleRead          Code = "stale_read"          // 503, reserved
+	CodeNotReady           Code = "not_ready"           // 503: the node has not caught up yet, or has stopped
+	CodeShuttingDown       Code = "shutting_down"       // 503
+	CodeTimeout            Code = "timeout"             // 504
+	CodeNoSpace            Code = "no_space"            // 507
+)
+
+// The codes that a Client gives to failures without an answer of a node.
+const (
+	CodeUnreachable Code = "unreachable"   // no connection could be had: nothing was sent
+	CodeBroken      Code = "broken"        // the connection broke, or no answer came in time
+	CodeForeign     Code = "not_an_answer" // what answered is no balsa node, or made no sense
+)
+
+// The classes of errors, for errors.Is. ErrOutcomeUnknown goes with another class as often as not, and is
+// to be looked at first when a write has failed.
+var (
+	ErrOutcomeUnknown     = errors.New("outcome unknown")
+	ErrNotFound           = errors.New("key not found")
+	ErrPreconditionFailed = errors.New("precondition failed")
+	ErrUnavailable        = errors.New("unavailable")
+	ErrBadRequest         = errors.New("bad request")
+)
+
+// Error is what every failed call of a Client returns.
+type Error struct {
+	Code       Code
+	Message    string
+	Outcome    Outcome
+	Status     int           // the HTTP status; 0 when no answer came
+	Endpoint   string        // who was asked
+	Node       uint64        // who answered; 0 if unknown
+	Leader     uint64        // who leads, as far as that node knows; 0 if unknown
+	Term       uint64        // that node's term
+	RetryAfter time.Duration // how long that node suggests to wait; 0 if it does not
+	Cause      error         // what lies behind it; may be nil
+}
+
+// Error says in one line what happened and whether the request had its effect.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Endpoint != "" {
+		fmt.Fprintf(&b, "%s: ", e.Endpoint)
+	}
+	fmt.Fprintf(&b, "%s: %q", e.Code, e.Message)
+	if e.Outcome == OutcomeUnknown {
+		b.WriteString("; whether the write was applied is unknown")
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Is reports whether target is one of the error's classes.
+func (e *Error) Is(target error) bool {
+	return target == ErrOutcomeUnknown && e.Outcome == OutcomeUnknown || target == e.Code.class()
+}
+
+// class returns the class of a code, or nil: what is nobody's mistake and will not pass by itself has none.
+func (c Code) class() error {
+	switch c {
+	case CodeKeyNotFound:
+		return ErrNotFound
+	case CodePreconditionFailed:
+		return ErrPreconditionFailed
+	case CodeBadRequest, CodeNotFound, CodeMethodNotAllowed, CodeTooLarge, CodeBadInput:
+		return ErrBadRequest
+	case CodeNoLeader, CodeLeaderChanged, CodeStaleRead, CodeNotReady, CodeShuttingDown, CodeOverloaded,
+		CodeTimeout, CodeUnreachable, CodeBroken:
+		return ErrUnavailable
+	}
+	return nil
+}

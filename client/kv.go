@@ -1,0 +1,121 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Item is a key's value and what is known about it.
+type Item struct {
+	Value          []byte
+	CreateRevision uint64 // the write that created the key
+	ModRevision    uint64 // the write that gave it this value
+	Version        uint64 // how many writes since it was created: 1 for a new key
+	Revision       uint64 // of the state from which the answer was made
+	Consistency    string // what the answer promises, see ConsistencyLeader
+	ServedBy       uint64 // the node that answered
+}
+
+// PutResult says what a Put did.
+type PutResult struct {
+	Revision uint64 // of this write: its index in the log
+	Created  bool   // the key was not there before
+}
+
+// DeleteResult says what a Delete did.
+type DeleteResult struct {
+	Revision uint64 // of the map afterwards; this write's own if it deleted anything
+	Deleted  uint32 // 0 when the key was not there
+}
+
+// Get returns what is stored under a key. A missing key is an error of class ErrNotFound; every error is an
+// *Error.
+func (c *Client) Get(ctx context.Context, key string) (Item, error) {
+	call := call{method: http.MethodGet, path: KeyPath(PathKV, key)}
+	a, err := c.do(ctx, call)
+	if err != nil {
+		return Item{}, err
+	}
+	f := fields{header: a.header}
+	item := Item{
+		Value:          a.body,
+		CreateRevision: f.number(HeaderCreateRevision),
+		ModRevision:    f.number("ETag"),
+		Version:        f.number(HeaderVersion),
+		Revision:       f.number(HeaderRevision),
+		Consistency:    a.header.Get(HeaderConsistency),
+		ServedBy:       a.servedBy,
+	}
+	if f.missing != "" {
+		return Item{}, foreign(call, a.endpoint, http.StatusOK, "the answer has no "+f.missing)
+	}
+	return item, nil
+}
+
+// Put stores a value, any bytes, under a key, and returns when a majority holds it. Every error is an
+// *Error; only those of class ErrOutcomeUnknown leave it open whether the value was stored.
+func (c *Client) Put(ctx context.Context, key string, value []byte) (PutResult, error) {
+	if value == nil {
+		value = []byte{}
+	}
+	call := call{method: http.MethodPut, path: KeyPath(PathKV, key), body: value, write: true}
+	a, err := c.do(ctx, call)
+	if err != nil {
+		return PutResult{}, err
+	}
+	var body PutBody
+	if err := json.Unmarshal(a.body, &body); err != nil {
+		return PutResult{}, foreign(call, a.endpoint, http.StatusOK, "the answer is no JSON")
+	}
+	return PutResult{Revision: body.Revision, Created: body.Created}, nil
+}
+
+// Delete removes a key. That it was not there is no error. Every error is an *Error, with the outcomes of
+// Put's.
+func (c *Client) Delete(ctx context.Context, key string) (DeleteResult, error) {
+	call := call{method: http.MethodDelete, path: KeyPath(PathKV, key), write: true}
+	a, err := c.do(ctx, call)
+	if err != nil {
+		return DeleteResult{}, err
+	}
+	var body DeleteBody
+	if err := json.Unmarshal(a.body, &body); err != nil {
+		return DeleteResult{}, foreign(call, a.endpoint, http.StatusOK, "the answer is no JSON")
+	}
+	return DeleteResult{Revision: body.Revision, Deleted: body.Deleted}, nil
+}
+
+// Status asks one node, named by its endpoint, for its status. It is sent once. Every error is an *Error.
+func (c *Client) Status(ctx context.Context, endpoint string) (Status, error) {
+	normal, err := normalize(endpoint)
+	if err != nil {
+		return Status{}, &Error{Code: CodeBadRequest, Message: err.Error(), Outcome: NotApplied}
+	}
+	call := call{method: http.MethodGet, path: PathStatus}
+	a, failure := c.try(ctx, normal, call)
+	if failure != nil {
+		return Status{}, failure
+	}
+	var s Status
+	if err := json.Unmarshal(a.body, &s); err != nil {
+		return Status{}, foreign(call, normal, http.StatusOK, "the answer is no JSON")
+	}
+	return s, nil
+}
+
+// fields reads numbers from headers and remembers the first that is none.
+type fields struct {
+	header  http.Header
+	missing string
+}
+
+func (f *fields) number(name string) uint64 {
+	n, err := strconv.ParseUint(strings.Trim(f.header.Get(name), `"`), 10, 64)
+	if err != nil && f.missing == "" {
+		f.missing = name
+	}
+	return n
+}

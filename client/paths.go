@@ -1,0 +1,48 @@
+package client
+
+import (
+	"net/url"
+	"strings"
+)
+
+// The paths of the API. Those that end in a slash are followed by a key, see KeyPath.
+const (
+	PathSubmit       = "/client/submit" // POST SubmitRequest; the text form of a command
+	PathLeader       = "/client/leader" // GET LeaderResponse
+	PathClientStatus = "/client/status" // GET ClientStatus
+	PathClientGet    = "/client/get/"   // GET ClientItem: this node's own state, which may be behind
+	PathClientKV     = "/client/kv"     // GET all keys and values of this node's own state as one JSON object
+	PathKV           = "/v1/kv/"        // GET, HEAD, PUT, DELETE: raw bytes, at the leader
+	PathStatus       = "/v1/status"     // GET Status
+	PathLive         = "/livez"         // GET Health: the node's loop turns
+	PathReady        = "/readyz"        // GET Health: the node can serve
+	PathHealth       = "/health"        // the same as PathReady
+)
+
+// The headers of the API. Revisions, terms and node ids are decimals.
+const (
+	HeaderRevision       = "Balsa-Revision"        // of the state from which the answer was made
+	HeaderTerm           = "Balsa-Term"            // the node's term
+	HeaderLeader         = "Balsa-Leader"          // the leader's id; absent if unknown
+	HeaderServedBy       = "Balsa-Served-By"       // the answering node's id; always there
+	HeaderConsistency    = "Balsa-Consistency"     // what a read promises, see ConsistencyLeader
+	HeaderLastContact    = "Balsa-Last-Contact"    // reserved: of stale reads, in milliseconds
+	HeaderCluster        = "Balsa-Cluster"         // the id of the cluster, in hexadecimal
+	HeaderCreateRevision = "Balsa-Create-Revision" // the write that created the key
+	HeaderVersion        = "Balsa-Version"         // how many writes since then; 1 for a new key
+)
+
+// ConsistencyLeader is what reads of this version promise: the applied state of a node that believes to
+// lead and has applied everything up to its own term. It is not confirmed with the others: a leader that
+// was just cut off and does not know it yet may answer with what a newer leader has overwritten since.
+const ConsistencyLeader = "leader"
+
+// KeyPath returns the path, percent-escaped, under which a key lies below PathKV or PathClientGet. A key is
+// any bytes: each that means something in a path is escaped, slashes and lone dots too, so that nothing on
+// the way tidies up.
+func KeyPath(prefix, key string) string {
+	if key == "." || key == ".." {
+		return prefix + strings.ReplaceAll(key, ".", "%2E")
+	}
+	return prefix + url.PathEscape(key)
+}
