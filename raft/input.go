@@ -1,6 +1,6 @@
 package raft
 
-// Input is one thing that happened to a server. The set is closed; ReadIndex, ChangeMembership and Transfer will join it.
+// Input is one thing that happened to a server. The set is closed; ChangeMembership and Transfer will join it.
 type Input interface{ isInput() }
 
 // Tick says that one tick of time has passed. All durations of Config are counted in ticks.
@@ -21,6 +21,10 @@ type Propose struct {
 	Command []byte
 }
 
+// ReadIndex asks at which index a linearizable read may be served (thesis §6.4). It is answered in Output.Reads under
+// its ticket, once a quorum has confirmed that this server still led after the question came, or when it ceases to lead.
+type ReadIndex struct{ Ticket Ticket }
+
 // Persisted says that the disk has every write up to and including this one. It names no index: the entry at 5 may
 // be truncated and written anew before the first acknowledgement arrives.
 type Persisted struct{ Write Write }
@@ -31,5 +35,6 @@ type Applied struct{ Index Index }
 func (Tick) isInput()      {}
 func (Receive) isInput()   {}
 func (Propose) isInput()   {}
+func (ReadIndex) isInput() {}
 func (Persisted) isInput() {}
 func (Applied) isInput()   {}

@@ -53,7 +53,10 @@ type AppendEntriesResponse struct {
 	// Conflict, when Rejected, is the follower's last entry at or below Prev whose term is not above Prev's: the leader
 	// continues from there, which skips a whole diverging term in one round trip (§5.3, end).
 	Conflict EntryID
-	// Busy says that the follower takes no entries for now. Reserved: this version never sets it.
+	// Holds is how far the follower holds the leader's log, durably or not. It steers what is sent again and promises
+	// nothing.
+	Holds Index
+	// Busy says that the follower takes no entries for now; it reports when that has ended.
 	Busy bool
 }
 

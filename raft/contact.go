@@ -1,0 +1,57 @@
+package raft
+
+// Keeping in contact: what makes a leader give up, and what keeps others from deposing it.
+//
+// Check-quorum (thesis §6.2): a leader that has not been answered by a quorum within the minimum election timeout steps
+// down, or its clients would wait for a server that can commit nothing while another one leads elsewhere.
+//
+// Stickiness (thesis §4.2.3): a server that heard its leader within the minimum election timeout takes no notice of a
+// RequestVote, not even of its term. A server outside the configuration, or one that only hears nothing, can otherwise
+// depose a leader that everybody else hears. Neither rule is enough alone: pre-vote and stickiness without check-quorum let a
+// half-connected leader block every election.
+//
+// A stalled disk is noticed in the same way: a server that has waited for its own disk for more than a maximal election
+// timeout ceases to lead and does not campaign. It answers heartbeats all the same.
+
+// checkQuorum counts a tick of silence of each follower.
+func (c *Core) checkQuorum() {
+	for i := range c.leading.peers {
+		c.leading.peers[i].silent++
+	}
+	if c.config.NoCheckQuorum || c.members.HasQuorum(c.inContact) {
+		return
+	}
+	c.follow(c.hard.Term, None, QuorumLost)
+}
+
+// inContact reports whether a server answered this leader within the minimum election timeout.
+func (c *Core) inContact(id NodeID) bool {
+	if id == c.config.ID {
+		return true
+	}
+	p := c.peer(id)
+	return p != nil && p.silent < c.config.ElectionMin
+}
+
+// checkDisk counts a tick of waiting for the own disk, and makes a leader with a stalled disk step down. A sole voter
+// stays: nobody else could lead.
+func (c *Core) checkDisk() {
+	o := &c.outbox
+	o.waited++
+	if len(o.unacknowledged) == 0 {
+		return
+	}
+	if c.role == Leader && c.diskStalled() && !c.soleVoter() {
+		c.follow(c.hard.Term, None, DiskStalled)
+	}
+}
+
+// diskStalled reports whether the oldest unacknowledged write has waited for more than a maximal election timeout.
+func (c *Core) diskStalled() bool {
+	o := &c.outbox
+	return len(o.unacknowledged) > 0 && o.waited-o.unacknowledged[0].since > c.config.ElectionMax
+}
+
+func (c *Core) soleVoter() bool {
+	return len(c.members.Voters) == 1 && len(c.members.Outgoing) == 0 && c.members.Voters[0] == c.config.ID
+}
