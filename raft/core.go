@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Core is one server: the state of Figure 2, and what its driver has been told of it. It is made by New, fed by Step, and
-// what it decides is collected by Output. It is not safe for concurrent use.
+// Core is one server: the state of Figure 2, and what its driver has been told of it. It is made by New,
+// fed by Step, and what it decides is collected by Output. It is not safe for concurrent use.
 type Core struct {
 	config  Config
 	members Configuration
@@ -39,16 +39,17 @@ type Core struct {
 type Config struct {
 	ID NodeID // this server; required
 
-	// A server that hears no leader for a number of ticks drawn from [ElectionMin, ElectionMax] campaigns (§5.2).
-	// ElectionMin must exceed Heartbeat. 0 means 30 and 50.
+	// A server that hears no leader for a number of ticks drawn from [ElectionMin, ElectionMax] campaigns
+	// (§5.2). ElectionMin must exceed Heartbeat. 0 means 30 and 50.
 	ElectionMin, ElectionMax int
 	// Heartbeat is how often a leader contacts every follower. 0 means 15.
 	Heartbeat int
 
 	// MaxAppendBytes bounds the entries of one AppendEntries; one entry always fits. 0 means 1 MiB.
 	MaxAppendBytes int
-	// MaxUncommittedBytes bounds the entries of a leader's term that are not committed: beyond it proposals are
-	// refused as Overloaded, or a leader cut off from its followers would grow without end. 0 means 64 MiB.
+	// MaxUncommittedBytes bounds the entries of a leader's term that are not committed: beyond it proposals
+	// are refused as Overloaded, or a leader cut off from its followers would grow without end. 0 means 64
+	// MiB.
 	MaxUncommittedBytes int
 
 	// Seed is where the dice for election timeouts begin. Servers should differ in it.
@@ -59,15 +60,16 @@ type Config struct {
 	Events bool
 }
 
-// Restored is what a server finds on its disk when it starts; zero, but for Members, when it starts for the first time.
+// Restored is what a server finds on its disk when it starts; zero, but for Members, when it starts for the
+// first time.
 type Restored struct {
 	HardState HardState
 	Entries   []Entry       // contiguous from index 1
 	Members   Configuration // in force at index 0
 }
 
-// New makes a server from what its disk remembers. It begins as a follower (§5.2) that knows nothing to be committed.
-// An error says which field of the configuration, or which part of what was restored, cannot be.
+// New makes a server from what its disk remembers. It begins as a follower (§5.2) that knows nothing to be
+// committed. An error says which field of the configuration, or which part of what was restored, cannot be.
 func New(config Config, restored Restored) (*Core, error) {
 	config.setDefaults()
 	if err := config.validate(); err != nil {
@@ -132,15 +134,17 @@ func (r *Restored) validate() error {
 		before = e.ID()
 	}
 	if before.Term > r.HardState.Term {
-		return fmt.Errorf("raft: the restored log ends in %v, beyond the restored term %d", before, r.HardState.Term)
+		return fmt.Errorf("raft: the restored log ends in %v, beyond the restored term %d", before,
+			r.HardState.Term)
 	}
 	return nil
 }
 
-// Step feeds one input to the server, and the time at which it happened: nanoseconds since 1970 by the driver's clock,
-// which only entries' log time rests on. What was decided is collected by Output.
+// Step feeds one input to the server, and the time at which it happened: nanoseconds since 1970 by the
+// driver's clock, which only entries' log time rests on. What was decided is collected by Output.
 //
-// It panics when an invariant does not hold or the driver broke its contract: the server must then not be used any more.
+// It panics when an invariant does not hold or the driver broke its contract: the server must then not be
+// used any more.
 func (c *Core) Step(now Time, in Input) {
 	before := c.vitals()
 	c.clock.now = max(c.clock.now, now)
@@ -188,9 +192,10 @@ func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
 	}
 }
 
-// adoptsTerm tells which messages make a server with an older term step down. A pre-vote asks about a term that nobody is
-// in yet, and a granted one echoes it: a server that took them over would inflate the term of everybody, which is what
-// pre-vote is there to prevent. What this version does not understand must not move it either.
+// adoptsTerm tells which messages make a server with an older term step down. A pre-vote asks about a term
+// that nobody is in yet, and a granted one echoes it: a server that took them over would inflate the term
+// of everybody, which is what pre-vote is there to prevent. What this version does not understand must not
+// move it either.
 func adoptsTerm(m Message) bool {
 	switch m := m.(type) {
 	case RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse:
@@ -243,13 +248,15 @@ func (c *Core) applied(index Index) {
 	c.appliedIndex = max(c.appliedIndex, index)
 }
 
-// refuse counts a message that a correct server would not send, and does nothing else: a peer must not be able to stop us.
+// refuse counts a message that a correct server would not send, and does nothing else: a peer must not be
+// able to stop us.
 func (c *Core) refuse(from NodeID, m Message, why Reason) {
 	c.refused++
 	c.emit(MessageRefused{From: from, Message: m, Why: why})
 }
 
-// ignore passes over a message that is late or no longer concerns us. That is everyday life and counts as nothing.
+// ignore passes over a message that is late or no longer concerns us. That is everyday life and counts as
+// nothing.
 func (c *Core) ignore(from NodeID, m Message, why Reason) {
 	c.emit(MessageIgnored{From: from, Message: m, Why: why})
 }

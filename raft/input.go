@@ -1,28 +1,29 @@
 package raft
 
-// Input is one thing that happened to a server. The set is closed; ReadIndex, ChangeMembership and Transfer will join it.
+// Input is one thing that happened to a server. The set is closed; ReadIndex, ChangeMembership and Transfer
+// will join it.
 type Input interface{ isInput() }
 
 // Tick says that one tick of time has passed. All durations of Config are counted in ticks.
 type Tick struct{}
 
-// Receive brings a message from another server. The driver has checked the sender's identity; everything else about
-// the message is looked at here, and what is nonsense is refused and counted.
+// Receive brings a message from another server. The driver has checked the sender's identity; everything
+// else about the message is looked at here, and what is nonsense is refused and counted.
 type Receive struct {
 	From     NodeID
 	Sequence Sequence // a response echoes it
 	Message  Message
 }
 
-// Propose asks to append a command. It is answered in Output.Answers under its ticket: by the entry that holds it, or by a
-// refusal. The command must not be changed afterwards.
+// Propose asks to append a command. It is answered in Output.Answers under its ticket: by the entry that
+// holds it, or by a refusal. The command must not be changed afterwards.
 type Propose struct {
 	Ticket  Ticket
 	Command []byte
 }
 
-// Persisted says that the disk has every write up to and including this one. It names no index: the entry at 5 may
-// be truncated and written anew before the first acknowledgement arrives.
+// Persisted says that the disk has every write up to and including this one. It names no index: the entry
+// at 5 may be truncated and written anew before the first acknowledgement arrives.
 type Persisted struct{ Write Write }
 
 // Applied says that the state machine has applied everything up to and including Index.

@@ -101,9 +101,6 @@ func (g *gate) news(e PeerRefused) bool {
 }
 
 func (g *gate) find(id raft.NodeID) (at int, known bool) {
-	return slices.BinarySearchFunc(
-		g.met,
-		id,
-		func(a acquaintance, id raft.NodeID) int { return cmp.Compare(a.node, id) },
-	)
+	return slices.BinarySearchFunc(g.met, id,
+		func(a acquaintance, id raft.NodeID) int { return cmp.Compare(a.node, id) })
 }

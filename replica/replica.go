@@ -53,11 +53,8 @@ func New(config Config, restored raft.Restored) (*Replica, error) {
 		return nil, fmt.Errorf("replica: Config.Tick is %d ns, it must be positive", config.Tick)
 	}
 	if config.Identity.Node != config.Core.ID {
-		return nil, fmt.Errorf(
-			"replica: the identity is of node %v, the core of node %v",
-			config.Identity.Node,
-			config.Core.ID,
-		)
+		return nil, fmt.Errorf("replica: the identity is of node %v, the core of node %v",
+			config.Identity.Node, config.Core.ID)
 	}
 	if config.Core.ElectionMax == 0 {
 		return nil, fmt.Errorf("replica: Config.Core.ElectionMax must be given")

@@ -62,13 +62,8 @@ func (a Apply) Perform(machine StateMachine) (ran Ran) {
 	at := 0
 	defer func() {
 		if p := recover(); p != nil {
-			ran.Err = fmt.Errorf(
-				"%w: applying entry %v panicked: %v\n%s",
-				ErrStateMachine,
-				a.Entries[at].ID(),
-				p,
-				debug.Stack(),
-			)
+			ran.Err = fmt.Errorf("%w: applying entry %v panicked: %v\n%s", ErrStateMachine,
+				a.Entries[at].ID(), p, debug.Stack())
 		}
 	}()
 	for i, e := range a.Entries {
@@ -78,12 +73,8 @@ func (a Apply) Perform(machine StateMachine) (ran Ran) {
 			ran.Results[i] = machine.Apply(e)
 		case raft.NoOp:
 		default:
-			ran.Err = fmt.Errorf(
-				"%w: entry %v is a %v: run a later version of this program",
-				ErrUnknownEntry,
-				e.ID(),
-				e.Kind,
-			)
+			ran.Err = fmt.Errorf("%w: entry %v is a %v: run a later version of this program", ErrUnknownEntry,
+				e.ID(), e.Kind)
 			return ran
 		}
 	}
