@@ -26,9 +26,9 @@ func drawOdds(dice *rand.Rand) odds {
 	upTo := func(n int) int { return dice.IntN(n + 1) }
 	sometimes := func(n int) int { return dice.IntN(2) * upTo(n) }
 	return odds{
-		tick: 20 + upTo(40), deliver: 30 + upTo(60), persist: 10 + upTo(60), propose: 2 + upTo(8),
-		crash: sometimes(4), restart: 2 + upTo(6), replay: sometimes(5), cut: sometimes(3),
-		lose: sometimes(30), repeat: sometimes(30), reorder: sometimes(60), clone: 1 + upTo(3),
+		tick: 15 + upTo(30), deliver: 40 + upTo(80), persist: 10 + upTo(60), propose: 1 + upTo(8),
+		crash: sometimes(3), restart: 1 + upTo(5), replay: sometimes(4), cut: sometimes(3),
+		lose: sometimes(20), repeat: sometimes(30), reorder: sometimes(60), clone: 1 + upTo(2),
 	}
 }
 
@@ -151,6 +151,20 @@ func (w *world) move() {
 
 func (w *world) anyone() *node { return w.nodes[w.dice.IntN(len(w.nodes))] }
 
+// someLeader is one of the servers that take themselves for leaders, most of the time, or else anybody.
+func (w *world) someLeader() *node {
+	var leaders []*node
+	for _, n := range w.nodes {
+		if n.before.Role == raft.Leader {
+			leaders = append(leaders, n)
+		}
+	}
+	if len(leaders) == 0 || w.percent(20) {
+		return w.anyone()
+	}
+	return leaders[w.dice.IntN(len(leaders))]
+}
+
 func (w *world) percent(p int) bool { return w.dice.IntN(100) < p }
 
 func (w *world) deliverOne() {
@@ -201,19 +215,19 @@ func (w *world) persist(n *node, count int) {
 }
 
 func (w *world) proposeSomewhere() {
-	n := w.anyone()
-	for _, other := range w.nodes {
-		if other.before.Role == raft.Leader && w.percent(80) {
-			n = other
-		}
+	n := w.someLeader()
+	for range 1 + w.dice.IntN(3) {
+		w.proposed++
+		w.step(n, raft.Propose{Ticket: w.proposed, Command: fmt.Appendf(nil, "%d", w.proposed)})
 	}
-	w.proposed++
-	w.step(n, raft.Propose{Ticket: w.proposed, Command: fmt.Appendf(nil, "%d", w.proposed)})
 }
 
 // crash loses what is not acknowledged, but for any prefix of it: a disk may have done more than it said.
 func (w *world) crash() {
 	n := w.anyone()
+	if w.percent(30) {
+		n = w.someLeader()
+	}
 	if n.core == nil {
 		return
 	}
@@ -239,11 +253,13 @@ func (w *world) restart() {
 
 // cutOrMend mends everything, cuts one directed link, or cuts one server off.
 func (w *world) cutOrMend() {
-	a, b := w.anyone().id, w.anyone().id
-	switch w.dice.IntN(4) {
+	a, b := w.someLeader().id, w.anyone().id
+	switch w.dice.IntN(5) {
 	case 0:
 		w.cut[[2]raft.NodeID{a, b}] = true
 	case 1:
+		w.cut[[2]raft.NodeID{b, a}] = true
+	case 2, 3:
 		for _, n := range w.nodes {
 			w.cut[[2]raft.NodeID{a, n.id}] = true
 			w.cut[[2]raft.NodeID{n.id, a}] = true
