@@ -8,14 +8,16 @@ import (
 
 	"balsa/disk"
 	"balsa/raft"
+	"balsa/replica"
 )
 
-// The kinds of errors, for errors.Is. Every error of a Node's methods wraps one of them and is an *Error, which says what
-// became of the command.
+// The kinds of errors, for errors.Is. Every error of a Node's methods wraps one of them and is an *Error,
+// which says what became of the command.
 var (
 	// ErrNotLeader says that another node leads; Error.Leader names it.
 	ErrNotLeader = errors.New("not the leader")
-	// ErrNoLeader says that no leader is known at the moment: an election is on, or a majority is out of reach.
+	// ErrNoLeader says that no leader is known at the moment: an election is on, or a majority is out of
+	// reach.
 	ErrNoLeader = errors.New("no leader")
 	// ErrLeadershipLost says that the node stopped leading while the caller waited.
 	ErrLeadershipLost = errors.New("leadership lost")
@@ -31,8 +33,9 @@ var (
 	ErrStopped = errors.New("node stopped")
 	// ErrBug says that an invariant of the algorithm did not hold. The node wrote and sent nothing more.
 	ErrBug = errors.New("internal invariant violated")
-	// ErrApply says that the state machine panicked on a committed command. Every node will meet the same command.
-	ErrApply = errors.New("the state machine failed")
+	// ErrApply says that the state machine panicked on a committed command. Every node will meet the same
+	// command.
+	ErrApply = replica.ErrStateMachine
 	// ErrNoSpace says that the disk is full. Nothing that was acknowledged is lost.
 	ErrNoSpace = disk.ErrNoSpace
 )

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// lockFile opens a file and locks it. The lock belongs to the open file and ends with it, so it vanishes with the process
-// however that dies; a file whose mere existence is the lock would outlive a SIGKILL.
+// lockFile opens a file and locks it. The lock belongs to the open file and ends with it, so it vanishes
+// with the process however that dies; a file whose mere existence is the lock would outlive a SIGKILL.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 // errorSharingViolation is what Windows says of a file that somebody else has opened for itself alone.
 const errorSharingViolation = syscall.Errno(32)
 
-// lockFile opens a file that it shares with nobody: a second opening fails until this one is closed, which the system
-// does when the process ends, however it ends.
+// lockFile opens a file that it shares with nobody: a second opening fails until this one is closed, which
+// the system does when the process ends, however it ends.
 func lockFile(path string) (*os.File, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {

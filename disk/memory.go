@@ -9,13 +9,14 @@ import (
 	"sync"
 )
 
-// Memory is a disk in memory with one directory, and the faults of a real one. A process uses it through the Dir that
-// Open returns; whoever plays the world cuts its power (Crash), kills the process (Kill), makes operations fail
-// (Intercept), fills it up (Limit) and lets it rot (Flip, Zero, Plant, Delete).
+// Memory is a disk in memory with one directory, and the faults of a real one. A process uses it through
+// the Dir that Open returns; whoever plays the world cuts its power (Crash), kills the process (Kill),
+// makes operations fail (Intercept), fills it up (Limit) and lets it rot (Flip, Zero, Plant, Delete).
 //
-// It is deterministic: the same calls and the same answers of the functions given to it lead to the same bytes. It starts
-// no goroutine; all methods may be called concurrently. An operation costs in proportion to the bytes it moves, a Sync
-// in proportion to the sectors written since the last one, and a sector never written takes no memory.
+// It is deterministic: the same calls and the same answers of the functions given to it lead to the same
+// bytes. It starts no goroutine; all methods may be called concurrently. An operation costs in proportion
+// to the bytes it moves, a Sync in proportion to the sectors written since the last one, and a sector never
+// written takes no memory.
 type Memory struct {
 	mu      sync.Mutex
 	names   map[string]*inode // the directory as processes see it
@@ -30,8 +31,8 @@ type Memory struct {
 	limit     int64 // bytes that files may take; 0 is no limit
 }
 
-// change is one change of the directory that is not durable yet: the file gets the name `to`, and loses whatever name it
-// has; with no `to` it only loses it.
+// change is one change of the directory that is not durable yet: the file gets the name `to`, and loses
+// whatever name it has; with no `to` it only loses it.
 type change struct {
 	file     *inode
 	from, to string
@@ -42,8 +43,8 @@ func NewMemory() *Memory {
 	return &Memory{names: map[string]*inode{}, durable: map[string]*inode{}}
 }
 
-// Open locks the disk's directory for a new process and returns it. ErrLocked while the last one is neither closed nor
-// crashed; ErrPowerCut after a power cut that Crash has not ended yet.
+// Open locks the disk's directory for a new process and returns it. ErrLocked while the last one is neither
+// closed nor crashed; ErrPowerCut after a power cut that Crash has not ended yet.
 func (m *Memory) Open() (Dir, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -65,8 +66,8 @@ type memoryDir struct {
 	closed  bool
 }
 
-// enter locks the disk and counts an operation; the caller unlocks it. An error means that the operation must fail with
-// it.
+// enter locks the disk and counts an operation; the caller unlocks it. An error means that the operation
+// must fail with it.
 func (d *memoryDir) enter(op Operation, name string) error {
 	d.m.mu.Lock()
 	if d.closed {
@@ -75,8 +76,8 @@ func (d *memoryDir) enter(op Operation, name string) error {
 	return d.m.call(d.session, op, name)
 }
 
-// goesOn reports whether an operation that meets err has an effect all the same: one that the power cut interrupts may
-// have had it.
+// goesOn reports whether an operation that meets err has an effect all the same: one that the power cut
+// interrupts may have had it.
 func goesOn(err error) bool { return err == nil || errors.Is(err, errInterrupted) }
 
 func (d *memoryDir) Create(name string, size int64) (File, error) {

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// ErrPowerCut is what a function given to Memory.Intercept returns to cut the power in the middle of an operation, and
-// what every operation fails with from then until Memory.Crash.
+// ErrPowerCut is what a function given to Memory.Intercept returns to cut the power in the middle of an
+// operation, and what every operation fails with from then until Memory.Crash.
 var ErrPowerCut = errors.New("the power is cut")
 
 // errInterrupted marks the one operation in the middle of which the power went.
@@ -48,9 +48,10 @@ type Call struct {
 	Name      string // of the file; a rename's old name; empty for the directory
 }
 
-// Intercept has f see every operation before it is done; nil ends that. What f returns the operation fails with: an
-// error other than ErrPowerCut leaves names and reads undone, a write half done, and a sync failed for good (see the
-// package comment). ErrPowerCut cuts the power in the middle of it. f runs under the disk's lock and must not call it.
+// Intercept has f see every operation before it is done; nil ends that. What f returns the operation fails
+// with: an error other than ErrPowerCut leaves names and reads undone, a write half done, and a sync failed
+// for good (see the package comment). ErrPowerCut cuts the power in the middle of it. f runs under the
+// disk's lock and must not call it.
 func (m *Memory) Intercept(f func(Call) error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -84,8 +85,8 @@ func (m *Memory) Calls() int {
 	return m.calls
 }
 
-// Limit sets how many bytes the files may take, counted in pages of 4096 that hold anything; 0 is no limit. A write that
-// would take more does what fits and fails with ErrNoSpace.
+// Limit sets how many bytes the files may take, counted in pages of 4096 that hold anything; 0 is no limit.
+// A write that would take more does what fits and fails with ErrNoSpace.
 func (m *Memory) Limit(bytes int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -114,16 +115,17 @@ func (m *Memory) room(f *inode, n int, off int64) int {
 	return f.fits(n, off, m.limit-m.used())
 }
 
-// Pending is something that is not durable: a sector of a file, or (Change not empty) the change of a name or a length.
+// Pending is something that is not durable: a sector of a file, or (Change not empty) the change of a name
+// or a length.
 type Pending struct {
 	Name   string // of the file, as the power cut leaves it; empty for the change of a name
 	Sector int64  // its number
 	Change string // "create a", "rename a to b", "remove a", "size 0 to 512"
 }
 
-// Keep is asked, for each thing that is pending at a power cut, whether the disk has it all the same. The order is fixed:
-// names as they were changed; then file by file in the order of their names, sectors upwards, the length last. Only what
-// the durable directory still names is asked for.
+// Keep is asked, for each thing that is pending at a power cut, whether the disk has it all the same. The
+// order is fixed: names as they were changed; then file by file in the order of their names, sectors
+// upwards, the length last. Only what the durable directory still names is asked for.
 type Keep func(Pending) bool
 
 // KeepAll keeps everything, KeepNone nothing.
@@ -132,8 +134,8 @@ func KeepAll(Pending) bool { return true }
 // KeepNone keeps nothing that was not synced.
 func KeepNone(Pending) bool { return false }
 
-// KeepBits answers the i-th question with bit i of mask, and from the 64th on anew with bit 0. Counting mask up to 2ⁿ
-// enumerates all subsets of n pending things.
+// KeepBits answers the i-th question with bit i of mask, and from the 64th on anew with bit 0. Counting
+// mask up to 2ⁿ enumerates all subsets of n pending things.
 func KeepBits(mask uint64) Keep {
 	i := -1
 	return func(Pending) bool {
@@ -153,8 +155,8 @@ func KeepRandom(seed uint64) Keep {
 	}
 }
 
-// Crash ends a power cut, or is one between two operations: what keep does not keep of the unsynced is gone, every open
-// Dir and File is dead, the lock is free, and the disk works again.
+// Crash ends a power cut, or is one between two operations: what keep does not keep of the unsynced is
+// gone, every open Dir and File is dead, the lock is free, and the disk works again.
 func (m *Memory) Crash(keep Keep) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -171,8 +173,8 @@ func (m *Memory) Crash(keep Keep) {
 	m.end()
 }
 
-// Kill ends the process and leaves the machine up, as SIGKILL does: every open Dir and File is dead and the lock is
-// free, but what was written stays readable and is as unsynced as before.
+// Kill ends the process and leaves the machine up, as SIGKILL does: every open Dir and File is dead and the
+// lock is free, but what was written stays readable and is as unsynced as before.
 func (m *Memory) Kill() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -266,7 +268,8 @@ func (m *Memory) Delete(name string) {
 	delete(m.durable, name)
 }
 
-// Flip inverts one bit of a file at rest; bit 8 is the lowest of the second byte. It panics if there is no such bit.
+// Flip inverts one bit of a file at rest; bit 8 is the lowest of the second byte. It panics if there is no
+// such bit.
 func (m *Memory) Flip(name string, bit int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

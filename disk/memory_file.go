@@ -10,8 +10,8 @@ import (
 
 const pageSize = 4096 // the unit in which files take memory, and in which Limit counts
 
-// inode is the content of a file: pages of which those never written are nil, and what the disk itself holds under each
-// sector written since the last sync.
+// inode is the content of a file: pages of which those never written are nil, and what the disk itself
+// holds under each sector written since the last sync.
 //
 //	sector      0    1    2    3    4
 //	pages     │ A' │ B  │ C' │ .. │ .. │   what processes read
@@ -109,8 +109,8 @@ func (f *inode) sync() {
 	maps.DeleteFunc(f.unsynced, func(_ int64, b before) bool { return !b.failed })
 }
 
-// failSync marks what is unsynced as lost to every later sync: the operating system drops the dirty marks of pages that
-// it could not write ("Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+// failSync marks what is unsynced as lost to every later sync: the operating system drops the dirty marks
+// of pages that it could not write ("Can Applications Recover from fsync Failures?", USENIX ATC 2020).
 func (f *inode) failSync() {
 	for s, b := range f.unsynced {
 		f.unsynced[s] = before{sector: b.sector, failed: true}
@@ -215,8 +215,8 @@ func (f *memoryFile) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// WriteAt writes. A write that fails has written its first half, one that the power cut interrupts all of it (of which
-// the cut keeps what it likes).
+// WriteAt writes. A write that fails has written its first half, one that the power cut interrupts all of
+// it (of which the cut keeps what it likes).
 func (f *memoryFile) WriteAt(p []byte, off int64) (int, error) {
 	err := f.enter(OpWrite)
 	defer f.m.mu.Unlock()

@@ -8,13 +8,13 @@ import (
 	"path/filepath"
 )
 
-// lockName is the file that carries the lock. It is never removed: a process that locks a removed file and one that
-// locks its successor would both believe to be alone.
+// lockName is the file that carries the lock. It is never removed: a process that locks a removed file and
+// one that locks its successor would both believe to be alone.
 const lockName = "lock"
 
-// OS opens a directory of the operating system and locks it. A missing one is made, with its parents, for its owner alone
-// (0700), and made durable in its parent. Errors: ErrLocked, ErrNoSpace, or what the system said; none of them leaves
-// anything behind but an empty directory.
+// OS opens a directory of the operating system and locks it. A missing one is made, with its parents, for
+// its owner alone (0700), and made durable in its parent. Errors: ErrLocked, ErrNoSpace, or what the system
+// said; none of them leaves anything behind but an empty directory.
 func OS(path string) (Dir, error) {
 	if err := makeDir(path); err != nil {
 		return nil, fmt.Errorf("data directory: %w", typed(err))
@@ -26,8 +26,9 @@ func OS(path string) (Dir, error) {
 	return &osDir{path: path, lock: lock}, nil
 }
 
-// makeDir makes a directory and syncs its parent. It does the second even when the directory exists: an earlier process
-// may have been killed between the two, and a data directory whose own name a power cut can take is worth nothing.
+// makeDir makes a directory and syncs its parent. It does the second even when the directory exists: an
+// earlier process may have been killed between the two, and a data directory whose own name a power cut can
+// take is worth nothing.
 func makeDir(path string) error {
 	path, err := filepath.Abs(path)
 	if err != nil {

@@ -6,13 +6,24 @@ import (
 	"syscall"
 )
 
-// syncData makes a file's bytes and length durable, and leaves out its times: one write to the journal less than fsync.
+// syncData makes a file's bytes and length durable, and leaves out its times: one write to the journal less
+// than fsync.
 func syncData(f *os.File) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	if err := conn.Control(func(fd uintptr) { failed = fdatasync(int(fd)) }); err != nil {
+		return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: os.ErrClosed} // the one way in which it fails
+	}
+	return os.NewSyscallError("fdatasync", failed)
+}
+
+func fdatasync(fd int) error {
 	for {
-		err := syscall.Fdatasync(int(f.Fd()))
-		if errors.Is(err, syscall.EINTR) {
-			continue // a signal came before anything was tried: not a failed sync
-		}
-		return os.NewSyscallError("fdatasync", err)
+		if err := syscall.Fdatasync(fd); !errors.Is(err, syscall.EINTR) {
+			return err
+		} // else a signal came before anything was tried: that is not a failed sync
 	}
 }

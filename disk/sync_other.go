@@ -4,5 +4,6 @@ package disk
 
 import "os"
 
-// syncData makes a file durable. On darwin os.File.Sync is F_FULLFSYNC, which also empties the drive's own cache.
+// syncData makes a file durable. On darwin os.File.Sync is F_FULLFSYNC, which also empties the drive's own
+// cache.
 func syncData(f *os.File) error { return f.Sync() }

@@ -1,8 +1,9 @@
 package raft
 
-// clock turns the driver's time into log time (Entry.Time), which is the same on every server because it is part of the
-// log. It never goes back: a new leader whose clock lies behind the last entry's time adds the difference to
-// every later reading, so that it neither goes back nor stands still until the clock has caught up.
+// clock turns the driver's time into log time (Entry.Time), which is the same on every server because it is
+// part of the log. It never goes back: a new leader whose clock lies behind the last entry's time adds the
+// difference to every later reading, so that it neither goes back nor stands still until the clock has
+// caught up.
 type clock struct {
 	now    Time
 	behind Time

@@ -13,12 +13,14 @@ type Member struct {
 	API         string      // where clients reach it; empty when unknown
 }
 
-// Configuration says who the servers are and who has a vote (§6). The bootstrap configuration stands at index 0.
-// Voters, Outgoing and Learners are sorted by id. A Configuration is a value: it is replaced, never changed in place.
+// Configuration says who the servers are and who has a vote (§6). The bootstrap configuration stands at
+// index 0. Voters, Outgoing and Learners are sorted by id. A Configuration is a value: it is replaced,
+// never changed in place.
 type Configuration struct {
 	Members []Member // everyone named below, sorted by id
 	Voters  []NodeID
-	// Outgoing is, in a joint configuration, the voter set being left: a decision then takes a majority of both (§6).
+	// Outgoing is, in a joint configuration, the voter set being left: a decision then takes a majority of
+	// both (§6).
 	Outgoing []NodeID
 	Learners []NodeID // receive entries, have no vote (thesis §4.2.1)
 	// AutoPromote lets the leader turn a learner that has caught up into a voter. Reserved.

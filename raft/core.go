@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Core is one server: the state of Figure 2, and what its driver has been told of it. It is made by New, fed by Step, and
-// what it decides is collected by Output. It is not safe for concurrent use.
+// Core is one server: the state of Figure 2, and what its driver has been told of it. It is made by New,
+// fed by Step, and what it decides is collected by Output. It is not safe for concurrent use.
 type Core struct {
 	config  Config
 	members Configuration
@@ -23,11 +23,9 @@ type Core struct {
 	verified     Index // how far our log is known to be the leader's of this term
 	timer        timer
 	ballots      []ballot // of this campaign, sorted by id
-	peers        []peer   // of a leader, sorted by id
-	round        Round    // of a leader: the last one begun in this term
+	leading      leading  // of a leader
 	sequence     Sequence // the last one given to a request
-
-	uncommitted int // of a leader: bytes of entries above the commit index
+	load         load
 
 	clock   clock
 	dice    dice
@@ -39,35 +37,35 @@ type Core struct {
 type Config struct {
 	ID NodeID // this server; required
 
-	// A server that hears no leader for a number of ticks drawn from [ElectionMin, ElectionMax] campaigns (§5.2).
-	// ElectionMin must exceed Heartbeat. 0 means 30 and 50.
+	// A server that hears no leader for a number of ticks drawn from [ElectionMin, ElectionMax] campaigns
+	// (§5.2). ElectionMin must exceed Heartbeat. 0 means 30 and 50.
 	ElectionMin, ElectionMax int
 	// Heartbeat is how often a leader contacts every follower. 0 means 15.
 	Heartbeat int
 
-	// MaxAppendBytes bounds the entries of one AppendEntries; one entry always fits. 0 means 1 MiB.
-	MaxAppendBytes int
-	// MaxUncommittedBytes bounds the entries of a leader's term that are not committed: beyond it proposals are
-	// refused as Overloaded, or a leader cut off from its followers would grow without end. 0 means 64 MiB.
-	MaxUncommittedBytes int
+	// Limits bound what may be under way.
+	Limits Limits
 
 	// Seed is where the dice for election timeouts begin. Servers should differ in it.
 	Seed uint64
 	// NoPreVote lets a server campaign without asking first (thesis §9.6). It is for comparison only.
 	NoPreVote bool
+	// NoCheckQuorum lets a leader go on that no quorum answers (thesis §6.2). It is for comparison only.
+	NoCheckQuorum bool
 	// Events fills Output.Events.
 	Events bool
 }
 
-// Restored is what a server finds on its disk when it starts; zero, but for Members, when it starts for the first time.
+// Restored is what a server finds on its disk when it starts; zero, but for Members, when it starts for the
+// first time.
 type Restored struct {
 	HardState HardState
 	Entries   []Entry       // contiguous from index 1
 	Members   Configuration // in force at index 0
 }
 
-// New makes a server from what its disk remembers. It begins as a follower (§5.2) that knows nothing to be committed.
-// An error says which field of the configuration, or which part of what was restored, cannot be.
+// New makes a server from what its disk remembers. It begins as a follower (§5.2) that knows nothing to be
+// committed. An error says which field of the configuration, or which part of what was restored, cannot be.
 func New(config Config, restored Restored) (*Core, error) {
 	config.setDefaults()
 	if err := config.validate(); err != nil {
@@ -97,11 +95,15 @@ func (config *Config) setDefaults() {
 	set(&config.ElectionMin, 30)
 	set(&config.ElectionMax, 50)
 	set(&config.Heartbeat, 15)
-	set(&config.MaxAppendBytes, 1<<20)
-	set(&config.MaxUncommittedBytes, 64<<20)
+	set(&config.Limits.AppendBytes, 1<<20)
+	set(&config.Limits.UncommittedBytes, 64<<20)
+	set(&config.Limits.Window, 64)
+	set(&config.Limits.InFlightBytes, 8<<20)
+	set(&config.Limits.BacklogBytes, 64<<20)
 }
 
 func (config *Config) validate() error {
+	l := config.Limits
 	switch {
 	case config.ID == None:
 		return fmt.Errorf("raft: Config.ID must be positive")
@@ -113,8 +115,8 @@ func (config *Config) validate() error {
 	case config.ElectionMax < config.ElectionMin:
 		return fmt.Errorf("raft: Config.ElectionMax (%d ticks) is below ElectionMin (%d ticks)",
 			config.ElectionMax, config.ElectionMin)
-	case config.MaxAppendBytes < 1 || config.MaxUncommittedBytes < 1:
-		return fmt.Errorf("raft: Config.MaxAppendBytes and MaxUncommittedBytes must be positive")
+	case min(l.AppendBytes, l.UncommittedBytes, l.Window, l.InFlightBytes, l.BacklogBytes) < 1:
+		return fmt.Errorf("raft: each of Config.Limits must be positive: %+v", l)
 	}
 	return nil
 }
@@ -132,15 +134,17 @@ func (r *Restored) validate() error {
 		before = e.ID()
 	}
 	if before.Term > r.HardState.Term {
-		return fmt.Errorf("raft: the restored log ends in %v, beyond the restored term %d", before, r.HardState.Term)
+		return fmt.Errorf("raft: the restored log ends in %v, beyond the restored term %d", before,
+			r.HardState.Term)
 	}
 	return nil
 }
 
-// Step feeds one input to the server, and the time at which it happened: nanoseconds since 1970 by the driver's clock,
-// which only entries' log time rests on. What was decided is collected by Output.
+// Step feeds one input to the server, and the time at which it happened: nanoseconds since 1970 by the
+// driver's clock, which only entries' log time rests on. What was decided is collected by Output.
 //
-// It panics when an invariant does not hold or the driver broke its contract: the server must then not be used any more.
+// It panics when an invariant does not hold or the driver broke its contract: the server must then not be
+// used any more.
 func (c *Core) Step(now Time, in Input) {
 	before := c.vitals()
 	c.clock.now = max(c.clock.now, now)
@@ -151,6 +155,8 @@ func (c *Core) Step(now Time, in Input) {
 		c.receive(in.From, in.Sequence, in.Message)
 	case Propose:
 		c.propose(in)
+	case ReadIndex:
+		c.readIndex(in)
 	case Persisted:
 		c.persisted(in.Write)
 	case Applied:
@@ -168,6 +174,10 @@ func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
 		return
 	}
 	if term := m.term(); term > c.hard.Term && adoptsTerm(m) {
+		if c.sticksToLeader(m) {
+			c.ignore(from, m, LeaderHeard)
+			return
+		}
 		c.follow(term, None, HigherTerm)
 	}
 	switch m := m.(type) {
@@ -188,9 +198,10 @@ func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
 	}
 }
 
-// adoptsTerm tells which messages make a server with an older term step down. A pre-vote asks about a term that nobody is
-// in yet, and a granted one echoes it: a server that took them over would inflate the term of everybody, which is what
-// pre-vote is there to prevent. What this version does not understand must not move it either.
+// adoptsTerm tells which messages make a server with an older term step down. A pre-vote asks about a term
+// that nobody is in yet, and a granted one echoes it: a server that took them over would inflate the term
+// of everybody, which is what pre-vote is there to prevent. What this version does not understand must not
+// move it either.
 func adoptsTerm(m Message) bool {
 	switch m := m.(type) {
 	case RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse:
@@ -210,7 +221,11 @@ func (c *Core) follow(term Term, leader NodeID, why Reason) {
 		c.setHardState(term, None)
 	}
 	c.role, c.leader = Follower, leader
-	c.ballots, c.peers = nil, nil
+	c.ballots = nil
+	if was == Leader {
+		c.abandonReads()
+		c.leading = leading{}
+	}
 	if was != Follower || newLeader {
 		c.emit(BecameFollower{Term: term, Leader: leader, Was: was, Why: why})
 	}
@@ -225,7 +240,7 @@ func (c *Core) propose(p Propose) {
 	switch {
 	case c.role != Leader:
 		refusal = NotLeader
-	case c.uncommitted > 0 && c.uncommitted+len(p.Command) > c.config.MaxUncommittedBytes:
+	case c.overloaded(len(p.Command)):
 		refusal = Overloaded
 	}
 	answer := Answer{Ticket: p.Ticket, Refusal: refusal}
@@ -240,16 +255,21 @@ func (c *Core) propose(p Propose) {
 // applied notes how far the state machine has come.
 func (c *Core) applied(index Index) {
 	assert(index <= c.outbox.committed, "the driver applied what was not handed out as committed")
+	for _, e := range c.log.between(c.appliedIndex, index) {
+		c.load.unapplied -= e.Size()
+	}
 	c.appliedIndex = max(c.appliedIndex, index)
 }
 
-// refuse counts a message that a correct server would not send, and does nothing else: a peer must not be able to stop us.
+// refuse counts a message that a correct server would not send, and does nothing else: a peer must not be
+// able to stop us.
 func (c *Core) refuse(from NodeID, m Message, why Reason) {
 	c.refused++
 	c.emit(MessageRefused{From: from, Message: m, Why: why})
 }
 
-// ignore passes over a message that is late or no longer concerns us. That is everyday life and counts as nothing.
+// ignore passes over a message that is late or no longer concerns us. That is everyday life and counts as
+// nothing.
 func (c *Core) ignore(from NodeID, m Message, why Reason) {
 	c.emit(MessageIgnored{From: from, Message: m, Why: why})
 }

@@ -1,7 +1,7 @@
 package raft
 
-// dice is a SplitMix64 generator. It is part of the server's state: copy the server and you copy its future. (A method
-// on a shared generator would be thrown by the copy and the original alike.)
+// dice is a SplitMix64 generator. It is part of the server's state: copy the server and you copy its
+// future. (A method on a shared generator would be thrown by the copy and the original alike.)
 type dice uint64
 
 // upTo throws a number from 0 to n-1. Its bias is far below what an election timeout can notice.

@@ -7,11 +7,11 @@ import (
 
 // Leader election (§5.2) with the vote restriction of §5.4.1, after a pre-vote (thesis §9.6).
 //
-// A server that hears no leader for a randomly drawn time first asks whether a quorum would vote for it. Only then does
-// it begin a term: a server that was cut off, or whose log is behind, would otherwise return with a higher term and
-// depose a leader that everybody else hears. Where we differ from the paper: a candidate counts its own vote, and asks
-// for others, only when its own vote is durable. One that asked earlier, crashed and forgot could vote for somebody else
-// in the same term.
+// A server that hears no leader for a randomly drawn time first asks whether a quorum would vote for it.
+// Only then does it begin a term: a server that was cut off, or whose log is behind, would otherwise return
+// with a higher term and depose a leader that everybody else hears. Where we differ from the paper: a
+// candidate counts its own vote, and asks for others, only when its own vote is durable. One that asked
+// earlier, crashed and forgot could vote for somebody else in the same term.
 
 // ballot is one server's answer in the campaign that is on.
 type ballot struct {
@@ -19,7 +19,8 @@ type ballot struct {
 	granted bool
 }
 
-// timer counts ticks: those of a leader since its last heartbeat, those of anybody else since a reason to be patient.
+// timer counts ticks: those of a leader since its last heartbeat, those of anybody else since a reason to
+// be patient.
 type timer struct {
 	elapsed int
 	timeout int // drawn anew at each reset, so that a split vote does not repeat (§5.2)
@@ -38,8 +39,9 @@ func (c *Core) tick() {
 	}
 }
 
-// resetTimer makes the server patient again. Only three things do: a message from the leader of this term, a vote granted,
-// a campaign begun. If any message did, a server that keeps asking for votes could hold off an election for ever.
+// resetTimer makes the server patient again. Only three things do: a message from the leader of this term,
+// a vote granted, a campaign begun. If any message did, a server that keeps asking for votes could hold off
+// an election for ever.
 func (c *Core) resetTimer() {
 	spread := c.config.ElectionMax - c.config.ElectionMin + 1
 	c.timer = timer{timeout: c.config.ElectionMin + c.dice.upTo(spread)}
@@ -56,7 +58,8 @@ func (c *Core) electionTimeout() {
 	}
 }
 
-// preCampaign asks whether a campaign could be won. It changes no term and promises nothing, so nothing waits for the disk.
+// preCampaign asks whether a campaign could be won. It changes no term and promises nothing, so nothing
+// waits for the disk.
 func (c *Core) preCampaign() {
 	c.beginCampaign(PreCandidate)
 	c.emit(BecamePreCandidate{Term: c.hard.Term})
@@ -66,8 +69,8 @@ func (c *Core) preCampaign() {
 	c.countVote(c.config.ID, true)
 }
 
-// campaign begins a term and asks for votes (§5.2). The requests leave, and the own vote counts, when the own vote is
-// durable.
+// campaign begins a term and asks for votes (§5.2). The requests leave, and the own vote counts, when the
+// own vote is durable.
 func (c *Core) campaign() {
 	c.beginCampaign(Candidate)
 	c.setHardState(c.hard.Term+1, c.config.ID)
@@ -83,9 +86,9 @@ func (c *Core) beginCampaign(role Role) {
 	c.resetTimer()
 }
 
-// preVote answers whether this server would vote for the sender in the term it names. Our term and our patience stay
-// as they are. A denial carries our own term, so that a server left behind catches up with it: an answer in the
-// asked term would be ignored as stale, and nobody would ever be elected (etcd#8243).
+// preVote answers whether this server would vote for the sender in the term it names. Our term and our
+// patience stay as they are. A denial carries our own term, so that a server left behind catches up with
+// it: an answer in the asked term would be ignored as stale, and nobody would ever be elected (etcd#8243).
 func (c *Core) preVote(from NodeID, sequence Sequence, m PreVote) {
 	why := granted
 	switch {
@@ -111,8 +114,8 @@ func (c *Core) hearsLeader() bool {
 	return c.role == Leader || c.leader != None && c.timer.elapsed < c.config.ElectionMin
 }
 
-// requestVote grants the one vote of a term to the first candidate whose log is at least as up-to-date as ours (§5.2,
-// §5.4.1), and again to the same one: its first answer may have been lost.
+// requestVote grants the one vote of a term to the first candidate whose log is at least as up-to-date as
+// ours (§5.2, §5.4.1), and again to the same one: its first answer may have been lost.
 func (c *Core) requestVote(from NodeID, sequence Sequence, m RequestVote) {
 	why := granted
 	switch {
@@ -134,7 +137,8 @@ func (c *Core) requestVote(from NodeID, sequence Sequence, m RequestVote) {
 	} else {
 		c.emit(VoteDenied{To: from, Term: m.Term, Why: why, Mine: c.log.last(), Theirs: m.Last})
 	}
-	c.respond(from, sequence, RequestVoteResponse{Term: c.hard.Term, Granted: why == granted}, c.outbox.hardIn)
+	c.respond(from, sequence, RequestVoteResponse{Term: c.hard.Term, Granted: why == granted},
+		c.outbox.hardIn)
 }
 
 func (c *Core) preVoteResponse(from NodeID, m PreVoteResponse) {
@@ -153,10 +157,12 @@ func (c *Core) requestVoteResponse(from NodeID, m RequestVoteResponse) {
 	c.countVote(from, m.Granted)
 }
 
-// countVote notes one server's answer, once: counted twice, a repeated answer elects two leaders. Who has a vote at all is
-// the configuration's matter: a learner's answer stands among the ballots and decides nothing.
+// countVote notes one server's answer, once: counted twice, a repeated answer elects two leaders. Who has a
+// vote at all is the configuration's matter: a learner's answer stands among the ballots and decides
+// nothing.
 func (c *Core) countVote(from NodeID, yes bool) {
-	at, known := slices.BinarySearchFunc(c.ballots, from, func(b ballot, id NodeID) int { return cmp.Compare(b.id, id) })
+	at, known := slices.BinarySearchFunc(c.ballots, from,
+		func(b ballot, id NodeID) int { return cmp.Compare(b.id, id) })
 	if known {
 		return
 	}
@@ -178,8 +184,9 @@ func (c *Core) votedForUs(id NodeID) bool {
 	return slices.Contains(c.ballots, ballot{id: id, granted: true})
 }
 
-// lead makes this server the leader of its term. It first appends a no-op: what earlier terms left uncommitted can
-// only be committed together with an entry of its own (§5.4.2), and without one it would wait for the next client.
+// lead makes this server the leader of its term. It first appends a no-op: what earlier terms left
+// uncommitted can only be committed together with an entry of its own (§5.4.2), and without one it would
+// wait for the next client.
 func (c *Core) lead() {
 	c.role, c.leader = Leader, c.config.ID
 	c.ballots = nil

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// ClusterID tells clusters apart: a hash of the bootstrap configuration and the cluster's name. The zero id is no
-// cluster.
+// ClusterID tells clusters apart: a hash of the bootstrap configuration and the cluster's name. The zero id
+// is no cluster.
 type ClusterID [16]byte
 
 // String prints the id in hexadecimal.
@@ -23,7 +23,8 @@ type Identity struct {
 	Node        NodeID
 	Incarnation Incarnation
 	Start       uint64 // how often this data directory has been started; counted up, durably, before the first message
-	// Configuration is the index of the configuration that names this incarnation; 0 is the bootstrap configuration.
+	// Configuration is the index of the configuration that names this incarnation; 0 is the bootstrap
+	// configuration.
 	Configuration Index
 }
 

@@ -2,8 +2,8 @@ package raft
 
 import "fmt"
 
-// Event is a decision that a server took, with its reason. Events are facts for logs, checks and pages; no behaviour rests
-// on them. String is for people and transcripts, and may change.
+// Event is a decision that a server took, with its reason. Events are facts for logs, checks and pages; no
+// behaviour rests on them. String is for people and transcripts, and may change.
 type Event interface{ fmt.Stringer }
 
 // Reason says why something was decided.
@@ -31,17 +31,18 @@ const (
 	Unsupported                     // this version does not speak that message
 )
 
-var reasons = [...]string{"granted", "a higher term", "heard the leader", "stale term", "already voted",
-	"log not up-to-date", "hears a leader", "gap", "conflict", "of an old term", "stale response", "unknown sender",
-	"second leader", "malformed", "conflict with what is committed or verified", "beyond the log",
-	"lost what it acknowledged", "unsupported"}
-
 // String names the reason.
-func (r Reason) String() string { return reasons[r] }
+func (r Reason) String() string {
+	return [...]string{"granted", "a higher term", "heard the leader", "stale term", "already voted",
+		"log not up-to-date", "hears a leader", "gap", "conflict", "of an old term", "stale response",
+		"unknown sender", "second leader", "malformed", "conflict with what is committed or verified",
+		"beyond the log", "lost what it acknowledged", "unsupported"}[r]
+}
 
 // The events. Terms are the server's own unless the field says otherwise.
 type (
-	// BecameFollower: the server follows, of a new term, of a newly heard leader, or no longer campaigning or leading.
+	// BecameFollower: the server follows, of a new term, of a newly heard leader, or no longer campaigning
+	// or leading.
 	BecameFollower struct {
 		Term   Term
 		Leader NodeID
@@ -91,8 +92,8 @@ type (
 		Entry EntryID
 		Kind  Kind
 	}
-	// AppendAccepted: a follower took entries. New of them were not there before; Truncated, if not 0, is the first
-	// index that was replaced.
+	// AppendAccepted: a follower took entries. New of them were not there before; Truncated, if not 0, is
+	// the first index that was replaced.
 	AppendAccepted struct {
 		From      NodeID
 		Prev      EntryID
@@ -168,17 +169,20 @@ func (e PreVoteGranted) String() string {
 }
 
 func (e PreVoteDenied) String() string {
-	return fmt.Sprintf("would not vote for %v in term %d: %v (mine %v, theirs %v)", e.To, e.Term, e.Why, e.Mine, e.Theirs)
+	return fmt.Sprintf("would not vote for %v in term %d: %v (mine %v, theirs %v)", e.To, e.Term, e.Why,
+		e.Mine, e.Theirs)
 }
 
 func (e VoteGranted) String() string { return fmt.Sprintf("votes for %v in term %d", e.To, e.Term) }
 
 func (e VoteDenied) String() string {
-	return fmt.Sprintf("does not vote for %v in term %d: %v (mine %v, theirs %v)", e.To, e.Term, e.Why, e.Mine, e.Theirs)
+	return fmt.Sprintf("does not vote for %v in term %d: %v (mine %v, theirs %v)", e.To, e.Term, e.Why,
+		e.Mine, e.Theirs)
 }
 
 func (e VoteReceived) String() string {
-	return fmt.Sprintf("as %v counts %v: %v", e.Role, e.From, map[bool]string{true: "yes", false: "no"}[e.Granted])
+	return fmt.Sprintf("as %v counts %v: %v", e.Role, e.From,
+		map[bool]string{true: "yes", false: "no"}[e.Granted])
 }
 
 func (e Appended) String() string { return fmt.Sprintf("appended %v (%v)", e.Entry, e.Kind) }
@@ -192,7 +196,8 @@ func (e AppendAccepted) String() string {
 }
 
 func (e AppendRejected) String() string {
-	return fmt.Sprintf("rejected entries after %v from %v: %v (conflict hint %v)", e.Prev, e.From, e.Why, e.Conflict)
+	return fmt.Sprintf("rejected entries after %v from %v: %v (conflict hint %v)", e.Prev, e.From, e.Why,
+		e.Conflict)
 }
 
 func (e SteppedBack) String() string {

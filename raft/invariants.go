@@ -1,10 +1,11 @@
 package raft
 
-// What one server can see of Figure 3, checked after every step. What it cannot see (one leader per term, log matching,
-// leader completeness, equal applied prefixes) is checked where all servers are in view.
+// What one server can see of Figure 3, checked after every step. What it cannot see (one leader per term,
+// log matching, leader completeness, equal applied prefixes) is checked where all servers are in view.
 //
-// Nothing here is reachable by what a peer sends: that is refused and counted. A failed assertion is a bug of ours or of the
-// driver; it panics with a Violation, and the driver must stop using the server, writing and sending nothing more.
+// Nothing here is reachable by what a peer sends: that is refused and counted. A failed assertion is a bug
+// of ours or of the driver; it panics with a Violation, and the driver must stop using the server, writing
+// and sending nothing more.
 
 // Violation is what Step and Audit panic with when an invariant does not hold.
 type Violation struct{ Sentence string }
@@ -51,7 +52,8 @@ func (c *Core) check(before vitals) {
 	assert(c.outbox.committed <= c.log.durable, "handed out beyond what is durable here")
 	assert(c.commitIndex <= last.Index, "committed beyond the log")
 	assert(last.Term <= c.hard.Term, "the log holds an entry from a later term")
-	assert(c.log.durable <= c.log.saved && c.log.saved <= last.Index, "durable beyond saved, or saved beyond the log")
+	assert(c.log.durable <= c.log.saved && c.log.saved <= last.Index,
+		"durable beyond saved, or saved beyond the log")
 	assert(c.verified <= last.Index, "verified beyond the log")
 	assert(c.outbox.persisted <= c.outbox.written, "acknowledged a write that was not handed out")
 
@@ -97,8 +99,8 @@ func (c *Core) checkPeers(before vitals) {
 	}
 }
 
-// Audit checks what has to walk the log: call it in tests, not after every step of a server in use. It panics with a
-// Violation.
+// Audit checks what has to walk the log: call it in tests, not after every step of a server in use. It
+// panics with a Violation.
 func (c *Core) Audit() {
 	before := c.log.snapshot
 	for _, e := range c.log.entries {

@@ -9,8 +9,9 @@ import "slices"
 //	   ▼               ▼              ▼               ▼
 //	 ──┤ entries on disk │ being written │ not handed out │
 //
-// Entries are immutable and handed out by reference: the slice is never overwritten in place. A truncation therefore
-// abandons the backing array, or a write still in flight would find other entries under its hands.
+// Entries are immutable and handed out by reference: the slice is never overwritten in place. A truncation
+// therefore abandons the backing array, or a write still in flight would find other entries under its
+// hands.
 type log struct {
 	snapshot EntryID // what lies before entries[0]; zero before the first snapshot
 	entries  []Entry
@@ -19,8 +20,8 @@ type log struct {
 	flights  []flight
 }
 
-// flight is a write of entries that was handed out and is not acknowledged yet. last is lowered when the entries it wrote
-// are truncated: its acknowledgement then says nothing about what replaced them.
+// flight is a write of entries that was handed out and is not acknowledged yet. last is lowered when the
+// entries it wrote are truncated: its acknowledgement then says nothing about what replaced them.
 type flight struct {
 	write Write
 	last  Index
@@ -72,7 +73,8 @@ func (l *log) holds(id EntryID) bool {
 	return ok && term == id.Term
 }
 
-// between returns the entries after one index up to and including another, as a view that appending cannot extend.
+// between returns the entries after one index up to and including another, as a view that appending cannot
+// extend.
 func (l *log) between(after, through Index) []Entry {
 	if after >= through {
 		return nil
@@ -81,8 +83,8 @@ func (l *log) between(after, through Index) []Entry {
 	return l.entries[from:to:to]
 }
 
-// after returns the entries that follow an index, as many as fit into a number of bytes, but at least one if there is one:
-// an entry larger than the limit must still get through.
+// after returns the entries that follow an index, as many as fit into a number of bytes, but at least one
+// if there is one: an entry larger than the limit must still get through.
 func (l *log) after(index Index, maxBytes int) []Entry {
 	entries := l.between(index, l.last().Index)
 	size := 0
@@ -109,9 +111,9 @@ func (l *log) truncate(index Index) {
 	}
 }
 
-// firstNew returns how many of the entries the log already holds, and whether the next of them contradicts one of ours.
-// Skipping what is there is what makes AppendEntries idempotent: a delayed, shorter one must not cut off what a
-// later one brought (§5.3).
+// firstNew returns how many of the entries the log already holds, and whether the next of them contradicts
+// one of ours. Skipping what is there is what makes AppendEntries idempotent: a delayed, shorter one must
+// not cut off what a later one brought (§5.3).
 func (l *log) firstNew(entries []Entry) (skip int, conflict bool) {
 	for i, e := range entries {
 		term, ok := l.term(e.Index)
@@ -125,10 +127,10 @@ func (l *log) firstNew(entries []Entry) (skip int, conflict bool) {
 	return len(entries), false
 }
 
-// agreement returns our last entry at or below id.Index whose term is not above id.Term. Every entry of ours after it, up
-// to id.Index, has a higher term than id and so is not in the log that id stands in: it is where two logs can agree
-// at the latest. A follower answers with it, and the leader applies it to the answer: one round trip for each diverging
-// term instead of one for each entry (§5.3, end).
+// agreement returns our last entry at or below id.Index whose term is not above id.Term. Every entry of
+// ours after it, up to id.Index, has a higher term than id and so is not in the log that id stands in: it
+// is where two logs can agree at the latest. A follower answers with it, and the leader applies it to the
+// answer: one round trip for each diverging term instead of one for each entry (§5.3, end).
 func (l *log) agreement(id EntryID) EntryID {
 	index := min(id.Index, l.last().Index)
 	for index > l.snapshot.Index {
@@ -143,8 +145,8 @@ func (l *log) agreement(id EntryID) EntryID {
 	return l.id(index)
 }
 
-// handOut returns the entries that changed since the last hand-out, as part of a write. They replace everything from
-// the first of them on.
+// handOut returns the entries that changed since the last hand-out, as part of a write. They replace
+// everything from the first of them on.
 func (l *log) handOut(write Write) []Entry {
 	last := l.last().Index
 	entries := l.between(l.saved, last)

@@ -1,15 +1,15 @@
 package raft
 
-// Message is one of the requests and responses that servers exchange. The set is closed: each RPC has a request and a
-// response of its own, named as the paper names it, so that no field means two things.
+// Message is one of the requests and responses that servers exchange. The set is closed: each RPC has a
+// request and a response of its own, named as the paper names it, so that no field means two things.
 type Message interface {
 	isMessage()
 	// term is the sender's term, or 0 for a message that carries none.
 	term() Term
 }
 
-// PreVote asks whether a vote would be granted, without asking for it (thesis §9.6): a server that nobody can elect
-// thus leaves everybody's term alone.
+// PreVote asks whether a vote would be granted, without asking for it (thesis §9.6): a server that nobody
+// can elect thus leaves everybody's term alone.
 type PreVote struct {
 	Term Term    // the term the sender would campaign in: one above its own
 	Last EntryID // the end of the sender's log
@@ -21,7 +21,8 @@ type PreVoteResponse struct {
 	Granted bool
 }
 
-// RequestVote asks for a vote (§5.2). Last lets the voter refuse a candidate whose log is behind its own (§5.4.1).
+// RequestVote asks for a vote (§5.2). Last lets the voter refuse a candidate whose log is behind its own
+// (§5.4.1).
 type RequestVote struct {
 	Term   Term
 	Last   EntryID
@@ -34,7 +35,8 @@ type RequestVoteResponse struct {
 	Granted bool
 }
 
-// AppendEntries replicates entries (§5.3). Without entries it is a heartbeat, and its answer confirms a read round.
+// AppendEntries replicates entries (§5.3). Without entries it is a heartbeat, and its answer confirms a
+// read round.
 type AppendEntries struct {
 	Term    Term
 	Prev    EntryID // the entry right before Entries; the follower refuses if it does not hold it
@@ -50,8 +52,9 @@ type AppendEntriesResponse struct {
 	// Match is how far the follower's log is durable and known to be the leader's (§5.3); 0 when Rejected.
 	Match    Index
 	Rejected bool
-	// Conflict, when Rejected, is the follower's last entry at or below Prev whose term is not above Prev's: the leader
-	// continues from there, which skips a whole diverging term in one round trip (§5.3, end).
+	// Conflict, when Rejected, is the follower's last entry at or below Prev whose term is not above
+	// Prev's: the leader continues from there, which skips a whole diverging term in one round trip (§5.3,
+	// end).
 	Conflict EntryID
 	// Holds is how far the follower holds the leader's log, durably or not. It steers what is sent again and promises
 	// nothing.
@@ -84,8 +87,8 @@ type TimeoutNow struct {
 	Round Round // the newest round that the leader has begun
 }
 
-// ForwardProposal carries a command from the server that a client reached to the leader. Reserved: this version refuses
-// it.
+// ForwardProposal carries a command from the server that a client reached to the leader. Reserved: this
+// version refuses it.
 type ForwardProposal struct {
 	Leader  Term   // the term of the leader that is addressed
 	Start   uint64 // the origin's start number
@@ -100,12 +103,13 @@ type ForwardProposalResponse struct {
 	Number  uint64
 	Entry   EntryID // where the command was appended; zero when Refused
 	Refused bool
-	// NotAccepted, when Refused, says that this command was never appended by the refusing server in the addressed term.
+	// NotAccepted, when Refused, says that this command was never appended by the refusing server in the
+	// addressed term.
 	NotAccepted bool
 }
 
-// ForwardRead asks the leader for an index at which a read is linearizable (thesis §6.4). Reserved: this version
-// refuses it.
+// ForwardRead asks the leader for an index at which a read is linearizable (thesis §6.4). Reserved: this
+// version refuses it.
 type ForwardRead struct {
 	Leader Term
 	Start  uint64
@@ -157,8 +161,8 @@ func (ForwardRead) term() Term               { return 0 }
 func (ForwardReadResponse) term() Term       { return 0 }
 func (IdentityRefused) term() Term           { return 0 }
 
-// IsResponse reports whether a message answers another one, and so echoes that one's sequence. TimeoutNow is a
-// request without a response.
+// IsResponse reports whether a message answers another one, and so echoes that one's sequence. TimeoutNow
+// is a request without a response.
 func IsResponse(m Message) bool {
 	switch m.(type) {
 	case PreVoteResponse, RequestVoteResponse, AppendEntriesResponse, InstallSnapshotResponse,

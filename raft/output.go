@@ -1,10 +1,10 @@
 package raft
 
-// Output is what must happen next. Everything in it has been counted as handed out: the next Output begins where
-// this one ends. The slices share memory with the server's log and must not be written to.
+// Output is what must happen next. Everything in it has been counted as handed out: the next Output begins
+// where this one ends. The slices share memory with the server's log and must not be written to.
 type Output struct {
-	// Write numbers what must become durable, or is 0 when nothing must. Writes reach the disk in this order, and
-	// Persisted acknowledges them.
+	// Write numbers what must become durable, or is 0 when nothing must. Writes reach the disk in this
+	// order, and Persisted acknowledges them.
 	Write     Write
 	HardState *HardState // nil when unchanged
 	Entries   []Entry    // replace everything on disk from Entries[0].Index on
@@ -110,9 +110,11 @@ func (o *outbox) release() {
 	o.held = waiting
 }
 
-// setHardState changes term and vote. Whatever promises them waits for the next write, which will contain them.
+// setHardState changes term and vote. Whatever promises them waits for the next write, which will contain
+// them.
 //
-// Messages held in an older term are dropped: nobody waits for them any more, and their promise may have been undone.
+// Messages held in an older term are dropped: nobody waits for them any more, and their promise may have
+// been undone.
 func (c *Core) setHardState(term Term, vote NodeID) {
 	if term != c.hard.Term {
 		c.outbox.held = nil
@@ -128,7 +130,8 @@ func (c *Core) appendToLog(entries ...Entry) {
 	c.outbox.entriesIn = c.outbox.written + 1
 }
 
-// persisted takes the disk's acknowledgement: own promises count from here on, and what was held back may leave.
+// persisted takes the disk's acknowledgement: own promises count from here on, and what was held back may
+// leave.
 func (c *Core) persisted(write Write) {
 	assert(write <= c.outbox.written, "the driver acknowledged a write that was not handed out")
 	if write <= c.outbox.persisted {

@@ -2,12 +2,12 @@ package raft
 
 import "slices"
 
-// A decision takes a majority of the voters, and in a joint configuration a majority of both halves (§6). All
-// arithmetic about majorities stands in this file, for one or two sets alike: counting anywhere else is how learners and
-// removed servers came to count in other systems.
+// A decision takes a majority of the voters, and in a joint configuration a majority of both halves (§6).
+// All arithmetic about majorities stands in this file, for one or two sets alike: counting anywhere else is
+// how learners and removed servers came to count in other systems.
 
-// HasQuorum reports whether the servers for which yes holds include a majority of the voters, of both halves when joint.
-// An empty configuration has no quorum.
+// HasQuorum reports whether the servers for which yes holds include a majority of the voters, of both
+// halves when joint. An empty configuration has no quorum.
 func (c Configuration) HasQuorum(yes func(NodeID) bool) bool {
 	return majority(c.Voters, yes) && (len(c.Outgoing) == 0 || majority(c.Outgoing, yes))
 }

@@ -7,26 +7,27 @@ import (
 
 // Log replication (§5.3).
 //
-// What a follower lacks is a difference of states like everything else: Output compares how far each follower has come
-// with our log and sends one AppendEntries at a time to each. Whatever was proposed meanwhile travels together in the next
-// one. Beside it an empty AppendEntries goes to each follower every heartbeat interval, whatever else is on its way.
-// It names the follower's match as Prev, so one that overtakes entries is not refused; it leaves and is answered
-// without waiting for a disk, so a slow disk does not depose a leader; and its answer tells the leader to send again
-// what was lost.
+// What a follower lacks is a difference of states like everything else: Output compares how far each
+// follower has come with our log and sends one AppendEntries at a time to each. Whatever was proposed
+// meanwhile travels together in the next one. Beside it an empty AppendEntries goes to each follower every
+// heartbeat interval, whatever else is on its way. It names the follower's match as Prev, so one that
+// overtakes entries is not refused; it leaves and is answered without waiting for a disk, so a slow disk
+// does not depose a leader; and its answer tells the leader to send again what was lost.
 
 // peer is what a leader knows of one follower (§5.3). match is a measurement, next a guess.
 type peer struct {
 	id    NodeID
 	match Index // the follower durably holds our log up to here
 	next  Index // the first entry to send; above match
-	// awaiting is the sequence of the AppendEntries with entries that is on its way, or 0. Only its answer may reject:
-	// an old rejection would send next back below what has been acknowledged since.
+	// awaiting is the sequence of the AppendEntries with entries that is on its way, or 0. Only its answer
+	// may reject: an old rejection would send next back below what has been acknowledged since.
 	awaiting Sequence
 	told     Index // the commit index last sent
 }
 
 func (c *Core) peer(id NodeID) *peer {
-	at, ok := slices.BinarySearchFunc(c.peers, id, func(p peer, id NodeID) int { return cmp.Compare(p.id, id) })
+	at, ok := slices.BinarySearchFunc(c.peers, id,
+		func(p peer, id NodeID) int { return cmp.Compare(p.id, id) })
 	if !ok {
 		return nil
 	}
@@ -57,7 +58,8 @@ func (c *Core) heartbeat() {
 	}
 }
 
-// replicate sends to each follower what it lacks, if nothing is on its way to it: entries, or the news of a commit.
+// replicate sends to each follower what it lacks, if nothing is on its way to it: entries, or the news of a
+// commit.
 func (c *Core) replicate() {
 	for i := range c.peers {
 		p := &c.peers[i]
@@ -115,15 +117,16 @@ func (c *Core) appendEntries(from NodeID, sequence Sequence, m AppendEntries) {
 
 // adopt makes our log agree with the entries of the leader, and reports whether that was possible.
 //
-// Only a conflict truncates, and only from the conflicting entry on. A follower that cut its log to what the message
-// holds would lose acknowledged entries to a message that was delayed.
+// Only a conflict truncates, and only from the conflicting entry on. A follower that cut its log to what
+// the message holds would lose acknowledged entries to a message that was delayed.
 func (c *Core) adopt(from NodeID, m AppendEntries) bool {
 	skip, conflict := c.log.firstNew(m.Entries)
 	fresh := m.Entries[skip:]
 	truncated := Index(0)
 	if conflict {
 		truncated = fresh[0].Index
-		if truncated <= max(c.commitIndex, c.verified) { // no correct leader replaces what was committed, or what it sent before
+		if truncated <= max(c.commitIndex, c.verified) {
+			// No correct leader replaces what was committed, or what it sent itself before.
 			c.refuse(from, m, CommittedConflict)
 			return false
 		}
@@ -134,14 +137,15 @@ func (c *Core) adopt(from NodeID, m AppendEntries) bool {
 	}
 	c.verified = max(c.verified, m.Prev.Index+Index(len(m.Entries)))
 	if len(m.Entries) > 0 {
-		c.emit(AppendAccepted{From: from, Prev: m.Prev, Entries: len(m.Entries), New: len(fresh), Truncated: truncated})
+		c.emit(AppendAccepted{From: from, Prev: m.Prev, Entries: len(m.Entries), New: len(fresh),
+			Truncated: truncated})
 	}
 	return true
 }
 
-// acceptAppend acknowledges. With entries, the acknowledgement waits until they are durable. Without, it leaves at
-// once and claims what is durable already and known to be the leader's: it may be less than Prev, and is then no
-// rejection.
+// acceptAppend acknowledges. With entries, the acknowledgement waits until they are durable. Without, it
+// leaves at once and claims what is durable already and known to be the leader's: it may be less than Prev,
+// and is then no rejection.
 func (c *Core) acceptAppend(from NodeID, sequence Sequence, m AppendEntries) {
 	answer := AppendEntriesResponse{Term: c.hard.Term, Round: m.Round}
 	until := c.outbox.hardIn
@@ -222,8 +226,9 @@ func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
 
 // acknowledged takes a measurement. It never goes back: a late answer knows less than one that overtook it.
 //
-// An answer to something sent after the entries that are on their way, and that does not include them, says that they are
-// lost or still waiting for the follower's disk: they are sent again, which does no harm if they were not lost.
+// An answer to something sent after the entries that are on their way, and that does not include them, says
+// that they are lost or still waiting for the follower's disk: they are sent again, which does no harm if
+// they were not lost.
 func (c *Core) acknowledged(p *peer, sequence Sequence, m AppendEntriesResponse) {
 	if m.Match > p.match {
 		p.match = m.Match

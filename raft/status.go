@@ -67,8 +67,8 @@ func (c *Core) Commit() Index { return c.commitIndex }
 // Members returns the configuration in force. It must not be written to.
 func (c *Core) Members() Configuration { return c.members }
 
-// Clone returns a second server in the same state, with the same future: fed the same inputs, both decide the same. They
-// share nothing that either writes to.
+// Clone returns a second server in the same state, with the same future: fed the same inputs, both decide
+// the same. They share nothing that either writes to.
 func (c *Core) Clone() *Core {
 	d := *c
 	d.log = c.log.clone()
@@ -81,8 +81,8 @@ func (c *Core) Clone() *Core {
 	return &d
 }
 
-// Digest is a 64-bit FNV-1a hash of the server's whole state in a canonical text form: two servers with equal digests
-// have, but for chance, the same future. Waiting answers and events are no part of it.
+// Digest is a 64-bit FNV-1a hash of the server's whole state in a canonical text form: two servers with
+// equal digests have, but for chance, the same future. Waiting answers and events are no part of it.
 func (c *Core) Digest() uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211
 	hash := uint64(offset)
@@ -101,12 +101,14 @@ func (c *Core) canonical() string {
 	fmt.Fprintf(&b, "timer %v ballots %v round %d sequence %d clock %v dice %d uncommitted %d refused %d\n",
 		c.timer, c.ballots, c.round, c.sequence, c.clock, c.dice, c.uncommitted, c.refused)
 	fmt.Fprintf(&b, "peers %v\n", c.peers)
-	fmt.Fprintf(&b, "log %v saved %d durable %d flights %v\n", c.log.snapshot, c.log.saved, c.log.durable, c.log.flights)
+	fmt.Fprintf(&b, "log %v saved %d durable %d flights %v\n", c.log.snapshot, c.log.saved, c.log.durable,
+		c.log.flights)
 	for _, e := range c.log.entries {
 		fmt.Fprintf(&b, "%d %d %d %d %x\n", e.Index, e.Term, e.Time, e.Kind, e.Command)
 	}
 	o := &c.outbox
-	fmt.Fprintf(&b, "out %v %d %d %d %d %d\n", o.hard, o.committed, o.written, o.persisted, o.hardIn, o.entriesIn)
+	fmt.Fprintf(&b, "out %v %d %d %d %d %d\n", o.hard, o.committed, o.written, o.persisted, o.hardIn,
+		o.entriesIn)
 	for _, h := range o.held {
 		fmt.Fprintf(&b, "held %d %d %d %T %v\n", h.until, h.To, h.Sequence, h.Message, h.Message)
 	}

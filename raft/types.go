@@ -10,7 +10,8 @@ type (
 	Term uint64
 	// Index is a position in the log. The first entry has index 1; 0 is the state before any entry.
 	Index uint64
-	// Round numbers what a leader began to ask its followers in this term; a response echoes it (thesis §6.4).
+	// Round numbers what a leader began to ask its followers in this term; a response echoes it (thesis
+	// §6.4).
 	Round uint64
 	// Sequence pairs a response with its request: each request carries one, each response echoes it.
 	Sequence uint64
@@ -28,7 +29,8 @@ const None NodeID = 0
 // String prints the id as logs and pages do: a decimal.
 func (id NodeID) String() string { return strconv.FormatUint(uint64(id), 10) }
 
-// EntryID names a log entry. By Log Matching (§5.3), two logs that hold the same EntryID agree on everything before it.
+// EntryID names a log entry. By Log Matching (§5.3), two logs that hold the same EntryID agree on
+// everything before it.
 type EntryID struct {
 	Term  Term
 	Index Index
@@ -52,12 +54,13 @@ type Kind uint8
 const (
 	// Normal carries a command for the state machine.
 	Normal Kind = 1
-	// NoOp is appended by a leader at the start of its term, so that it can commit what earlier terms left (§8).
-	// State machines never see it.
+	// NoOp is appended by a leader at the start of its term, so that it can commit what earlier terms left
+	// (§8). State machines never see it.
 	NoOp Kind = 2
 	// ConfigurationChange carries a Configuration. Reserved: this version does not append it.
 	ConfigurationChange Kind = 3
-	// Session opens, closes or expires a client session (thesis §6.3). Reserved: this version does not append it.
+	// Session opens, closes or expires a client session (thesis §6.3). Reserved: this version does not
+	// append it.
 	Session Kind = 4
 )
 

@@ -1,7 +1,8 @@
 // Package replica carries out: it is one server of a cluster without goroutines, clocks, sockets or files.
 //
-// Around the core, which decides, a Replica keeps the order of effects: what to write, to send, to apply, and whom to
-// answer. It performs none of it. Step takes an event, Work returns what must be done as values:
+// Around the core, which decides, a Replica keeps the order of effects: what to write, to send, to apply,
+// and whom to answer. It performs none of it. Step takes an event, Work returns what must be done as
+// values:
 //
 //	message, proposal, time ──▶ Step ──▶ raft.Core
 //	                                       │
@@ -9,9 +10,9 @@
 //	     │
 //	     └─▶ Perform (by the caller, beside the loop or at a virtual time) ──▶ Step(Wrote | Ran)
 //
-// At most one Write and one Apply are in flight. What the core wants written meanwhile is gathered into the next Write:
-// that is the group commit. The root package performs work in goroutines; the simulator performs the same functions at
-// virtual times. So the simulated program is the shipped program.
+// At most one Write and one Apply are in flight. What the core wants written meanwhile is gathered into the
+// next Write: that is the group commit. The root package performs work in goroutines; the simulator
+// performs the same functions at virtual times. So the simulated program is the shipped program.
 //
 // A Replica is not safe for concurrent use; Perform may run concurrently with Step.
 package replica

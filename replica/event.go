@@ -11,14 +11,15 @@ type Awake struct{}
 // Received brings a message. Its sender's identity is checked here, before any field of Raft is looked at.
 type Received struct{ Envelope raft.Envelope }
 
-// Proposed asks to append a command and to be told, under the ticket, what the state machine made of it. Tickets must
-// not repeat. The command must not be changed afterwards.
+// Proposed asks to append a command and to be told, under the ticket, what the state machine made of it.
+// Tickets must not repeat. The command must not be changed afterwards.
 type Proposed struct {
 	Ticket  raft.Ticket
 	Command []byte
 }
 
-// Wrote says how a Write ended. An error is final: it stops the replica, for nobody knows any more what the disk has.
+// Wrote says how a Write ended. An error is final: it stops the replica, for nobody knows any more what the
+// disk has.
 type Wrote struct {
 	Number raft.Write
 	Err    error

@@ -8,10 +8,11 @@ import (
 	"balsa/raft"
 )
 
-// gate decides whose messages are looked at (DESIGN: "Who may speak"). It reads the sender's identity and nothing else.
+// gate decides whose messages are looked at (DESIGN: "Who may speak"). It reads the sender's identity and
+// nothing else.
 //
-// What it has met of each peer lasts for this run only: a wiped disk under an old id is recognised as long as somebody runs
-// who met the old one.
+// What it has met of each peer lasts for this run only: a wiped disk under an old id is recognised as long
+// as somebody runs who met the old one.
 type gate struct {
 	self     raft.Identity
 	byHand   bool
@@ -74,8 +75,8 @@ func (g *gate) judge(e raft.Envelope) raft.IdentityReason {
 	return 0
 }
 
-// meet remembers the sender of a message that was not refused. Strangers with a name of this cluster are listened to but
-// not remembered: only members are, so that nobody can make the list grow.
+// meet remembers the sender of a message that was not refused. Strangers with a name of this cluster are
+// listened to but not remembered: only members are, so that nobody can make the list grow.
 func (g *gate) meet(from raft.Identity, member bool) {
 	g.troubles = slices.DeleteFunc(g.troubles, func(t PeerRefused) bool { return t.Node == from.Node })
 	if !member || from.Cluster == (raft.ClusterID{}) {
@@ -100,5 +101,6 @@ func (g *gate) news(e PeerRefused) bool {
 }
 
 func (g *gate) find(id raft.NodeID) (at int, known bool) {
-	return slices.BinarySearchFunc(g.met, id, func(a acquaintance, id raft.NodeID) int { return cmp.Compare(a.node, id) })
+	return slices.BinarySearchFunc(g.met, id,
+		func(a acquaintance, id raft.NodeID) int { return cmp.Compare(a.node, id) })
 }

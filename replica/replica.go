@@ -18,7 +18,8 @@ type Config struct {
 	MaxApplyBytes int
 }
 
-// Replica is one server of a cluster. It is made by New, fed by Step, and what it wants done is collected by Work.
+// Replica is one server of a cluster. It is made by New, fed by Step, and what it wants done is collected
+// by Work.
 type Replica struct {
 	config Config
 	core   *raft.Core
@@ -44,14 +45,16 @@ type waiting struct {
 	entry  raft.EntryID
 }
 
-// New makes a replica from what its disk remembers. Its state machine must be empty: the entries are applied again as
-// soon as they are known to be committed. An error says what of the configuration or of the restored state cannot be.
+// New makes a replica from what its disk remembers. Its state machine must be empty: the entries are
+// applied again as soon as they are known to be committed. An error says what of the configuration or of
+// the restored state cannot be.
 func New(config Config, restored raft.Restored) (*Replica, error) {
 	if config.Tick <= 0 {
 		return nil, fmt.Errorf("replica: Config.Tick is %d ns, it must be positive", config.Tick)
 	}
 	if config.Identity.Node != config.Core.ID {
-		return nil, fmt.Errorf("replica: the identity is of node %v, the core of node %v", config.Identity.Node, config.Core.ID)
+		return nil, fmt.Errorf("replica: the identity is of node %v, the core of node %v",
+			config.Identity.Node, config.Core.ID)
 	}
 	if config.Core.ElectionMax == 0 {
 		return nil, fmt.Errorf("replica: Config.Core.ElectionMax must be given")
@@ -66,9 +69,9 @@ func New(config Config, restored raft.Restored) (*Replica, error) {
 	return &Replica{config: config, core: core, gate: newGate(config.Identity, config.ByHand)}, nil
 }
 
-// Step feeds one event to the replica and the time at which it happened: nanoseconds since 1970 of a clock that never goes
-// back. Every tick that is due by then is taken first. What follows from it is collected by Work. After the
-// replica has stopped, events change nothing, but proposals are still answered.
+// Step feeds one event to the replica and the time at which it happened: nanoseconds since 1970 of a clock
+// that never goes back. Every tick that is due by then is taken first. What follows from it is collected by
+// Work. After the replica has stopped, events change nothing, but proposals are still answered.
 //
 // It panics with a raft.Violation when an invariant does not hold: the replica must not be used any more.
 func (r *Replica) Step(now raft.Time, event Event) {
@@ -94,9 +97,9 @@ func (r *Replica) Step(now raft.Time, event Event) {
 	}
 }
 
-// tick steps every tick that is due. A process that was stopped for a while thus learns how long before it acts on
-// anything: a leader that slept through its time must not go on as if it had not. No decision rests on more silence than
-// one maximal election timeout, so what lies further back is not made up for.
+// tick steps every tick that is due. A process that was stopped for a while thus learns how long before it
+// acts on anything: a leader that slept through its time must not go on as if it had not. No decision rests
+// on more silence than one maximal election timeout, so what lies further back is not made up for.
 func (r *Replica) tick(now raft.Time) {
 	enough := r.config.Tick * raft.Time(r.config.Core.ElectionMax+1)
 	if r.due == 0 {
@@ -108,8 +111,9 @@ func (r *Replica) tick(now raft.Time) {
 	}
 }
 
-// receive lets a message through to the core if its sender may speak. A refused request is answered, so that the other
-// side's log says what is wrong; a refused response is not, or two servers could refuse each other for ever.
+// receive lets a message through to the core if its sender may speak. A refused request is answered, so
+// that the other side's log says what is wrong; a refused response is not, or two servers could refuse each
+// other for ever.
 func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 	if m, ok := e.Message.(raft.IdentityRefused); ok {
 		r.trouble(PeerRefused{Node: e.From.Node, Why: m.Why, ByPeer: true})
@@ -118,7 +122,9 @@ func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 	if why := r.gate.judge(e); why != 0 {
 		r.trouble(PeerRefused{Node: e.From.Node, Why: why})
 		if !raft.IsResponse(e.Message) {
-			r.send(raft.Letter{To: e.From.Node, Sequence: e.Sequence, Message: raft.IdentityRefused{Why: why}})
+			r.send(
+				raft.Letter{To: e.From.Node, Sequence: e.Sequence, Message: raft.IdentityRefused{Why: why}},
+			)
 		}
 		return
 	}
@@ -155,8 +161,9 @@ func (r *Replica) ran(now raft.Time, ran Ran) {
 	r.core.Step(now, raft.Applied{Index: ran.Entries[len(ran.Entries)-1].Index})
 }
 
-// settle answers those who waited for an entry up to the one applied: with the result if it is theirs. Another term
-// at their index means that their entry was replaced; a result taken by index alone would be somebody else's.
+// settle answers those who waited for an entry up to the one applied: with the result if it is theirs.
+// Another term at their index means that their entry was replaced; a result taken by index alone would be
+// somebody else's.
 func (r *Replica) settle(applied raft.EntryID, result []byte) {
 	for len(r.waiting) > 0 && r.waiting[0].entry.Index <= applied.Index {
 		w := r.waiting[0]
@@ -169,8 +176,8 @@ func (r *Replica) settle(applied raft.EntryID, result []byte) {
 	}
 }
 
-// Work returns what must be done, in an order that is safe to carry out one after the other, and counts it as handed
-// out.
+// Work returns what must be done, in an order that is safe to carry out one after the other, and counts it
+// as handed out.
 func (r *Replica) Work() []Work {
 	if r.failure == nil {
 		r.collect(r.core.Output())
@@ -217,8 +224,8 @@ func (r *Replica) takeAnswer(a raft.Answer) {
 	}
 }
 
-// gatherWrite joins what the core wants written to what waits already. Entries replace those from the same index on,
-// in the gathered write as on the disk.
+// gatherWrite joins what the core wants written to what waits already. Entries replace those from the same
+// index on, in the gathered write as on the disk.
 func (r *Replica) gatherWrite(out raft.Output) {
 	g := &r.gather
 	g.Number = out.Write
@@ -236,7 +243,10 @@ func (r *Replica) gatherWrite(out raft.Output) {
 		g.Entries = out.Entries
 		return
 	}
-	g.Entries = append(g.Entries[:keep:keep], out.Entries...)
+	if keep < len(g.Entries) {
+		g.Entries = g.Entries[:keep:keep] // what is cut off may still be part of the core's log or of a message
+	}
+	g.Entries = append(g.Entries, out.Entries...)
 }
 
 func (r *Replica) startWrite() {
@@ -262,10 +272,11 @@ func (r *Replica) startApply() {
 	r.toApply, r.applying = r.toApply[n:], true
 }
 
-// giveUpLost answers those whose entries this server can no longer follow as leader. What is committed already will
-// still be applied here, so its callers keep waiting for their results.
+// giveUpLost answers those whose entries this server can no longer follow as leader. What is committed
+// already will still be applied here, so its callers keep waiting for their results.
 func (r *Replica) giveUpLost() {
-	if len(r.waiting) == 0 || r.core.Role() == raft.Leader && r.core.Term() == r.waiting[len(r.waiting)-1].entry.Term {
+	if len(r.waiting) == 0 ||
+		r.core.Role() == raft.Leader && r.core.Term() == r.waiting[len(r.waiting)-1].entry.Term {
 		return
 	}
 	kept := 0
@@ -280,8 +291,13 @@ func (r *Replica) giveUpLost() {
 	r.waiting = r.waiting[:kept]
 }
 
+// stop ends the replica and answers everybody who waits, those too whose proposals the core has taken and not
+// been asked about yet. Whatever else it would have done now is dropped.
 func (r *Replica) stop(err error) {
 	r.failure = err
+	for _, a := range r.core.Output().Answers {
+		r.takeAnswer(a)
+	}
 	for _, w := range r.waiting {
 		r.answer(Answer{Ticket: w.ticket, Fate: Stopped, Entry: w.entry})
 	}

@@ -9,18 +9,19 @@ import (
 	"balsa/raft"
 )
 
-// ErrStateMachine is wrapped by the error of a state machine that panicked. Every server will meet the same command.
+// ErrStateMachine is wrapped by the error of a state machine that panicked. Every server will meet the same
+// command.
 var ErrStateMachine = errors.New("the state machine failed")
 
-// ErrUnknownEntry is wrapped when a committed entry is of a kind that this version cannot carry out. Skipping it would
-// make this server differ from those that can.
+// ErrUnknownEntry is wrapped when a committed entry is of a kind that this version cannot carry out.
+// Skipping it would make this server differ from those that can.
 var ErrUnknownEntry = errors.New("an entry of a kind that this version does not know")
 
 // StateMachine is what is replicated. Its methods are never called concurrently with each other.
 type StateMachine interface {
-	// Apply carries out a committed command and returns its result, which goes to the caller that proposed it. It must be
-	// deterministic: the same entries in the same order give the same state and results on every server. Errors of
-	// the domain are part of the result. A panic stops the server.
+	// Apply carries out a committed command and returns its result, which goes to the caller that proposed
+	// it. It must be deterministic: the same entries in the same order give the same state and results on
+	// every server. Errors of the domain are part of the result. A panic stops the server.
 	Apply(raft.Entry) []byte
 	// Snapshot captures the state, cheaply: what it returns is written beside later applies.
 	Snapshot() (io.WriterTo, error)
@@ -30,8 +31,9 @@ type StateMachine interface {
 
 // Log is what a replica needs of its write-ahead log.
 type Log interface {
-	// Append makes a hard state (nil: unchanged) and entries durable, in one piece: when it returns nil they survive a
-	// power cut. Entries replace everything from the first of them on. After an error nothing more may be appended.
+	// Append makes a hard state (nil: unchanged) and entries durable, in one piece: when it returns nil
+	// they survive a power cut. Entries replace everything from the first of them on. After an error
+	// nothing more may be appended.
 	Append(state *raft.HardState, entries []raft.Entry) error
 }
 
@@ -53,14 +55,15 @@ func (w Write) Perform(log Log) Wrote {
 // Apply is to be performed on the state machine; its outcome is fed back. There is at most one in flight.
 type Apply struct{ Entries []raft.Entry }
 
-// Perform applies the entries in their order. It may take as long as the state machine does, and stops at the first
-// failure.
+// Perform applies the entries in their order. It may take as long as the state machine does, and stops at
+// the first failure.
 func (a Apply) Perform(machine StateMachine) (ran Ran) {
 	ran = Ran{Entries: a.Entries, Results: make([][]byte, len(a.Entries))}
 	at := 0
 	defer func() {
 		if p := recover(); p != nil {
-			ran.Err = fmt.Errorf("%w: applying entry %v panicked: %v\n%s", ErrStateMachine, a.Entries[at].ID(), p, debug.Stack())
+			ran.Err = fmt.Errorf("%w: applying entry %v panicked: %v\n%s", ErrStateMachine,
+				a.Entries[at].ID(), p, debug.Stack())
 		}
 	}()
 	for i, e := range a.Entries {
@@ -70,7 +73,8 @@ func (a Apply) Perform(machine StateMachine) (ran Ran) {
 			ran.Results[i] = machine.Apply(e)
 		case raft.NoOp:
 		default:
-			ran.Err = fmt.Errorf("%w: entry %v is a %v: run a later version of this program", ErrUnknownEntry, e.ID(), e.Kind)
+			ran.Err = fmt.Errorf("%w: entry %v is a %v: run a later version of this program", ErrUnknownEntry,
+				e.ID(), e.Kind)
 			return ran
 		}
 	}
@@ -91,7 +95,8 @@ type Answer struct {
 // Report tells what was decided, for logs, metrics and pages. No behaviour rests on it.
 type Report struct{ Events []raft.Event }
 
-// Stop says that this replica has ended and why. It is the last work there is; everybody who waited has been answered.
+// Stop says that this replica has ended and why. It is the last work there is; everybody who waited has
+// been answered.
 type Stop struct{ Err error }
 
 func (Write) isWork()  {}
@@ -105,13 +110,15 @@ func (Stop) isWork()   {}
 type Fate uint8
 
 const (
-	// Done: the command was committed and applied here; Result is what the state machine returned for this very entry.
+	// Done: the command was committed and applied here; Result is what the state machine returned for this
+	// very entry.
 	Done Fate = iota
 	// NotLeader: it was not appended, because this server does not lead.
 	NotLeader
 	// Overloaded: it was not appended, because too much is waiting.
 	Overloaded
-	// LeadershipLost: it was appended, and then this server ceased to lead. It may still be committed by the next leader.
+	// LeadershipLost: it was appended, and then this server ceased to lead. It may still be committed by
+	// the next leader.
 	LeadershipLost
 	// Replaced: another entry was committed in its place. It was not applied and never will be.
 	Replaced

@@ -1,0 +1,148 @@
+package balsa
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"balsa/disk"
+	"balsa/raft"
+	"balsa/transport"
+)
+
+// tick is the length of a tick of the core: what every duration of Config is rounded up to.
+const tick = 10 * time.Millisecond
+
+// Config says what a node is. ID, StateMachine, and one of Dir and Disk are required; Peers is on a first
+// start.
+type Config struct {
+	// ID is this node's id, positive, and different from every other node's.
+	ID raft.NodeID
+	// Dir is the data directory. It is created when missing, and locked while the node is open.
+	Dir string
+	// Disk takes the place of Dir when it is set.
+	Disk disk.Dir
+	// Peers are the addresses at which the first members reach each other, this node among them. They found
+	// the cluster on the first start; later starts read the data directory, and refuse other peers than it
+	// was founded with.
+	Peers map[raft.NodeID]string
+	// Cluster is a name that tells apart clusters whose peers have the same ids and addresses. It may be
+	// empty, and must be the same on every node and at every start.
+	Cluster string
+
+	// StateMachine is what is replicated. It must be empty: the log is applied to it again after every start.
+	StateMachine StateMachine
+
+	// Listen is the address on which the default transport listens for peers. Empty means this node's
+	// address in Peers.
+	Listen string
+	// Transport takes the place of the default one, which is transport/httpjson. The node starts and closes
+	// it.
+	Transport transport.Transport
+	// ByHand admits messages that a person writes, which name no cluster. Anybody who reaches the address
+	// can then act as a member: leave it off wherever that matters.
+	ByHand bool
+
+	// Heartbeat is how often a leader contacts its followers; 0 means 150 ms. A follower that hears nothing
+	// for a time drawn from ElectionMin to ElectionMax campaigns; 0 means 300 ms and 500 ms. ElectionMin
+	// must exceed Heartbeat.
+	Heartbeat, ElectionMin, ElectionMax time.Duration
+	// MaxCommand bounds a command in bytes; 0 means 4 MiB, the largest is 64 MiB less 1 KiB. It should be
+	// the same on every node.
+	MaxCommand int
+	// SegmentBytes is the size at which a new file of the log begins; 0 means 64 MiB.
+	SegmentBytes int64
+
+	// Logger takes what the node has to tell: changes of role as Info, every append, replication and commit
+	// as Debug, what needs a person as Warn or Error. nil means silence. It is called from the node's loop
+	// and should not block.
+	Logger *slog.Logger
+}
+
+// largestCommand leaves room for the headers around a command in wire's largest entry.
+const largestCommand = 64<<20 - 1<<10
+
+// setDefaults fills in what was left zero.
+func (c *Config) setDefaults() {
+	if c.Heartbeat == 0 {
+		c.Heartbeat = 150 * time.Millisecond
+	}
+	if c.ElectionMin == 0 && c.ElectionMax == 0 {
+		c.ElectionMin, c.ElectionMax = 300*time.Millisecond, 500*time.Millisecond
+	}
+	if c.MaxCommand == 0 {
+		c.MaxCommand = 4 << 20
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// validate names everything that is wrong at once.
+func (c *Config) validate() error {
+	var wrong []error
+	complain := func(bad bool, format string, values ...any) {
+		if bad {
+			wrong = append(wrong, fmt.Errorf("balsa: "+format, values...))
+		}
+	}
+	complain(c.ID == raft.None, "Config.ID is missing: give every node a positive id of its own")
+	complain(c.Dir == "" && c.Disk == nil, "Config.Dir is missing: name a directory for this node's data")
+	complain(c.Dir != "" && c.Disk != nil, "Config.Dir and Config.Disk are both set: give one of them")
+	complain(c.StateMachine == nil, "Config.StateMachine is missing")
+	complain(c.Heartbeat < tick, "Config.Heartbeat is %v, at least %v is needed", c.Heartbeat, tick)
+	complain(c.ElectionMin <= c.Heartbeat,
+		"Config.ElectionMin (%v) must exceed Heartbeat (%v), or followers give up a healthy leader",
+		c.ElectionMin, c.Heartbeat)
+	complain(c.ElectionMax <= c.ElectionMin,
+		"Config.ElectionMax (%v) must exceed ElectionMin (%v), or votes split for ever", c.ElectionMax,
+		c.ElectionMin)
+	complain(c.MaxCommand < 1 || c.MaxCommand > largestCommand,
+		"Config.MaxCommand is %d bytes, it must be 1 to %d", c.MaxCommand, largestCommand)
+	if len(c.Peers) > 0 {
+		_, own := c.Peers[c.ID]
+		complain(!own, "Config.Peers does not name this node, %v: it must list every node, this one included",
+			c.ID)
+	}
+	wrong = append(wrong, c.validatePeers()...)
+	return errors.Join(wrong...)
+}
+
+func (c *Config) validatePeers() (wrong []error) {
+	at := map[string]raft.NodeID{}
+	for _, m := range raft.NewConfiguration(c.Peers).Members {
+		if m.ID == raft.None {
+			wrong = append(wrong, errors.New("balsa: Config.Peers names node 0: ids are positive"))
+		}
+		if len(m.Address) > 255 {
+			wrong = append(wrong,
+				fmt.Errorf("balsa: the address of node %v has %d bytes, at most 255", m.ID, len(m.Address)))
+		}
+		if _, _, err := net.SplitHostPort(m.Address); err != nil && c.Transport == nil {
+			wrong = append(wrong, fmt.Errorf("balsa: the address of node %v: %w: write host:port", m.ID, err))
+		}
+		if other, taken := at[m.Address]; taken {
+			wrong = append(wrong,
+				fmt.Errorf("balsa: nodes %v and %v have the same address %s", other, m.ID, m.Address))
+		}
+		at[m.Address] = m.ID
+	}
+	return wrong
+}
+
+// ticks converts a duration, rounding up: rounding down could make two timings equal that must differ.
+func ticks(d time.Duration) int { return int((d + tick - 1) / tick) }
+
+func (c *Config) core(seed uint64) raft.Config {
+	return raft.Config{
+		ID:             c.ID,
+		ElectionMin:    ticks(c.ElectionMin),
+		ElectionMax:    ticks(c.ElectionMax),
+		Heartbeat:      ticks(c.Heartbeat),
+		MaxAppendBytes: 1 << 20,
+		Seed:           seed,
+		Events:         true,
+	}
+}

@@ -1,0 +1,122 @@
+package balsa
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+
+	"balsa/disk"
+	"balsa/raft"
+	"balsa/replica"
+	"balsa/transport"
+	"balsa/transport/httpjson"
+	"balsa/wal"
+	"balsa/wire"
+)
+
+// Open starts a node: it locks and reads the data directory, founds it on the first start, listens for
+// peers and takes part in the cluster. It returns as soon as the node runs; who leads is then not known
+// yet.
+//
+// An error means that nothing runs, and that nothing on the disk was changed but what makes a first start
+// (wal.Open tells what its errors mean). Everything that is wrong with the configuration is named at once.
+func Open(config Config) (*Node, error) {
+	config.setDefaults()
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	dir, err := openDisk(config)
+	if err != nil {
+		return nil, err
+	}
+	log, found, err := openLog(dir, config)
+	if err != nil {
+		return nil, err
+	}
+	n, err := assemble(config, log, found)
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	return n, nil
+}
+
+// assemble joins the parts in the order in which they depend on each other, and starts them.
+func assemble(config Config, log *wal.Log, found wal.Recovered) (*Node, error) {
+	identity := raft.Identity{
+		Cluster:     found.Identity.Cluster,
+		Node:        found.Identity.Node,
+		Incarnation: found.Identity.Incarnation,
+		Start:       found.Start,
+	}
+	if found.Torn > 0 {
+		config.Logger.Warn("Cut off an unfinished write at the end of the log", "bytes", found.Torn)
+	}
+	r, err := replica.New(replica.Config{
+		Core:     config.core(random()),
+		Identity: identity,
+		Tick:     raft.Time(tick),
+		ByHand:   config.ByHand,
+	}, raft.Restored{HardState: found.State, Entries: found.Entries, Members: found.Identity.Bootstrap})
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{config: config, identity: identity, log: log}
+	n.transport, err = newTransport(config, identity, found.Identity.Bootstrap)
+	if err != nil {
+		return nil, err
+	}
+	n.loop = newLoop(r, identity, n.transport, config.Logger)
+	if err := n.transport.Start(n.loop); err != nil {
+		close(n.loop.ended)
+		return nil, errors.Join(err, n.transport.Close())
+	}
+	n.loop.start(log, config.StateMachine)
+	return n, nil
+}
+
+func openDisk(config Config) (disk.Dir, error) {
+	if config.Disk != nil {
+		return config.Disk, nil
+	}
+	return disk.OS(config.Dir)
+}
+
+// openLog opens the write-ahead log, which founds the data directory when it is new and Peers says with whom.
+func openLog(dir disk.Dir, config Config) (*wal.Log, wal.Recovered, error) {
+	expected := wal.Identity{Node: config.ID}
+	if len(config.Peers) > 0 {
+		expected.Bootstrap = raft.NewConfiguration(config.Peers)
+		expected.Cluster = wire.ClusterID(config.Cluster, expected.Bootstrap)
+		expected.Incarnation = raft.Incarnation(random())
+	}
+	return wal.Open(dir, wal.Options{Identity: expected, SegmentBytes: config.SegmentBytes})
+}
+
+// newTransport makes the default transport to the members that the data directory names, unless another one
+// was given.
+func newTransport(config Config, identity raft.Identity,
+	members raft.Configuration) (transport.Transport, error) {
+	if config.Transport != nil {
+		return config.Transport, nil
+	}
+	peers := map[raft.NodeID]string{}
+	for _, m := range members.Members {
+		peers[m.ID] = m.Address
+	}
+	listen := config.Listen
+	if listen == "" {
+		listen = peers[config.ID]
+	}
+	return httpjson.New(httpjson.Config{Self: identity, Listen: listen, Peers: peers, ByHand: config.ByHand})
+}
+
+// random draws 64 bits that are not all zero: a seed, an incarnation.
+func random() uint64 {
+	var b [8]byte
+	for {
+		_, _ = rand.Read(b[:]) // never fails
+		if n := binary.LittleEndian.Uint64(b[:]); n != 0 {
+			return n
+		}
+	}
+}

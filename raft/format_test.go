@@ -1,0 +1,166 @@
+package raft_test
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"balsa/raft"
+)
+
+// How transcripts show what travels, and how they write down what is sent by hand.
+
+func formatMessage(m raft.Message) string {
+	switch m := m.(type) {
+	case raft.PreVote:
+		return fmt.Sprintf("PreVote: term %d, last %v", m.Term, m.Last)
+	case raft.PreVoteResponse:
+		return fmt.Sprintf("PreVoteResponse: term %d, %s", m.Term, formatGranted(m.Granted))
+	case raft.RequestVote:
+		return fmt.Sprintf("RequestVote: term %d, last %v", m.Term, m.Last)
+	case raft.RequestVoteResponse:
+		return fmt.Sprintf("RequestVoteResponse: term %d, %s", m.Term, formatGranted(m.Granted))
+	case raft.AppendEntries:
+		return formatAppend(m)
+	case raft.AppendEntriesResponse:
+		if m.Rejected {
+			return fmt.Sprintf("AppendEntriesResponse: term %d, rejected, conflict %v", m.Term, m.Conflict)
+		}
+		return fmt.Sprintf("AppendEntriesResponse: term %d, match %d", m.Term, m.Match)
+	}
+	return fmt.Sprintf("%T", m)
+}
+
+func formatAppend(m raft.AppendEntries) string {
+	what := "no entries"
+	if len(m.Entries) > 0 {
+		what = formatEntries(m.Entries)
+	}
+	return fmt.Sprintf("AppendEntries: term %d, after %v %s, commit %d", m.Term, m.Prev, what, m.Commit)
+}
+
+func formatGranted(yes bool) string {
+	if yes {
+		return "granted"
+	}
+	return "denied"
+}
+
+func formatEntries(entries []raft.Entry) string {
+	var parts []string
+	for _, e := range entries {
+		what := e.Kind.String()
+		if e.Kind == raft.Normal {
+			what = strconv.Quote(string(e.Command))
+		}
+		parts = append(parts, fmt.Sprintf("%v %s", e.ID(), what))
+	}
+	return "[" + strings.Join(parts, ", ") + "]"
+}
+
+// formatTerms draws a log as Figure 7 does: the term of each entry.
+func formatTerms(entries []raft.Entry) string {
+	var terms []string
+	for _, e := range entries {
+		terms = append(terms, strconv.FormatUint(uint64(e.Term), 10))
+	}
+	return "log " + strings.Join(terms, " ")
+}
+
+func formatWrite(o raft.Output) string {
+	var parts []string
+	if h := o.HardState; h != nil {
+		parts = append(parts, fmt.Sprintf("term %d, vote %s", h.Term, formatID(h.Vote)))
+	}
+	if len(o.Entries) > 0 {
+		parts = append(parts, formatEntries(o.Entries))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func formatAnswer(a raft.Answer) string {
+	if a.Refusal == raft.Accepted {
+		return fmt.Sprintf("proposal %d stands at %v", a.Ticket, a.Entry)
+	}
+	return fmt.Sprintf("proposal %d refused, %v", a.Ticket, a.Refusal)
+}
+
+func formatStatus(s raft.Status) string {
+	text := fmt.Sprintf("%v of term %d, vote %s, leader %s, last %v, durable %d, commit %d, applied %d",
+		s.Role, s.Term, formatID(s.Vote), formatID(s.Leader), s.Last, s.Durable, s.Commit, s.Applied)
+	if s.Refused > 0 {
+		text += fmt.Sprintf(", refused %d", s.Refused)
+	}
+	for _, p := range s.Progress {
+		text += fmt.Sprintf("; %v has %d, next %d", p.ID, p.Match, p.Next)
+	}
+	return text
+}
+
+func formatID(id raft.NodeID) string {
+	if id == raft.None {
+		return "none"
+	}
+	return id.String()
+}
+
+// sentByHand is a message as a transcript writes it: words and numbers.
+type sentByHand struct {
+	numbers  map[string]uint64
+	ids      map[string]raft.EntryID
+	terms    []raft.Term // of the entries
+	said     map[string]bool
+	sequence raft.Sequence
+}
+
+func parseMessage(kind string, words []string) (raft.Message, raft.Sequence) {
+	h := sentByHand{numbers: map[string]uint64{}, ids: map[string]raft.EntryID{}, said: map[string]bool{}}
+	field := ""
+	for _, word := range words {
+		n, err := strconv.ParseUint(word, 10, 64)
+		var id raft.EntryID
+		_, notID := fmt.Sscanf(word, "%d/t%d", &id.Index, &id.Term)
+		switch {
+		case err == nil && field == "entries":
+			h.terms = append(h.terms, raft.Term(n))
+		case err == nil:
+			h.numbers[field] = n
+		case notID == nil:
+			h.ids[field] = id
+		default:
+			field = word
+			h.said[word] = true
+		}
+	}
+	return h.message(kind), raft.Sequence(h.numbers["sequence"])
+}
+
+func (h sentByHand) message(kind string) raft.Message {
+	term := raft.Term(h.numbers["term"])
+	switch kind {
+	case "PreVote":
+		return raft.PreVote{Term: term, Last: h.ids["last"]}
+	case "PreVoteResponse":
+		return raft.PreVoteResponse{Term: term, Granted: h.said["granted"]}
+	case "RequestVote":
+		return raft.RequestVote{Term: term, Last: h.ids["last"]}
+	case "RequestVoteResponse":
+		return raft.RequestVoteResponse{Term: term, Granted: h.said["granted"]}
+	case "AppendEntries":
+		m := raft.AppendEntries{Term: term, Prev: h.ids["prev"], Commit: raft.Index(h.numbers["commit"])}
+		for i, t := range h.terms {
+			m.Entries = append(m.Entries, scriptEntry(m.Prev.Index+1+raft.Index(i)+raft.Index(h.numbers["gap"]), t))
+		}
+		return m
+	case "AppendEntriesResponse":
+		return raft.AppendEntriesResponse{
+			Term:     term,
+			Match:    raft.Index(h.numbers["match"]),
+			Rejected: h.said["rejected"],
+			Conflict: h.ids["conflict"],
+		}
+	case "TimeoutNow":
+		return raft.TimeoutNow{Term: term}
+	}
+	panic("no such message: " + kind)
+}

@@ -1,0 +1,279 @@
+package raft_test
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"balsa/raft"
+)
+
+// The timing of transcripts, in ticks. Small numbers keep `tick` readable.
+const (
+	scriptHeartbeat   = 3
+	scriptElectionMin = 10
+	scriptElectionMax = 20
+)
+
+// interpreter runs the commands of a transcript on a cluster in memory. Nothing moves by itself: time passes by `tick`,
+// messages travel by `deliver`, and a disk that is `manual` keeps nothing before `persist`.
+type interpreter struct {
+	servers []*scriptServer // sorted by id
+	members raft.Configuration
+	network []scriptLetter // on their way, in the order in which they were sent
+	waiting []scriptLetter // taken off the network by `hold`
+	cut     map[scriptLink]bool
+	noVote  bool // noprevote
+	single  bool // every AppendEntries carries at most one entry
+	mute    bool
+	lines   []string
+	tickets raft.Ticket
+}
+
+type scriptLink struct{ from, to raft.NodeID }
+
+type scriptLetter struct {
+	scriptLink
+	sequence raft.Sequence
+	message  raft.Message
+}
+
+// scriptServer is one server with its disk. What was written and is not acknowledged is lost by a crash.
+type scriptServer struct {
+	id     raft.NodeID
+	core   *raft.Core // nil while it is down
+	disk   raft.Restored
+	writes []raft.Output // handed out, not yet durable
+	manual bool
+}
+
+func newInterpreter() *interpreter { return &interpreter{cut: map[scriptLink]bool{}} }
+
+// command is what a transcript may say: how it is written, and what it does.
+type scriptCommand struct {
+	verb, example string
+	do            func(in *interpreter, t *testing.T, args []string)
+}
+
+func scriptCommands() []scriptCommand {
+	return []scriptCommand{
+		{"cluster", "cluster 3 [noprevote] [single] (single: at most one entry in an AppendEntries)", (*interpreter).doCluster},
+		{"boot", "boot 1 term 7 [vote 2] log 1 1 1 4 (a restart with that disk; the log as terms)", (*interpreter).doBoot},
+		{"timeout", "timeout 1 (ticks one server until it campaigns)", (*interpreter).doTimeout},
+		{"tick", "tick 2 40", (*interpreter).doTick},
+		{"propose", "propose 1 x", (*interpreter).doPropose},
+		{"deliver", "deliver [1->2] (what is on its way now, not the answers)", (*interpreter).doDeliver},
+		{"stabilize", "stabilize (delivers until nothing is on its way)", (*interpreter).doStabilize},
+		{"drop", "drop [1->2] (what is on its way)", (*interpreter).doDrop},
+		{"dup", "dup [1->2] (everything on its way arrives twice)", (*interpreter).doDup},
+		{"hold", "hold [1->2] (delays what is on its way)", (*interpreter).doHold},
+		{"release", "release [1->2] (puts what was held back on its way)", (*interpreter).doRelease},
+		{"cut", "cut 1->2 | cut 3 (loses what is sent there from now on)", (*interpreter).doCut},
+		{"heal", "heal (mends every cut)", (*interpreter).doHeal},
+		{"disk", "disk 3 manual|auto", (*interpreter).doDisk},
+		{"persist", "persist 3 [1] (acknowledges all writes, or the oldest one)", (*interpreter).doPersist},
+		{"crash", "crash 3 [keeping 1] (what is not durable is lost, but for the oldest writes)", (*interpreter).doCrash},
+		{"restart", "restart 3", (*interpreter).doRestart},
+		{"send", "send 3->1 AppendEntries term 1 prev 0/t0 entries 1 1 commit 1 (by hand)", (*interpreter).doSend},
+		{"log", "log [1]", (*interpreter).doLog},
+		{"status", "status [1]", (*interpreter).doStatus},
+	}
+}
+
+// run carries out the commands of one block and returns what they printed. A command after "quietly" prints nothing.
+func (in *interpreter) run(t *testing.T, commands []string) string {
+	in.lines = nil
+	for _, line := range commands {
+		words := strings.Fields(line)
+		if len(words) == 0 || strings.HasPrefix(line, "#") {
+			continue
+		}
+		in.mute = words[0] == "quietly"
+		if in.mute {
+			words = words[1:]
+		}
+		at := slices.IndexFunc(scriptCommands(), func(c scriptCommand) bool { return c.verb == words[0] })
+		if at < 0 {
+			t.Fatalf("unknown command %q", line)
+		}
+		in.runOne(t, line, scriptCommands()[at], words[1:])
+	}
+	return strings.Join(in.lines, "\n")
+}
+
+func (in *interpreter) runOne(t *testing.T, line string, c scriptCommand, args []string) {
+	defer func() {
+		if r := recover(); r != nil {
+			t.Fatalf("%q (for example %q): %v\nbefore it:\n%s", line, c.example, r, strings.Join(in.lines, "\n"))
+		}
+	}()
+	c.do(in, t, args)
+}
+
+func (in *interpreter) print(format string, args ...any) {
+	if !in.mute {
+		in.lines = append(in.lines, fmt.Sprintf(format, args...))
+	}
+}
+
+func (in *interpreter) doCluster(t *testing.T, args []string) {
+	size, _ := strconv.Atoi(args[0])
+	in.noVote = slices.Contains(args, "noprevote")
+	in.single = slices.Contains(args, "single")
+	addresses := map[raft.NodeID]string{}
+	for id := 1; id <= size; id++ {
+		addresses[raft.NodeID(id)] = "server " + strconv.Itoa(id)
+	}
+	in.members = raft.NewConfiguration(addresses)
+	for _, id := range in.members.Voters {
+		s := &scriptServer{id: id, disk: raft.Restored{Members: in.members}}
+		in.servers = append(in.servers, s)
+		in.start(s)
+	}
+}
+
+func (in *interpreter) start(s *scriptServer) {
+	config := raft.Config{
+		ID:          s.id,
+		Heartbeat:   scriptHeartbeat,
+		ElectionMin: scriptElectionMin,
+		ElectionMax: scriptElectionMax,
+		Seed:        uint64(s.id),
+		NoPreVote:   in.noVote,
+		Events:      true,
+	}
+	if in.single {
+		config.MaxAppendBytes = 1
+	}
+	core, err := raft.New(config, s.disk)
+	if err != nil {
+		panic(err)
+	}
+	s.core, s.writes = core, nil
+}
+
+// step feeds one input to a server and shows and carries out what it decides.
+func (in *interpreter) step(s *scriptServer, input raft.Input) {
+	if s.core == nil {
+		return
+	}
+	s.core.Step(0, input)
+	s.core.Audit()
+	for out := s.core.Output(); !idle(out); out = s.core.Output() {
+		in.carryOut(s, out)
+	}
+}
+
+func idle(o raft.Output) bool {
+	return o.Write == 0 && len(o.Committed)+len(o.Messages)+len(o.Answers)+len(o.Events) == 0
+}
+
+func (in *interpreter) carryOut(s *scriptServer, out raft.Output) {
+	for _, e := range out.Events {
+		if _, dull := e.(raft.PersistedTo); !dull || s.manual {
+			in.print("%v  %v", s.id, e)
+		}
+	}
+	for _, a := range out.Answers {
+		in.print("%v  answers: %s", s.id, formatAnswer(a))
+	}
+	if out.Write != 0 {
+		s.writes = append(s.writes, out)
+		if s.manual {
+			in.print("%v  writes (%d): %s", s.id, out.Write, formatWrite(out))
+		}
+	}
+	for _, l := range out.Messages {
+		in.post(s.id, l)
+	}
+	if n := len(out.Committed); n > 0 {
+		in.print("%v  applies %s", s.id, formatEntries(out.Committed))
+		s.core.Step(0, raft.Applied{Index: out.Committed[n-1].Index})
+	}
+	if !s.manual && out.Write != 0 {
+		in.persist(s, 1)
+	}
+}
+
+func (in *interpreter) post(from raft.NodeID, l raft.Letter) {
+	link := scriptLink{from, l.To}
+	lost := ""
+	if in.cut[link] {
+		lost = "   ✗ lost"
+	} else {
+		in.network = append(in.network, scriptLetter{link, l.Sequence, l.Message})
+	}
+	in.print("%v → %v  %s%s", from, l.To, formatMessage(l.Message), lost)
+}
+
+// persist makes the oldest writes durable and tells the server of the last of them.
+func (in *interpreter) persist(s *scriptServer, count int) {
+	count = min(count, len(s.writes))
+	if count == 0 {
+		return
+	}
+	for _, w := range s.writes[:count] {
+		keep(&s.disk, w)
+	}
+	last := s.writes[count-1].Write
+	s.writes = s.writes[count:]
+	in.step(s, raft.Persisted{Write: last})
+}
+
+// keep puts one write on a disk.
+func keep(disk *raft.Restored, w raft.Output) {
+	if w.HardState != nil {
+		disk.HardState = *w.HardState
+	}
+	if len(w.Entries) > 0 {
+		disk.Entries = append(slices.Clip(disk.Entries[:w.Entries[0].Index-1]), w.Entries...)
+	}
+}
+
+func (in *interpreter) server(id raft.NodeID) *scriptServer {
+	at, ok := slices.BinarySearchFunc(in.servers, id, func(s *scriptServer, id raft.NodeID) int {
+		return cmp.Compare(s.id, id)
+	})
+	if !ok {
+		panic(fmt.Sprintf("there is no server %v", id))
+	}
+	return in.servers[at]
+}
+
+func parseID(s string) raft.NodeID {
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		panic(err)
+	}
+	return raft.NodeID(n)
+}
+
+// parseLink reads "1->2". No argument at all means every link.
+func parseLink(args []string) (matches func(scriptLink) bool) {
+	if len(args) == 0 {
+		return func(scriptLink) bool { return true }
+	}
+	from, to, ok := strings.Cut(args[0], "->")
+	if !ok {
+		id := parseID(args[0])
+		return func(l scriptLink) bool { return l.from == id || l.to == id }
+	}
+	return func(l scriptLink) bool { return l == scriptLink{parseID(from), parseID(to)} }
+}
+
+// take removes from a list what travels on the links that match, and returns it.
+func take(list *[]scriptLetter, matches func(scriptLink) bool) (taken []scriptLetter) {
+	var left []scriptLetter
+	for _, l := range *list {
+		if matches(l.scriptLink) {
+			taken = append(taken, l)
+		} else {
+			left = append(left, l)
+		}
+	}
+	*list = left
+	return taken
+}

@@ -1,0 +1,152 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+
+	"balsa/disk"
+	"balsa/raft"
+)
+
+// Log is an open write-ahead log. Its methods must not be called concurrently.
+type Log struct {
+	dir          disk.Dir
+	incarnation  raft.Incarnation
+	segmentBytes int64 // of a new segment
+
+	file    disk.File // the last segment
+	segment uint64    // its number
+	size    int64     // its size
+	offset  int64     // where the next batch goes
+	number  uint64    // of the next batch
+
+	state   raft.HardState
+	start   uint64
+	outline outline
+
+	buffer []byte
+	err    error // the first one: nothing is written after it
+	closed bool
+}
+
+// keptBuffer is the largest buffer that is kept from one Append to the next.
+const keptBuffer = 4 << 20
+
+// Append writes a hard state (nil: unchanged) and entries as one batch and syncs it. Entries must be contiguous, have
+// terms that never go back, and join the log; they replace everything from the first one's index on. With neither it does
+// nothing.
+//
+// When it returns nil, all of it survives a power cut, and so does everything appended before. After an error any later
+// start finds all of this batch or nothing of it. The first error ends the log: every later Append returns it again, for
+// what a failed sync has left on the disk cannot be known, and a second one that succeeds says nothing about the first
+// (Rebello and others, "Can Applications Recover from fsync Failures?", USENIX ATC 2020). Errors: ErrInvalid,
+// ErrTooLarge, ErrClosed, or what the disk said (disk.ErrNoSpace among it).
+func (l *Log) Append(state *raft.HardState, entries []raft.Entry) error {
+	if l.err != nil {
+		return l.err
+	}
+	if state == nil && len(entries) == 0 {
+		return nil
+	}
+	err := l.accept(state, entries)
+	if err == nil {
+		err = l.commit(batch{state: state, entries: entries})
+	}
+	if err != nil {
+		l.err = fmt.Errorf("wal: append: %w", err)
+	}
+	return l.err
+}
+
+// accept checks that what is to be written could be read again.
+func (l *Log) accept(state *raft.HardState, entries []raft.Entry) error {
+	if state != nil && state.Term < l.state.Term {
+		return fmt.Errorf("%w: the term goes back from %d to %d", ErrInvalid, l.state.Term, state.Term)
+	}
+	if err := l.outline.accept(entries); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return nil
+}
+
+// commit writes one batch and syncs it: behind the last one, or, where that leaves no room for the end mark, as the first
+// batch of a new segment.
+func (l *Log) commit(b batch) error {
+	if b.state != nil {
+		l.state = *b.state
+	}
+	if l.offset == segmentHeader {
+		b = l.opening(b)
+	}
+	if l.offset+b.size()+endMark > l.size {
+		b = l.opening(b)
+		if err := l.advance(b.size()); err != nil {
+			return err
+		}
+	}
+	return l.write(b)
+}
+
+// opening makes a batch the first of a segment: it repeats the hard state and the start number, so that the segments
+// before it can go one day.
+func (l *Log) opening(b batch) batch {
+	b.state, b.start = &l.state, l.start
+	return b
+}
+
+// write writes a batch where the next one goes, and syncs it.
+func (l *Log) write(b batch) error {
+	b.number = l.number
+	l.buffer = b.append(l.buffer[:0], place{l.incarnation, l.segment, l.offset})
+	if _, err := l.file.WriteAt(l.buffer, l.offset); err != nil {
+		return fmt.Errorf("write %s: %w", segmentName(l.segment), err)
+	}
+	if err := l.file.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", segmentName(l.segment), err)
+	}
+	l.offset += int64(len(l.buffer))
+	l.number++
+	if cap(l.buffer) > keptBuffer {
+		l.buffer = nil
+	}
+	return nil
+}
+
+// advance goes on in a new segment that has room for a first batch of size bytes. The new one is durable before the old
+// one gets its end mark, so a marked segment always has a successor; the mark is durable before the new one is written
+// to, so that the first batch there proves the mark.
+func (l *Log) advance(size int64) error {
+	if size > MaxBatch {
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, size, MaxBatch)
+	}
+	size = max(l.segmentBytes, align(segmentHeader+size+endMark, disk.Sector))
+	if err := makeSegment(l.dir, l.incarnation, l.segment+1, size); err != nil {
+		return err
+	}
+	next, err := l.dir.Open(segmentName(l.segment + 1))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(l.write(batch{end: true}), l.file.Close()); err != nil {
+		l.file = next
+		return err
+	}
+	l.file, l.segment, l.size, l.offset = next, l.segment+1, size, segmentHeader
+	return nil
+}
+
+// Close releases the log's file and writes nothing: what Append acknowledged is durable already. Later calls do nothing;
+// every later Append returns ErrClosed, or the first error if there was one.
+func (l *Log) Close() error {
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	if l.err == nil {
+		l.err = fmt.Errorf("wal: %w", ErrClosed)
+	}
+	if err := l.file.Close(); err != nil {
+		return fmt.Errorf("wal: close: %w", err)
+	}
+	return nil
+}

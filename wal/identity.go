@@ -1,0 +1,201 @@
+package wal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"slices"
+
+	"balsa/disk"
+	"balsa/raft"
+	"balsa/wire"
+)
+
+// Identity is what a data directory is bound to, from its first start on and for ever.
+type Identity struct {
+	Cluster     raft.ClusterID
+	Node        raft.NodeID
+	Incarnation raft.Incarnation   // drawn at random when the directory is first used; never 0
+	Bootstrap   raft.Configuration // counts as the snapshot at index 0
+}
+
+// identityHeader is the number of bytes before the bootstrap configuration, identityLimit the most that a copy can have.
+const (
+	identityHeader = 48
+	identityLimit  = 8 << 20
+)
+
+// encode makes the content of one copy. Both copies are the same.
+//
+//	 0        8         10     12        28     36            44       48
+//	┌────────┬─────────┬──────┬─────────┬──────┬─────────────┬────────┬───────────────┬────────┐
+//	│ magic  │ version │ zero │ cluster │ node │ incarnation │ length │ bootstrap     │ crc32c │
+//	│ 8 B    │ u16 = 1 │ ×2   │ 16 B    │ u64  │ u64         │ u32    │ length        │ u32    │
+//	└────────┴─────────┴──────┴─────────┴──────┴─────────────┴────────┴───────────────┴────────┘
+//	bootstrap  as in wire.AppendConfiguration     crc32c  of all before it: the last 4 bytes in every version
+func (id Identity) encode() []byte {
+	bootstrap := wire.AppendConfiguration(nil, id.Bootstrap)
+	b := make([]byte, 0, identityHeader+len(bootstrap)+4)
+	b = append(b, identityMagic...)
+	b = binary.LittleEndian.AppendUint16(b, formatVersion)
+	b = append(b, 0, 0)
+	b = append(b, id.Cluster[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(id.Node))
+	b = binary.LittleEndian.AppendUint64(b, uint64(id.Incarnation))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(bootstrap)))
+	b = append(b, bootstrap...)
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// decodeIdentity reads one copy. What it refuses is damage, or of a later version (ErrVersion).
+func decodeIdentity(b []byte) (id Identity, err error) {
+	if len(b) < identityHeader+4 || string(b[:8]) != identityMagic {
+		return id, errors.New("this is not an identity")
+	}
+	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
+	if crc32.Checksum(body, castagnoli) != sum {
+		return id, errors.New("the checksum is wrong")
+	}
+	if v := binary.LittleEndian.Uint16(b[8:]); v != formatVersion || b[10]|b[11] != 0 {
+		return id, fmt.Errorf("format version %d, this program knows %d: %w", v, formatVersion, ErrVersion)
+	}
+	copy(id.Cluster[:], b[12:])
+	id.Node = raft.NodeID(binary.LittleEndian.Uint64(b[28:]))
+	id.Incarnation = raft.Incarnation(binary.LittleEndian.Uint64(b[36:]))
+	bootstrap := body[identityHeader:]
+	if uint64(binary.LittleEndian.Uint32(b[44:])) != uint64(len(bootstrap)) {
+		return id, fmt.Errorf("the bootstrap configuration has %d bytes", len(bootstrap))
+	}
+	var rest []byte
+	if id.Bootstrap, rest, err = wire.DecodeConfiguration(bootstrap); err != nil {
+		return id, err
+	}
+	if len(rest) > 0 || id.complete() != nil {
+		return id, errors.New("a part of it is missing")
+	}
+	return id, nil
+}
+
+// complete reports what is missing for a first start.
+func (id Identity) complete() error {
+	switch {
+	case id.Node == raft.None:
+		return fmt.Errorf("%w: no node id was given", ErrNotInitialized)
+	case id.Cluster == raft.ClusterID{}:
+		return fmt.Errorf("%w: no cluster id was given", ErrNotInitialized)
+	case id.Incarnation == 0:
+		return fmt.Errorf("%w: no incarnation was drawn for it", ErrNotInitialized)
+	case len(id.Bootstrap.Voters) == 0:
+		return fmt.Errorf("%w: the bootstrap configuration has no voters; name the nodes of the cluster", ErrNotInitialized)
+	}
+	if err := wire.CheckConfiguration(id.Bootstrap); err != nil {
+		return fmt.Errorf("%w: the bootstrap configuration cannot be written: %w", ErrNotInitialized, err)
+	}
+	return nil
+}
+
+// expect compares what a directory is bound to with what the caller wants.
+func (id Identity) expect(want Identity) error {
+	if id.Node != want.Node {
+		return fmt.Errorf("%w: it is of node %d, this is node %d; start this node with its own directory, or with that id",
+			ErrForeign, id.Node, want.Node)
+	}
+	if want.Cluster != (raft.ClusterID{}) && id.Cluster != want.Cluster {
+		return fmt.Errorf("%w: it is of cluster %v, this node was started for cluster %v; "+
+			"start it with the cluster name and the peers of its first start, or with an empty directory",
+			ErrForeign, id.Cluster, want.Cluster)
+	}
+	return nil
+}
+
+// readIdentity reads both copies. found is false when neither is there. bad names those to be written anew: a copy that
+// rotted, or that a crash of the first start left out, costs nothing while the other one is good.
+func readIdentity(dir disk.Dir, names []string) (id Identity, bad []string, found bool, err error) {
+	var reasons []error
+	for _, name := range identityNames {
+		if !slices.Contains(names, name) {
+			bad = append(bad, name)
+			continue
+		}
+		got, problem := readIdentityCopy(dir, name)
+		switch {
+		case errors.Is(problem, ErrVersion):
+			return id, nil, false, problem
+		case problem != nil:
+			bad, reasons = append(bad, name), append(reasons, problem)
+		case found && string(got.encode()) != string(id.encode()):
+			return id, nil, false, damage(name, 0, "it differs from %s, though both have good checksums", identityNames[0])
+		default:
+			id, found = got, true
+		}
+	}
+	if !found && len(reasons) > 0 {
+		return id, nil, false, fmt.Errorf("no copy of the identity is good: %w: %w", errors.Join(reasons...), ErrCorrupt)
+	}
+	return id, bad, found, nil
+}
+
+func readIdentityCopy(dir disk.Dir, name string) (id Identity, err error) {
+	b, err := readFile(dir, name, identityLimit)
+	if err == nil {
+		id, err = decodeIdentity(b)
+	}
+	if err != nil {
+		return id, fmt.Errorf("%s: %w", name, err)
+	}
+	return id, nil
+}
+
+// writeIdentity makes copies of the identity durable. Each appears whole under its name or not at all.
+func writeIdentity(dir disk.Dir, id Identity, names []string) error {
+	content := id.encode()
+	for _, name := range names {
+		if err := writeFile(dir, name, int64(len(content)), content); err != nil {
+			return err
+		}
+	}
+	return dir.Sync()
+}
+
+// readFile reads a file of at most limit bytes.
+func readFile(dir disk.Dir, name string, limit int64) (b []byte, err error) {
+	f, err := dir.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	if size > limit {
+		return nil, fmt.Errorf("%d bytes, at most %d", size, limit)
+	}
+	b = make([]byte, size)
+	if n, err := f.ReadAt(b, 0); n < len(b) {
+		return nil, errors.Join(err, io.ErrUnexpectedEOF)
+	}
+	return b, nil
+}
+
+// writeFile makes a file of size bytes that begins with content, under a temporary name first: the name appears only
+// when the content is durable. The caller syncs the directory.
+func writeFile(dir disk.Dir, name string, size int64, content []byte) (err error) {
+	f, err := dir.Create(name+temporarySuffix, size)
+	if err != nil {
+		return fmt.Errorf("create %s: %w", name+temporarySuffix, err)
+	}
+	_, err = f.WriteAt(content, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", name+temporarySuffix, err)
+	}
+	if err = dir.Rename(name+temporarySuffix, name); err != nil {
+		return fmt.Errorf("rename %s: %w", name+temporarySuffix, err)
+	}
+	return nil
+}
