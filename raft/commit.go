@@ -21,9 +21,10 @@ func (c *Core) advanceCommit() {
 		return
 	}
 	for _, e := range c.log.between(c.commitIndex, index) {
-		c.uncommitted -= e.Size()
+		c.leading.uncommitted -= e.Size()
 	}
 	c.commitTo(index)
+	c.confirmReads()
 }
 
 // reached tells how far a server durably holds our log.

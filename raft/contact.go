@@ -24,6 +24,12 @@ func (c *Core) checkQuorum() {
 	c.follow(c.hard.Term, None, QuorumLost)
 }
 
+// sticksToLeader reports whether a request for a vote, and its term, are passed over because a leader is heard.
+func (c *Core) sticksToLeader(m Message) bool {
+	request, ok := m.(RequestVote)
+	return ok && !request.Forced && c.hearsLeader()
+}
+
 // inContact reports whether a server answered this leader within the minimum election timeout.
 func (c *Core) inContact(id NodeID) bool {
 	if id == c.config.ID {

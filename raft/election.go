@@ -28,6 +28,10 @@ type timer struct {
 
 func (c *Core) tick() {
 	c.timer.elapsed++
+	c.checkDisk()
+	if c.role == Leader {
+		c.checkQuorum()
+	}
 	switch {
 	case c.role == Leader:
 		if c.timer.elapsed >= c.config.Heartbeat {
@@ -50,6 +54,8 @@ func (c *Core) resetTimer() {
 func (c *Core) electionTimeout() {
 	switch {
 	case !c.members.Voter(c.config.ID): // a learner waits for whoever leads
+		c.resetTimer()
+	case c.diskStalled(): // it could not make its vote durable, let alone an entry
 		c.resetTimer()
 	case c.config.NoPreVote:
 		c.campaign()
@@ -190,16 +196,14 @@ func (c *Core) votedForUs(id NodeID) bool {
 func (c *Core) lead() {
 	c.role, c.leader = Leader, c.config.ID
 	c.ballots = nil
-	c.round = 0
 	c.timer = timer{}
 	c.clock.catchUp(c.log.lastTime())
-	c.uncommitted = 0
+	c.leading = leading{}
 	for _, e := range c.log.between(c.commitIndex, c.log.last().Index) {
-		c.uncommitted += e.Size()
+		c.leading.uncommitted += e.Size()
 	}
-	c.peers = nil
 	for _, id := range c.others() {
-		c.peers = append(c.peers, peer{id: id, next: c.log.last().Index + 1})
+		c.leading.peers = append(c.leading.peers, peer{id: id, next: c.log.last().Index + 1, probing: true})
 	}
 	c.emit(BecameLeader{Term: c.hard.Term})
 	c.appendAsLeader(NoOp, nil)

@@ -28,6 +28,8 @@ const (
 	CommittedConflict               // the message would replace an entry that is committed or was sent by this very leader
 	BeyondLog                       // the answer acknowledges what was never sent
 	LostEntries                     // a follower lacks what it acknowledged before in this term
+	QuorumLost                      // no quorum answered within the minimum election timeout (thesis §6.2)
+	DiskStalled                     // the own disk has not answered for a maximal election timeout
 	Unsupported                     // this version does not speak that message
 )
 
@@ -36,7 +38,7 @@ func (r Reason) String() string {
 	return [...]string{"granted", "a higher term", "heard the leader", "stale term", "already voted",
 		"log not up-to-date", "hears a leader", "gap", "conflict", "of an old term", "stale response",
 		"unknown sender", "second leader", "malformed", "conflict with what is committed or verified",
-		"beyond the log", "lost what it acknowledged", "unsupported"}[r]
+		"beyond the log", "lost what it acknowledged", "no quorum answered", "the disk is stalled", "unsupported"}[r]
 }
 
 // The events. Terms are the server's own unless the field says otherwise.
@@ -132,6 +134,14 @@ type (
 		Durable Index
 	}
 
+	// ReadQueued: a linearizable read waits for a round.
+	ReadQueued struct{ Ticket Ticket }
+	// ReadsConfirmed: a quorum answered the round, which serves Count reads.
+	ReadsConfirmed struct {
+		Round Round
+		Count int
+	}
+
 	// ProposalRefused: a command was not appended. Leader is who might take it.
 	ProposalRefused struct {
 		Why    Refusal
@@ -213,6 +223,12 @@ func (e CommitHeld) String() string {
 
 func (e PersistedTo) String() string {
 	return fmt.Sprintf("write %d is durable, the log up to %d", e.Write, e.Durable)
+}
+
+func (e ReadQueued) String() string { return fmt.Sprintf("read %d waits for a round", e.Ticket) }
+
+func (e ReadsConfirmed) String() string {
+	return fmt.Sprintf("round %d confirms %d reads", e.Round, e.Count)
 }
 
 func (e ProposalRefused) String() string {

@@ -146,7 +146,7 @@ func (in *interpreter) start(s *scriptServer) {
 		Events:      true,
 	}
 	if in.single {
-		config.MaxAppendBytes = 1
+		config.Limits.AppendBytes = 1
 	}
 	core, err := raft.New(config, s.disk)
 	if err != nil {

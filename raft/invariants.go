@@ -38,8 +38,8 @@ func (c *Core) vitals() vitals {
 		role:         c.role,
 		last:         c.log.last().Index,
 	}
-	for i := range c.peers {
-		v.match += c.peers[i].match
+	for i := range c.leading.peers {
+		v.match += c.leading.peers[i].match
 	}
 	return v
 }
@@ -71,7 +71,7 @@ func (c *Core) checkRole(before vitals) {
 	case Leader:
 		assert(c.leader == c.config.ID && c.hard.Vote == c.config.ID, "leads without its own vote")
 		assert(c.outbox.hardIn <= c.outbox.persisted, "leads in a term that is not durable")
-		assert(c.uncommitted >= 0, "uncommitted bytes below zero")
+		assert(c.leading.uncommitted >= 0, "uncommitted bytes below zero")
 		c.checkPeers(before)
 	case Candidate:
 		assert(c.leader == None && c.hard.Vote == c.config.ID, "campaigns without its own vote")
@@ -81,14 +81,15 @@ func (c *Core) checkRole(before vitals) {
 		assert(c.leader != c.config.ID, "follows itself")
 	}
 	if c.role != Leader {
-		assert(len(c.peers) == 0, "keeps progress of followers without leading")
+		assert(len(c.leading.peers) == 0, "keeps progress of followers without leading")
+		assert(len(c.leading.reads) == 0, "keeps reads without leading")
 	}
 }
 
 func (c *Core) checkPeers(before vitals) {
 	match := Index(0)
-	for i := range c.peers {
-		p := &c.peers[i]
+	for i := range c.leading.peers {
+		p := &c.leading.peers[i]
 		assert(p.match < p.next, "next is not above match")
 		assert(p.next <= c.log.last().Index+1, "next lies beyond the log")
 		match += p.match

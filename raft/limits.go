@@ -17,9 +17,8 @@ type Limits struct {
 	BacklogBytes int
 }
 
-// load counts bytes of entries that wait for this server's own disk and state machine.
+// load is what this server makes its leader wait for.
 type load struct {
-	unsynced  int  // handed out to be written, not durable
 	unapplied int  // handed out to be applied, not applied
 	busy      bool // a leader was told so, and must be told when it is over
 }
@@ -36,5 +35,5 @@ func (c *Core) overloaded(size int) bool {
 // backlogged reports whether this server's disk or state machine is behind by more than its budget. Both drain without new
 // entries, so whoever is refused for it can come again.
 func (c *Core) backlogged() bool {
-	return c.load.unsynced > c.config.Limits.BacklogBytes || c.load.unapplied > c.config.Limits.BacklogBytes
+	return c.log.unsynced > c.config.Limits.BacklogBytes || c.load.unapplied > c.config.Limits.BacklogBytes
 }

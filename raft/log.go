@@ -18,6 +18,7 @@ type log struct {
 	saved    Index // everything up to it was handed out to be written; lowered by truncation
 	durable  Index // everything up to it in the *current* log is on disk
 	flights  []flight
+	unsynced int // bytes of entries in flight
 }
 
 // flight is a write of entries that was handed out and is not acknowledged yet. last is lowered when the
@@ -25,6 +26,7 @@ type log struct {
 type flight struct {
 	write Write
 	last  Index
+	bytes int
 }
 
 func newLog(entries []Entry) log {
@@ -151,7 +153,12 @@ func (l *log) handOut(write Write) []Entry {
 	last := l.last().Index
 	entries := l.between(l.saved, last)
 	if len(entries) > 0 {
-		l.flights = append(l.flights, flight{write: write, last: last})
+		f := flight{write: write, last: last}
+		for _, e := range entries {
+			f.bytes += e.Size()
+		}
+		l.flights = append(l.flights, f)
+		l.unsynced += f.bytes
 		l.saved = last
 	}
 	return entries
@@ -162,6 +169,7 @@ func (l *log) persisted(write Write) {
 	done := 0
 	for done < len(l.flights) && l.flights[done].write <= write {
 		l.durable = max(l.durable, l.flights[done].last)
+		l.unsynced -= l.flights[done].bytes
 		done++
 	}
 	l.flights = slices.Delete(l.flights, 0, done)

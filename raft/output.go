@@ -1,5 +1,7 @@
 package raft
 
+import "slices"
+
 // Output is what must happen next. Everything in it has been counted as handed out: the next Output begins
 // where this one ends. The slices share memory with the server's log and must not be written to.
 type Output struct {
@@ -9,10 +11,11 @@ type Output struct {
 	HardState *HardState // nil when unchanged
 	Entries   []Entry    // replace everything on disk from Entries[0].Index on
 
-	Committed []Entry  // to be applied, in this order; each is durable here
-	Messages  []Letter // to be sent now; what had to wait for the disk has waited
-	Answers   []Answer // to Propose
-	Events    []Event  // what was decided and why; empty unless Config.Events
+	Committed []Entry   // to be applied, in this order; each is durable here
+	Messages  []Letter  // to be sent now; what had to wait for the disk has waited
+	Answers   []Answer  // to Propose
+	Readings  []Reading // to ReadIndex
+	Events    []Event   // what was decided and why; empty unless Config.Events
 }
 
 // Letter is a message to one server.
@@ -44,13 +47,16 @@ const (
 // It is the only place where effects are made: no handler remembers to persist, it changes the state, and the
 // difference to what was handed out before is noticed here.
 func (c *Core) Output() Output {
+	c.beginReadRound()
 	c.replicate()
+	c.reportReady()
 	o := &c.outbox
-	out := Output{Answers: o.answers, Events: o.events}
-	o.answers, o.events = nil, nil
+	out := Output{Answers: o.answers, Readings: o.readings, Events: o.events}
+	o.answers, o.readings, o.events = nil, nil, nil
 
 	if c.hard != o.hard || c.log.saved != c.log.last().Index {
 		o.written++
+		o.unacknowledged = append(o.unacknowledged, waitingWrite{write: o.written, since: o.waited})
 		out.Write = o.written
 		out.Entries = c.log.handOut(o.written)
 		if now := c.hard; now != o.hard {
@@ -59,6 +65,9 @@ func (c *Core) Output() Output {
 	}
 	if through := min(c.commitIndex, c.log.durable); through > o.committed {
 		out.Committed = c.log.between(o.committed, through)
+		for _, e := range out.Committed {
+			c.load.unapplied += e.Size()
+		}
 		o.committed = through
 	}
 	out.Messages, o.ready = o.ready, nil
@@ -72,13 +81,23 @@ type outbox struct {
 	written   Write     // the last write handed out
 	persisted Write     // the last write acknowledged
 
+	unacknowledged []waitingWrite // in their order
+	waited         int            // ticks since this server started
+
 	hardIn    Write // the write that makes the present term and vote durable
 	entriesIn Write // the write that makes the last change of the log durable
 
-	held    []held // messages that promise what is not durable yet
-	ready   []Letter
-	answers []Answer
-	events  []Event
+	held     []held // messages that promise what is not durable yet
+	ready    []Letter
+	answers  []Answer
+	readings []Reading
+	events   []Event
+}
+
+// waitingWrite is a write that was handed out, and when, in ticks.
+type waitingWrite struct {
+	write Write
+	since int
 }
 
 // held is a message that leaves when a write is durable.
@@ -138,6 +157,8 @@ func (c *Core) persisted(write Write) {
 		return
 	}
 	c.outbox.persisted = write
+	c.outbox.unacknowledged = slices.DeleteFunc(c.outbox.unacknowledged,
+		func(w waitingWrite) bool { return w.write <= write })
 	c.log.persisted(write)
 	c.outbox.release()
 	c.emit(PersistedTo{Write: write, Durable: c.log.durable})

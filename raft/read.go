@@ -56,10 +56,11 @@ func (c *Core) committedInTerm() bool {
 // heartbeat.
 func (c *Core) beginReadRound() {
 	reads := c.leading.reads
-	if len(reads) == 0 || reads[len(reads)-1].round != 0 || reads[0].round != 0 {
+	if len(reads) == 0 || reads[0].round != 0 {
 		return
 	}
 	c.heartbeat()
+	c.confirmReads() // a sole voter needs nobody's answer
 }
 
 // confirmReads answers the reads whose round a quorum has answered.
@@ -103,9 +104,8 @@ func (c *Core) abandonReads() {
 	for _, r := range c.leading.reads {
 		c.answerRead(Reading{Ticket: r.ticket, Refusal: NotLeader})
 	}
-	c.leading.reads = nil
 }
 
 func (c *Core) answerRead(r Reading) {
-	c.outbox.reads = append(c.outbox.reads, r)
+	c.outbox.readings = append(c.outbox.readings, r)
 }

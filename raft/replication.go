@@ -1,92 +1,6 @@
 package raft
 
-import (
-	"cmp"
-	"slices"
-)
-
-// Log replication (§5.3).
-//
-// What a follower lacks is a difference of states like everything else: Output compares how far each
-// follower has come with our log and sends one AppendEntries at a time to each. Whatever was proposed
-// meanwhile travels together in the next one. Beside it an empty AppendEntries goes to each follower every
-// heartbeat interval, whatever else is on its way. It names the follower's match as Prev, so one that
-// overtakes entries is not refused; it leaves and is answered without waiting for a disk, so a slow disk
-// does not depose a leader; and its answer tells the leader to send again what was lost.
-
-// peer is what a leader knows of one follower (§5.3). match is a measurement, next a guess.
-type peer struct {
-	id    NodeID
-	match Index // the follower durably holds our log up to here
-	next  Index // the first entry to send; above match
-	// awaiting is the sequence of the AppendEntries with entries that is on its way, or 0. Only its answer
-	// may reject: an old rejection would send next back below what has been acknowledged since.
-	awaiting Sequence
-	told     Index // the commit index last sent
-}
-
-func (c *Core) peer(id NodeID) *peer {
-	at, ok := slices.BinarySearchFunc(c.peers, id,
-		func(p peer, id NodeID) int { return cmp.Compare(p.id, id) })
-	if !ok {
-		return nil
-	}
-	return &c.peers[at]
-}
-
-// appendAsLeader appends one entry of this term to our log.
-func (c *Core) appendAsLeader(kind Kind, command []byte) EntryID {
-	assert(c.role == Leader, "only a leader appends entries of its own")
-	e := Entry{
-		Term:    c.hard.Term,
-		Index:   c.log.last().Index + 1,
-		Time:    c.clock.logTime(),
-		Kind:    kind,
-		Command: command,
-	}
-	c.appendToLog(e)
-	c.uncommitted += e.Size()
-	c.emit(Appended{Entry: e.ID(), Kind: kind})
-	return e.ID()
-}
-
-// heartbeat begins a round: it asserts leadership, and asks each follower how far it has come.
-func (c *Core) heartbeat() {
-	c.round++
-	for i := range c.peers {
-		c.sendEmpty(&c.peers[i])
-	}
-}
-
-// replicate sends to each follower what it lacks, if nothing is on its way to it: entries, or the news of a
-// commit.
-func (c *Core) replicate() {
-	for i := range c.peers {
-		p := &c.peers[i]
-		switch {
-		case p.awaiting != 0:
-		case p.next <= c.log.last().Index:
-			c.sendEntries(p)
-		case p.told < min(c.commitIndex, p.match):
-			c.sendEmpty(p)
-		}
-	}
-}
-
-func (c *Core) sendEntries(p *peer) {
-	m := c.newAppend(p, p.next-1)
-	m.Entries = c.log.after(m.Prev.Index, c.config.MaxAppendBytes)
-	p.awaiting = c.request(p.id, m, 0)
-}
-
-func (c *Core) sendEmpty(p *peer) {
-	c.request(p.id, c.newAppend(p, p.match), 0)
-}
-
-func (c *Core) newAppend(p *peer, prev Index) AppendEntries {
-	p.told = c.commitIndex
-	return AppendEntries{Term: c.hard.Term, Prev: c.log.id(prev), Commit: c.commitIndex, Round: c.round}
-}
+// Log replication (§5.3), the follower's half; the leader's is in progress.go.
 
 // appendEntries takes the leader's entries (§5.3, "AppendEntries RPC").
 func (c *Core) appendEntries(from NodeID, sequence Sequence, m AppendEntries) {
@@ -107,6 +21,9 @@ func (c *Core) appendEntries(from NodeID, sequence Sequence, m AppendEntries) {
 	if !c.log.holds(m.Prev) {
 		c.rejectAppend(from, sequence, m, c.missing(m.Prev))
 		return
+	}
+	if c.backlogged() { // contact counts and Prev is verified, but the entries are not taken
+		m.Entries, c.load.busy = nil, true
 	}
 	if !c.adopt(from, m) {
 		return
@@ -147,22 +64,45 @@ func (c *Core) adopt(from NodeID, m AppendEntries) bool {
 // leaves at once and claims what is durable already and known to be the leader's: it may be less than Prev,
 // and is then no rejection.
 func (c *Core) acceptAppend(from NodeID, sequence Sequence, m AppendEntries) {
-	answer := AppendEntriesResponse{Term: c.hard.Term, Round: m.Round}
+	answer := c.progress()
+	answer.Round = m.Round
 	until := c.outbox.hardIn
 	if n := len(m.Entries); n > 0 {
 		answer.Match = m.Entries[n-1].Index
 		if answer.Match > c.log.durable {
 			until = max(until, c.outbox.entriesIn)
 		}
-	} else {
-		answer.Match = min(c.log.durable, c.verified)
 	}
 	c.respond(from, sequence, answer, until)
 }
 
+// progress is what this follower can say of its log without promising anything new.
+func (c *Core) progress() AppendEntriesResponse {
+	return AppendEntriesResponse{
+		Term:  c.hard.Term,
+		Match: min(c.log.durable, c.verified),
+		Holds: c.verified,
+		Busy:  c.load.busy,
+	}
+}
+
+// reportReady tells the leader that entries are taken again, as soon as they are: it sends none before.
+func (c *Core) reportReady() {
+	if !c.load.busy || c.backlogged() {
+		return
+	}
+	c.load.busy = false
+	if c.role == Follower && c.leader != None {
+		c.respond(c.leader, 0, c.progress(), c.outbox.hardIn)
+	}
+}
+
 func (c *Core) rejectAppend(from NodeID, sequence Sequence, m AppendEntries, why Reason) {
-	answer := AppendEntriesResponse{Term: c.hard.Term, Round: m.Round, Rejected: true}
+	answer := AppendEntriesResponse{Term: c.hard.Term, Rejected: true}
 	if why != StaleTerm {
+		// Rounds are counted within a term. Echoed under our newer one, that of a deposed leader could confirm a read
+		// for the same server in its next reign, which has a round of that number too.
+		answer.Round = m.Round
 		answer.Conflict = c.log.agreement(m.Prev)
 	}
 	c.emit(AppendRejected{From: from, Prev: m.Prev, Why: why, Conflict: answer.Conflict})
@@ -187,56 +127,4 @@ func wellFormed(m AppendEntries) bool {
 		before = e.ID()
 	}
 	return before.Term <= m.Term && (m.Prev.Term == 0) == (m.Prev.Index == 0)
-}
-
-// appendEntriesResponse learns how far a follower has come, or how far back to go (§5.3).
-func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEntriesResponse) {
-	if c.role != Leader || m.Term < c.hard.Term {
-		c.ignore(from, m, StaleResponse)
-		return
-	}
-	p := c.peer(from)
-	switch {
-	case p == nil:
-		c.refuse(from, m, UnknownSender)
-	case m.Match > c.log.last().Index:
-		c.refuse(from, m, BeyondLog)
-	case m.Rejected:
-		c.stepBack(p, sequence, m)
-	default:
-		c.acknowledged(p, sequence, m)
-	}
-}
-
-// stepBack moves next back to where the logs can agree at the latest, and lets replicate try there.
-func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
-	if sequence != p.awaiting || p.awaiting == 0 {
-		c.ignore(p.id, m, StaleResponse)
-		return
-	}
-	if p.next <= p.match+1 { // it once held durably what it now says it lacks: sending it again would go on for ever
-		c.refuse(p.id, m, LostEntries)
-		return
-	}
-	p.awaiting = 0
-	agreed := c.log.agreement(m.Conflict).Index
-	p.next = max(p.match+1, min(agreed+1, p.next-1))
-	c.emit(SteppedBack{Peer: p.id, Conflict: m.Conflict, Next: p.next})
-}
-
-// acknowledged takes a measurement. It never goes back: a late answer knows less than one that overtook it.
-//
-// An answer to something sent after the entries that are on their way, and that does not include them, says
-// that they are lost or still waiting for the follower's disk: they are sent again, which does no harm if
-// they were not lost.
-func (c *Core) acknowledged(p *peer, sequence Sequence, m AppendEntriesResponse) {
-	if m.Match > p.match {
-		p.match = m.Match
-		c.emit(Replicated{To: p.id, Match: p.match})
-		c.advanceCommit()
-	}
-	if sequence >= p.awaiting {
-		p.awaiting = 0
-	}
-	p.next = max(p.next, p.match+1)
 }

@@ -93,11 +93,17 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 		n := &node{id: id, config: raft.Config{
 			ID:        id,
 			Heartbeat: testHeartbeat, ElectionMin: testElectionMin, ElectionMax: testElectionMax,
-			Seed:                dice.Uint64(),
-			NoPreVote:           dice.IntN(4) == 0,
-			MaxAppendBytes:      1 + dice.IntN(200),
-			MaxUncommittedBytes: 100 + dice.IntN(2000),
-			Events:              true,
+			Seed:          dice.Uint64(),
+			NoPreVote:     dice.IntN(4) == 0,
+			NoCheckQuorum: dice.IntN(4) == 0,
+			Limits: raft.Limits{
+				AppendBytes:      1 + dice.IntN(200),
+				UncommittedBytes: 100 + dice.IntN(2000),
+				Window:           1 + dice.IntN(8),
+				InFlightBytes:    1 + dice.IntN(1000),
+				BacklogBytes:     1 + dice.IntN(1000),
+			},
+			Events: true,
 		}}
 		w.members = members
 		w.nodes = append(w.nodes, n)

@@ -43,10 +43,10 @@ func (c *Core) Status() Status {
 		Last:        c.log.last(),
 		Durable:     c.log.durable,
 		Entries:     len(c.log.entries),
-		Uncommitted: c.uncommitted,
+		Uncommitted: c.leading.uncommitted,
 		Refused:     c.refused,
 	}
-	for _, p := range c.peers {
+	for _, p := range c.leading.peers {
 		s.Progress = append(s.Progress, Progress{ID: p.id, Match: p.match, Next: p.next})
 	}
 	return s
@@ -73,7 +73,9 @@ func (c *Core) Clone() *Core {
 	d := *c
 	d.log = c.log.clone()
 	d.ballots = slices.Clone(c.ballots)
-	d.peers = slices.Clone(c.peers)
+	d.leading = c.leading.clone()
+	d.outbox.unacknowledged = slices.Clone(c.outbox.unacknowledged)
+	d.outbox.readings = slices.Clone(c.outbox.readings)
 	d.outbox.held = slices.Clone(c.outbox.held)
 	d.outbox.ready = slices.Clone(c.outbox.ready)
 	d.outbox.answers = slices.Clone(c.outbox.answers)
@@ -99,8 +101,8 @@ func (c *Core) canonical() string {
 	fmt.Fprintf(&b, "hard %v role %d leader %d commit %d applied %d verified %d\n",
 		c.hard, c.role, c.leader, c.commitIndex, c.appliedIndex, c.verified)
 	fmt.Fprintf(&b, "timer %v ballots %v round %d sequence %d clock %v dice %d uncommitted %d refused %d\n",
-		c.timer, c.ballots, c.round, c.sequence, c.clock, c.dice, c.uncommitted, c.refused)
-	fmt.Fprintf(&b, "peers %v\n", c.peers)
+		c.timer, c.ballots, c.leading.round, c.sequence, c.clock, c.dice, c.leading.uncommitted, c.refused)
+	fmt.Fprintf(&b, "peers %v reads %v load %v\n", c.leading.peers, c.leading.reads, c.load)
 	fmt.Fprintf(&b, "log %v saved %d durable %d flights %v\n", c.log.snapshot, c.log.saved, c.log.durable,
 		c.log.flights)
 	for _, e := range c.log.entries {
@@ -109,6 +111,7 @@ func (c *Core) canonical() string {
 	o := &c.outbox
 	fmt.Fprintf(&b, "out %v %d %d %d %d %d\n", o.hard, o.committed, o.written, o.persisted, o.hardIn,
 		o.entriesIn)
+	fmt.Fprintf(&b, "waited %d unacknowledged %v\n", o.waited, o.unacknowledged)
 	for _, h := range o.held {
 		fmt.Fprintf(&b, "held %d %d %d %T %v\n", h.until, h.To, h.Sequence, h.Message, h.Message)
 	}

@@ -1,0 +1,230 @@
+package raft
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Log replication (§5.3), the leader's half.
+//
+// What a follower lacks is a difference of states like everything else: Output compares how far each follower has
+// come with our log and sends what is missing, up to a window of messages and bytes on their way.
+//
+//	            a probe is acknowledged
+//	  probing ───────────────────────────▶ replicating
+//	  one message at a time,               next runs ahead of the acknowledgements
+//	  next is a guess         ◀───────────
+//	            a rejection, or a sign that entries were lost
+//
+// Beside that an empty AppendEntries goes to each follower every heartbeat interval, whatever else is on its way.
+// It names the follower's match as Prev, so one that overtakes entries is not refused; it leaves and is answered
+// without waiting for a disk, so a slow disk does not depose a leader. Its answer tells how far the follower holds our log:
+// what was sent before and is not there was lost, and is sent again.
+
+// leading is what only a leader keeps. It begins empty with each term.
+type leading struct {
+	peers       []peer // sorted by id
+	round       Round  // the last one begun
+	uncommitted int    // bytes of entries above the commit index
+	reads       []read // not answered yet, in the order in which they came
+}
+
+func (l leading) clone() leading {
+	l.peers = slices.Clone(l.peers)
+	for i := range l.peers {
+		l.peers[i].onTheWay = slices.Clone(l.peers[i].onTheWay)
+	}
+	l.reads = slices.Clone(l.reads)
+	return l
+}
+
+// peer is what a leader knows of one follower (§5.3). match is a measurement, next a guess.
+type peer struct {
+	id         NodeID
+	match      Index    // the follower durably holds our log up to here
+	measuredAt Sequence // the last one given to any request when match was learned
+	next       Index    // the first entry to send; above match
+	probing    bool
+	busy       bool // it takes no entries for now
+	onTheWay   []shipment
+	told       Index // the commit index last sent
+	round      Round // the latest that it has answered
+	silent     int   // ticks since it last answered in this term
+}
+
+// shipment is an AppendEntries with entries that has not been answered.
+type shipment struct {
+	sequence   Sequence
+	prev, last Index
+	bytes      int
+}
+
+func (c *Core) peer(id NodeID) *peer {
+	at, ok := slices.BinarySearchFunc(c.leading.peers, id,
+		func(p peer, id NodeID) int { return cmp.Compare(p.id, id) })
+	if !ok {
+		return nil
+	}
+	return &c.leading.peers[at]
+}
+
+// appendAsLeader appends one entry of this term to our log.
+func (c *Core) appendAsLeader(kind Kind, command []byte) EntryID {
+	assert(c.role == Leader, "only a leader appends entries of its own")
+	e := Entry{
+		Term:    c.hard.Term,
+		Index:   c.log.last().Index + 1,
+		Time:    c.clock.logTime(),
+		Kind:    kind,
+		Command: command,
+	}
+	c.appendToLog(e)
+	c.leading.uncommitted += e.Size()
+	c.emit(Appended{Entry: e.ID(), Kind: kind})
+	return e.ID()
+}
+
+// heartbeat begins a round: it asserts leadership, asks each follower how far it has come, and confirms the reads that
+// wait.
+func (c *Core) heartbeat() {
+	l := &c.leading
+	l.round++
+	for i := range l.reads {
+		if l.reads[i].round == 0 {
+			l.reads[i].round = l.round
+		}
+	}
+	for i := range l.peers {
+		c.sendEmpty(&l.peers[i])
+	}
+}
+
+// replicate sends to each follower what it lacks, as far as its window is open, or else the news of a commit.
+func (c *Core) replicate() {
+	for i := range c.leading.peers {
+		p := &c.leading.peers[i]
+		for p.next <= c.log.last().Index && c.windowOpen(p) {
+			c.sendEntries(p)
+		}
+		if len(p.onTheWay) == 0 && p.told < min(c.commitIndex, p.match) {
+			c.sendEmpty(p)
+		}
+	}
+}
+
+// windowOpen reports whether more entries may be on their way to a follower.
+func (c *Core) windowOpen(p *peer) bool {
+	if p.busy {
+		return false
+	}
+	if p.probing {
+		return len(p.onTheWay) == 0
+	}
+	bytes := 0
+	for _, s := range p.onTheWay {
+		bytes += s.bytes
+	}
+	return len(p.onTheWay) < c.config.Limits.Window && bytes < c.config.Limits.InFlightBytes
+}
+
+func (c *Core) sendEntries(p *peer) {
+	m := c.newAppend(p, p.next-1)
+	m.Entries = c.log.after(m.Prev.Index, c.config.Limits.AppendBytes)
+	s := shipment{prev: m.Prev.Index, last: m.Prev.Index + Index(len(m.Entries))}
+	for _, e := range m.Entries {
+		s.bytes += e.Size()
+	}
+	s.sequence = c.request(p.id, m, 0)
+	p.onTheWay = append(p.onTheWay, s)
+	if !p.probing {
+		p.next = s.last + 1
+	}
+}
+
+func (c *Core) sendEmpty(p *peer) {
+	c.request(p.id, c.newAppend(p, p.match), 0)
+}
+
+func (c *Core) newAppend(p *peer, prev Index) AppendEntries {
+	p.told = c.commitIndex
+	return AppendEntries{Term: c.hard.Term, Prev: c.log.id(prev), Commit: c.commitIndex, Round: c.leading.round}
+}
+
+// appendEntriesResponse learns how far a follower has come, or how far back to go (§5.3). Whatever it says, it says that
+// the follower was in our term when it answered: a rejection too is contact, and confirms a round.
+func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEntriesResponse) {
+	if c.role != Leader || m.Term < c.hard.Term {
+		c.ignore(from, m, StaleResponse)
+		return
+	}
+	p := c.peer(from)
+	switch {
+	case p == nil:
+		c.refuse(from, m, UnknownSender)
+		return
+	case m.Match > c.log.last().Index || m.Holds > c.log.last().Index || m.Round > c.leading.round:
+		c.refuse(from, m, BeyondLog)
+		return
+	}
+	p.silent = 0
+	p.round = max(p.round, m.Round)
+	if m.Rejected {
+		c.stepBack(p, sequence, m)
+	} else {
+		c.acknowledged(p, sequence, m)
+	}
+	c.confirmReads()
+}
+
+// stepBack moves next back to where the logs can agree at the latest, and lets replicate probe there. Only the
+// answer to what is on its way may do so: an old rejection would send next back below what has been acknowledged since.
+func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
+	at := slices.IndexFunc(p.onTheWay, func(s shipment) bool { return s.sequence == sequence })
+	if at < 0 {
+		c.ignore(p.id, m, StaleResponse)
+		return
+	}
+	prev := p.onTheWay[at].prev
+	if prev <= p.match && sequence > p.measuredAt {
+		// It was asked after it had acknowledged what it now says it lacks. Sending it again would go on for ever.
+		c.refuse(p.id, m, LostEntries)
+		return
+	}
+	agreed := c.log.agreement(m.Conflict).Index
+	c.probe(p, min(agreed+1, prev))
+	c.emit(SteppedBack{Peer: p.id, Conflict: m.Conflict, Next: p.next})
+}
+
+// probe forgets what is on its way and goes on with one message at a time.
+func (c *Core) probe(p *peer, next Index) {
+	p.next = max(p.match+1, next)
+	p.probing = true
+	p.onTheWay = nil
+}
+
+// acknowledged takes a measurement. It never goes back: a late answer knows less than one that overtook it.
+func (c *Core) acknowledged(p *peer, sequence Sequence, m AppendEntriesResponse) {
+	p.busy = m.Busy
+	if m.Match > p.match {
+		p.match, p.measuredAt = m.Match, c.sequence
+		c.emit(Replicated{To: p.id, Match: p.match})
+		c.advanceCommit()
+	}
+	for len(p.onTheWay) > 0 && p.onTheWay[0].last <= p.match {
+		p.onTheWay = p.onTheWay[1:]
+	}
+	if len(p.onTheWay) > 0 && lost(p.onTheWay[0], sequence, m) {
+		c.probe(p, m.Holds+1)
+	}
+	p.next = max(p.next, p.match+1)
+	if p.next == p.match+1 { // we know that the follower holds what precedes next
+		p.probing = false
+	}
+}
+
+// lost reports whether an answer tells that a shipment did not arrive, or was not taken: it was given to that very
+// message or to a later one, and the follower does not hold the entries, on disk or on their way to it. (If the
+// answer merely overtook the shipment, the entries are sent twice, which does no harm.)
+func lost(s shipment, sequence Sequence, m AppendEntriesResponse) bool {
+	return sequence >= s.sequence && m.Holds < s.last
+}
