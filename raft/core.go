@@ -24,7 +24,7 @@ type Core struct {
 	timer        timer
 	ballots      []ballot // of this campaign, sorted by id
 	peers        []peer   // of a leader, sorted by id
-	round        Round    // of a leader: the last one begun in this term
+	round        Round    // of a leader: the last one begun in this term, from 1
 	sequence     Sequence // the last one given to a request
 
 	uncommitted int // of a leader: bytes of entries above the commit index
@@ -171,6 +171,10 @@ func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
 		c.refuse(from, m, UnknownSender)
 		return
 	}
+	if !plausible(m) {
+		c.refuse(from, m, Malformed)
+		return
+	}
 	if term := m.term(); term > c.hard.Term && adoptsTerm(m) {
 		c.follow(term, None, HigherTerm)
 	}
@@ -190,6 +194,20 @@ func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
 	default:
 		c.refuse(from, m, Unsupported)
 	}
+}
+
+// maxTerm bounds the terms that are taken from others. No cluster gets there by elections, and a server that
+// took over the highest number there is could not count on to the next term.
+const maxTerm Term = 1 << 62
+
+// plausible reports whether a correct server can be in the term that a message names. Term 0 is before any
+// election: nobody asks for anything in it.
+func plausible(m Message) bool {
+	switch m.(type) {
+	case PreVote, RequestVote, AppendEntries:
+		return m.term() > 0 && m.term() <= maxTerm
+	}
+	return m.term() <= maxTerm
 }
 
 // adoptsTerm tells which messages make a server with an older term step down. A pre-vote asks about a term
@@ -215,7 +233,7 @@ func (c *Core) follow(term Term, leader NodeID, why Reason) {
 		c.setHardState(term, None)
 	}
 	c.role, c.leader = Follower, leader
-	c.ballots, c.peers = nil, nil
+	c.ballots, c.peers, c.uncommitted = nil, nil, 0
 	if was != Follower || newLeader {
 		c.emit(BecameFollower{Term: term, Leader: leader, Was: was, Why: why})
 	}

@@ -29,6 +29,7 @@ const (
 	BeyondLog                       // the answer acknowledges what was never sent
 	LostEntries                     // a follower lacks what it acknowledged before in this term
 	Unsupported                     // this version does not speak that message
+	NotAsked                        // the answer is to a question that was never asked
 )
 
 // String names the reason.
@@ -36,7 +37,7 @@ func (r Reason) String() string {
 	return [...]string{"granted", "a higher term", "heard the leader", "stale term", "already voted",
 		"log not up-to-date", "hears a leader", "gap", "conflict", "of an old term", "stale response",
 		"unknown sender", "second leader", "malformed", "conflict with what is committed or verified",
-		"beyond the log", "lost what it acknowledged", "unsupported"}[r]
+		"beyond the log", "lost what it acknowledged", "unsupported", "never asked"}[r]
 }
 
 // The events. Terms are the server's own unless the field says otherwise.
@@ -216,6 +217,9 @@ func (e PersistedTo) String() string {
 }
 
 func (e ProposalRefused) String() string {
+	if e.Leader == None {
+		return fmt.Sprintf("refused a proposal: %v (no leader known)", e.Why)
+	}
 	return fmt.Sprintf("refused a proposal: %v (leader %v)", e.Why, e.Leader)
 }
 

@@ -161,9 +161,9 @@ func (c *Core) acceptAppend(from NodeID, sequence Sequence, m AppendEntries) {
 }
 
 func (c *Core) rejectAppend(from NodeID, sequence Sequence, m AppendEntries, why Reason) {
-	answer := AppendEntriesResponse{Term: c.hard.Term, Round: m.Round, Rejected: true}
+	answer := AppendEntriesResponse{Term: c.hard.Term, Rejected: true}
 	if why != StaleTerm {
-		answer.Conflict = c.log.agreement(m.Prev)
+		answer.Round, answer.Conflict = m.Round, c.log.agreement(m.Prev)
 	}
 	c.emit(AppendRejected{From: from, Prev: m.Prev, Why: why, Conflict: answer.Conflict})
 	c.respond(from, sequence, answer, c.outbox.hardIn)
@@ -209,8 +209,11 @@ func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEnt
 }
 
 // stepBack moves next back to where the logs can agree at the latest, and lets replicate try there.
+//
+// A rejection without a round answers a message of an older term, and bears our term only because it comes late. A leader
+// that restarted since then counts its sequences anew: they could be equal by chance.
 func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
-	if sequence != p.awaiting || p.awaiting == 0 {
+	if sequence != p.awaiting || p.awaiting == 0 || m.Round == 0 {
 		c.ignore(p.id, m, StaleResponse)
 		return
 	}
