@@ -173,6 +173,10 @@ func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
 		c.refuse(from, m, UnknownSender)
 		return
 	}
+	if !plausible(m) {
+		c.refuse(from, m, Malformed)
+		return
+	}
 	if term := m.term(); term > c.hard.Term && adoptsTerm(m) {
 		if c.sticksToLeader(m) {
 			c.ignore(from, m, LeaderHeard)
@@ -198,6 +202,20 @@ func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
 	}
 }
 
+// maxTerm bounds the terms that are taken from others. No cluster gets there by elections, and a server that
+// took over the highest number there is could not count on to the next term.
+const maxTerm Term = 1 << 62
+
+// plausible reports whether a correct server can be in the term that a message names. Term 0 is before any
+// election: nobody asks for anything in it.
+func plausible(m Message) bool {
+	switch m.(type) {
+	case PreVote, RequestVote, AppendEntries:
+		return m.term() > 0 && m.term() <= maxTerm
+	}
+	return m.term() <= maxTerm
+}
+
 // adoptsTerm tells which messages make a server with an older term step down. A pre-vote asks about a term
 // that nobody is in yet, and a granted one echoes it: a server that took them over would inflate the term
 // of everybody, which is what pre-vote is there to prevent. What this version does not understand must not
@@ -221,11 +239,8 @@ func (c *Core) follow(term Term, leader NodeID, why Reason) {
 		c.setHardState(term, None)
 	}
 	c.role, c.leader = Follower, leader
-	c.ballots = nil
-	if was == Leader {
-		c.abandonReads()
-		c.leading = leading{}
-	}
+	c.abandonReads()
+	c.ballots, c.leading = nil, leading{}
 	if was != Follower || newLeader {
 		c.emit(BecameFollower{Term: term, Leader: leader, Was: was, Why: why})
 	}

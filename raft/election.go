@@ -160,19 +160,30 @@ func (c *Core) requestVoteResponse(from NodeID, m RequestVoteResponse) {
 		c.ignore(from, m, StaleResponse)
 		return
 	}
+	if m.Granted && c.outbox.hardIn > c.outbox.persisted { // nobody was asked yet: our own vote is not durable
+		c.refuse(from, m, NotAsked)
+		return
+	}
 	c.countVote(from, m.Granted)
 }
 
 // countVote notes one server's answer, once: counted twice, a repeated answer elects two leaders. Who has a
 // vote at all is the configuration's matter: a learner's answer stands among the ballots and decides
 // nothing.
+//
+// A yes replaces a no. A denial bears the voter's term, so one that answers an earlier question may arrive in
+// the campaign of that term: if it stood, the vote that is then given would be lost. No vote is taken back.
 func (c *Core) countVote(from NodeID, yes bool) {
 	at, known := slices.BinarySearchFunc(c.ballots, from,
 		func(b ballot, id NodeID) int { return cmp.Compare(b.id, id) })
-	if known {
+	switch {
+	case !known:
+		c.ballots = slices.Insert(c.ballots, at, ballot{id: from, granted: yes})
+	case yes && !c.ballots[at].granted:
+		c.ballots[at].granted = true
+	default:
 		return
 	}
-	c.ballots = slices.Insert(c.ballots, at, ballot{id: from, granted: yes})
 	if from != c.config.ID {
 		c.emit(VoteReceived{From: from, Role: c.role, Granted: yes})
 	}
@@ -198,7 +209,7 @@ func (c *Core) lead() {
 	c.ballots = nil
 	c.timer = timer{}
 	c.clock.catchUp(c.log.lastTime())
-	c.leading = leading{}
+	c.leading = leading{round: 1} // 0 is the answer that confirms nothing
 	for _, e := range c.log.between(c.commitIndex, c.log.last().Index) {
 		c.leading.uncommitted += e.Size()
 	}

@@ -31,6 +31,7 @@ const (
 	QuorumLost                      // no quorum answered within the minimum election timeout (thesis §6.2)
 	DiskStalled                     // the own disk has not answered for a maximal election timeout
 	Unsupported                     // this version does not speak that message
+	NotAsked                        // the answer is to a question that was never asked
 )
 
 // String names the reason.
@@ -38,7 +39,8 @@ func (r Reason) String() string {
 	return [...]string{"granted", "a higher term", "heard the leader", "stale term", "already voted",
 		"log not up-to-date", "hears a leader", "gap", "conflict", "of an old term", "stale response",
 		"unknown sender", "second leader", "malformed", "conflict with what is committed or verified",
-		"beyond the log", "lost what it acknowledged", "no quorum answered", "the disk is stalled", "unsupported"}[r]
+		"beyond the log", "lost what it acknowledged", "no quorum answered", "the disk is stalled",
+		"unsupported", "never asked"}[r]
 }
 
 // The events. Terms are the server's own unless the field says otherwise.
@@ -232,6 +234,9 @@ func (e ReadsConfirmed) String() string {
 }
 
 func (e ProposalRefused) String() string {
+	if e.Leader == None {
+		return fmt.Sprintf("refused a proposal: %v (no leader known)", e.Why)
+	}
 	return fmt.Sprintf("refused a proposal: %v (leader %v)", e.Why, e.Leader)
 }
 

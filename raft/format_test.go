@@ -155,6 +155,7 @@ func (h sentByHand) message(kind string) raft.Message {
 	case "AppendEntriesResponse":
 		return raft.AppendEntriesResponse{
 			Term:     term,
+			Round:    raft.Round(h.numbers["round"]),
 			Match:    raft.Index(h.numbers["match"]),
 			Rejected: h.said["rejected"],
 			Conflict: h.ids["conflict"],

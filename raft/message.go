@@ -47,8 +47,9 @@ type AppendEntries struct {
 
 // AppendEntriesResponse answers AppendEntries.
 type AppendEntriesResponse struct {
-	Term  Term
-	Round Round // echoed
+	Term Term
+	// Round is echoed; 0 in an answer to a leader of an older term, which confirms no round of anybody.
+	Round Round
 	// Match is how far the follower's log is durable and known to be the leader's (§5.3); 0 when Rejected.
 	Match    Index
 	Rejected bool

@@ -178,9 +178,12 @@ func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEnt
 
 // stepBack moves next back to where the logs can agree at the latest, and lets replicate probe there. Only the
 // answer to what is on its way may do so: an old rejection would send next back below what has been acknowledged since.
+//
+// A rejection without a round answers a message of an older term, and bears our term only because it comes late. A leader
+// that restarted since then counts its sequences anew: they could be equal by chance.
 func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
 	at := slices.IndexFunc(p.onTheWay, func(s shipment) bool { return s.sequence == sequence })
-	if at < 0 {
+	if at < 0 || m.Round == 0 {
 		c.ignore(p.id, m, StaleResponse)
 		return
 	}

@@ -84,6 +84,8 @@ func (w *world) heal() {
 			w.start(n)
 		}
 	}
+	never := func() bool { return false }
+	w.pass(testElectionMax, never) // timers that ran while the leader could not be heard
 	w.pass(10*testElectionMax, w.agreed)
 	if !w.agreed() {
 		failf("no agreement %d ticks after the faults ended", 10*testElectionMax)
@@ -92,7 +94,7 @@ func (w *world) heal() {
 	term := leader.before.Term
 	w.pass(testHeartbeat, func() bool { return false }) // what was applied last is reported, nobody is overloaded
 	w.step(leader, raft.Propose{Ticket: 1, Command: []byte("peace")})
-	w.pass(5*testElectionMax, func() bool { return false })
+	w.pass(5*testElectionMax, never)
 	last := leader.before.Last.Index
 	for _, n := range w.nodes {
 		if n.before.Term != term || n.applied != last || string(n.log[last-1].entry.Command) != "peace" {

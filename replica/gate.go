@@ -20,7 +20,7 @@ type gate struct {
 	troubles []PeerRefused  // told already and not over: a message that is repeated for ever is reported once
 }
 
-// maxTroubles bounds what a stranger who makes up ids can make this server remember.
+// maxTroubles bounds what strangers who make up ids can make this server remember.
 const maxTroubles = 64
 
 // acquaintance is what this server has met of a node: its data directory and the latest start of it.
@@ -77,8 +77,13 @@ func (g *gate) judge(e raft.Envelope) raft.IdentityReason {
 
 // meet remembers the sender of a message that was not refused. Strangers with a name of this cluster are
 // listened to but not remembered: only members are, so that nobody can make the list grow.
-func (g *gate) meet(from raft.Identity, member bool) {
-	g.troubles = slices.DeleteFunc(g.troubles, func(t PeerRefused) bool { return t.Node == from.Node })
+//
+// What was wrong with the sender is over. That it does not listen to this server is over only when it answers:
+// else a message of its own between two refusals would have each of them told.
+func (g *gate) meet(from raft.Identity, member, answers bool) {
+	g.troubles = slices.DeleteFunc(g.troubles, func(t PeerRefused) bool {
+		return t.Node == from.Node && (answers || !t.ByPeer)
+	})
 	if !member || from.Cluster == (raft.ClusterID{}) {
 		return
 	}
@@ -91,9 +96,10 @@ func (g *gate) meet(from raft.Identity, member bool) {
 	g.met = slices.Insert(g.met, at, a)
 }
 
-// news reports whether this trouble has not been told yet.
-func (g *gate) news(e PeerRefused) bool {
-	if slices.Contains(g.troubles, e) || len(g.troubles) >= maxTroubles {
+// news reports whether this trouble has not been told yet. Of strangers only so many are told, or one who makes up
+// ids could fill the memory and the log; trouble with a member is told whatever strangers do.
+func (g *gate) news(e PeerRefused, member bool) bool {
+	if slices.Contains(g.troubles, e) || !member && len(g.troubles) >= maxTroubles {
 		return false
 	}
 	g.troubles = append(g.troubles, e)

@@ -128,15 +128,19 @@ func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 		}
 		return
 	}
-	_, member := r.core.Members().Member(e.From.Node)
-	r.gate.meet(e.From, member)
+	r.gate.meet(e.From, r.member(e.From.Node), raft.IsResponse(e.Message))
 	r.core.Step(now, raft.Receive{From: e.From.Node, Sequence: e.Sequence, Message: e.Message})
 }
 
 func (r *Replica) trouble(e PeerRefused) {
-	if r.gate.news(e) {
+	if r.gate.news(e, r.member(e.Node)) {
 		r.ready = append(r.ready, Report{Events: []raft.Event{e}})
 	}
+}
+
+func (r *Replica) member(id raft.NodeID) bool {
+	_, is := r.core.Members().Member(id)
+	return is
 }
 
 func (r *Replica) wrote(now raft.Time, w Wrote) {

@@ -1,0 +1,154 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"balsa"
+	"balsa/client"
+	"balsa/kv"
+)
+
+// Node is what the API needs of a node; *balsa.Node is one. Its methods are called concurrently.
+type Node interface {
+	// Propose replicates a command and returns what the state machine made of it. Its errors are
+	// *balsa.Error.
+	Propose(ctx context.Context, command []byte) ([]byte, error)
+	// Status may block as long as the node's loop does.
+	Status() balsa.Status
+	// Done is closed when the node has ended.
+	Done() <-chan struct{}
+}
+
+// Config says what the API serves.
+type Config struct {
+	Node   Node         // required
+	Store  *kv.Store    // the node's state machine; required
+	Logger *slog.Logger // takes what a person should look into, and never a key or a value; nil means silence
+}
+
+// New returns the handler of the whole API. Serve it with Server, whose limits belong to it.
+func New(config Config) http.Handler {
+	a := &api{node: config.Node, store: config.Store, logger: config.Logger, probe: probe{node: config.Node}}
+	if a.logger == nil {
+		a.logger = slog.New(slog.DiscardHandler)
+	}
+	a.crossOrigin = http.NewCrossOriginProtection()
+	a.routes = routes()
+	return a
+}
+
+// The limits of Server. A request's own limits, on its body and its time, are kept by the handler.
+const (
+	headerTimeout = 5 * time.Second
+	idleTimeout   = 2 * time.Minute
+	writeTimeout  = maxTimeout + 30*time.Second
+	// maxHeader has room for the longest key with every byte escaped, and as much again.
+	maxHeader = 2 * 3 * kv.MaxKey
+)
+
+// Server returns a server for the handler with limits on everything that a peer can draw out: headers, idle
+// connections and slow readers. The caller listens, serves and shuts down.
+func Server(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		WriteTimeout:      writeTimeout,
+		MaxHeaderBytes:    maxHeader,
+	}
+}
+
+type api struct {
+	node        Node
+	store       *kv.Store
+	logger      *slog.Logger
+	routes      []route
+	probe       probe
+	gate        gate
+	crossOrigin *http.CrossOriginProtection
+}
+
+// handler carries out a request. It has written nothing if it returns a problem.
+type handler func(*call) *problem
+
+// route is one path, or with a trailing slash every path below it, whose rest is a key.
+type route struct {
+	path       string
+	methods    map[string]handler
+	allow      string            // for the Allow header
+	parameters string            // the query's, separated by spaces; timeout is everywhere
+	conditions map[string]string // request headers that would change the meaning, by method
+	patience   time.Duration     // without ?timeout
+	health     bool              // to be answered even when the node's loop is stuck
+}
+
+// writeConditions are headers that ask for something which this version does not do with a write.
+const writeConditions = "If-Match If-None-Match If-Modified-Since If-Unmodified-Since Idempotency-Key " +
+	"Content-Range Content-Encoding"
+
+func routes() []route {
+	const read, readConditions = "GET, HEAD", "If-Match If-Unmodified-Since"
+	one := func(path string, h handler) route {
+		methods := map[string]handler{"GET": h, "HEAD": h}
+		return route{path: path, methods: methods, allow: read, patience: defaultTimeout}
+	}
+	health := func(path string, h handler) route {
+		r := one(path, h)
+		r.parameters, r.patience, r.health = "verbose", healthTimeout, true
+		return r
+	}
+	return []route{
+		{
+			path:       client.PathKV,
+			methods:    map[string]handler{"GET": getKey, "HEAD": getKey, "PUT": putKey, "DELETE": deleteKey},
+			allow:      read + ", PUT, DELETE",
+			parameters: "consistency level format",
+			conditions: map[string]string{"GET": readConditions, "HEAD": readConditions,
+				"PUT": writeConditions, "DELETE": writeConditions},
+			patience: defaultTimeout,
+		},
+		{
+			path:       client.PathSubmit,
+			methods:    map[string]handler{"POST": submitCommand},
+			allow:      "POST",
+			parameters: "forward",
+			conditions: map[string]string{"POST": writeConditions},
+			patience:   defaultTimeout,
+		},
+		one(client.PathLeader, showLeader),
+		one(client.PathClientStatus, showClientStatus),
+		one(client.PathClientGet, showOwnKey),
+		one(client.PathClientKV, showOwnState),
+		one(client.PathStatus, showStatus),
+		health(client.PathLive, showLive),
+		health(client.PathReady, showReady),
+		health(client.PathHealth, showReady),
+	}
+}
+
+// find returns the route of a path as it was sent, and the still escaped key behind it. The standard
+// library's ServeMux is of no use here: it redirects what it thinks untidy, and a//b and .. are keys.
+func (a *api) find(path string) (r *route, escapedKey string) {
+	for i := range a.routes {
+		r := &a.routes[i]
+		rest, below := strings.CutPrefix(path, r.path)
+		if below && (rest == "" || strings.HasSuffix(r.path, "/")) {
+			return r, rest
+		}
+	}
+	return nil, ""
+}
+
+// ServeHTTP answers one request.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{api: a, w: w, r: r}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	if p := c.serve(); p != nil {
+		c.fail(p)
+	}
+}

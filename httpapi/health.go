@@ -1,0 +1,110 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"balsa/client"
+	"balsa/raft"
+)
+
+func showStatus(c *call) *problem {
+	s, view := c.status, c.api.store.View()
+	body := client.Status{
+		ID:          uint64(s.ID),
+		Cluster:     s.Cluster.String(),
+		Incarnation: strconv.FormatUint(uint64(s.Incarnation), 16),
+		Start:       s.Start,
+		Address:     s.Address,
+		Role:        s.Role.String(),
+		Term:        uint64(s.Term),
+		Leader:      uint64(s.Leader),
+		Commit:      uint64(s.Commit),
+		Applied:     uint64(s.Applied),
+		Durable:     uint64(s.Durable),
+		Last:        client.Entry{Term: uint64(s.Last.Term), Index: uint64(s.Last.Index)},
+		Entries:     uint64(s.LogLength),
+		Keys:        uint64(view.Len()),
+		Revision:    uint64(view.Revision()),
+		Peers:       []client.Peer{},
+		Refused:     s.Refused,
+	}
+	for _, p := range s.Peers {
+		body.Peers = append(body.Peers, client.Peer{
+			ID: uint64(p.ID), Address: p.Address, Match: uint64(p.Match), Next: uint64(p.Next),
+		})
+	}
+	if s.Err != nil {
+		body.Stopped = firstLine(s.Err.Error())
+	}
+	c.setRevision(view.Revision())
+	c.json(http.StatusOK, body)
+	return nil
+}
+
+// showLive answers whether the node's loop turns. It looks at nothing else: whoever restarts a node for
+// want of a majority makes it worse.
+func showLive(c *call) *problem { return c.health(c.checkLoop()) }
+
+// showReady answers whether the node can do its part: it runs, knows a leader, and its map is near what is
+// committed.
+func showReady(c *call) *problem {
+	loop := c.checkLoop()
+	if !loop.OK {
+		return c.health(loop)
+	}
+	return c.health(loop, c.checkLeader(), c.checkApplied())
+}
+
+// checkLoop: a question that the loop did not answer in time has ended the request's time.
+func (c *call) checkLoop() client.Check {
+	select {
+	case <-c.api.node.Done():
+		reason := "the node was closed"
+		if c.status.Err != nil {
+			reason = "the node stopped: " + firstLine(c.status.Err.Error())
+		}
+		return client.Check{Name: "loop", Reason: reason}
+	default:
+	}
+	if c.ctx.Err() != nil {
+		return client.Check{Name: "loop", Reason: "the node's loop does not answer"}
+	}
+	return client.Check{Name: "loop", OK: true}
+}
+
+func (c *call) checkLeader() client.Check {
+	if c.status.Leader == raft.None {
+		return client.Check{Name: "leader",
+			Reason: "no leader is known: an election is on, or a majority is out of reach"}
+	}
+	return client.Check{Name: "leader", OK: true}
+}
+
+// maxBehind is how many committed entries may wait to be applied at a node that calls itself ready.
+const maxBehind = 1000
+
+func (c *call) checkApplied() client.Check {
+	behind := c.status.Commit - min(c.status.Commit, c.status.Applied)
+	if behind > maxBehind {
+		reason := fmt.Sprintf("%d committed entries are not applied yet", behind)
+		return client.Check{Name: "applied", Reason: reason}
+	}
+	return client.Check{Name: "applied", OK: true}
+}
+
+// health answers 200 if all checks passed and else 503, then with the reasons.
+func (c *call) health(checks ...client.Check) *problem {
+	body, status := client.Health{Status: "ok", Node: uint64(c.status.ID)}, http.StatusOK
+	for _, check := range checks {
+		if !check.OK {
+			body.Status, status = "failed", http.StatusServiceUnavailable
+		}
+	}
+	if status != http.StatusOK || c.query.Has("verbose") {
+		body.Checks = checks
+	}
+	c.json(status, body)
+	return nil
+}

@@ -1,0 +1,149 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"balsa"
+	"balsa/client"
+	"balsa/kv"
+	"balsa/raft"
+)
+
+// problem is why a request is refused or has failed. Its outcome is NotApplied unless something says
+// otherwise.
+type problem struct {
+	status  int
+	code    client.Code
+	message string
+	unknown bool // the outcome is
+	leader  raft.NodeID
+	term    raft.Term // 0: what the node's status said, the leader too
+	retry   time.Duration
+}
+
+func badRequest(format string, values ...any) *problem {
+	message := fmt.Sprintf(format, values...)
+	return &problem{status: http.StatusBadRequest, code: client.CodeBadRequest, message: message}
+}
+
+// cause is one row of the table that maps the errors of a node to HTTP.
+type cause struct {
+	kind   error
+	status int
+	code   client.Code
+}
+
+// causes is that table. The codes are few: leader_changed stands both for a node that does not lead, and
+// names who does, and for one that no longer does; they differ in the outcome.
+func causes() []cause {
+	return []cause{
+		{balsa.ErrNotLeader, http.StatusServiceUnavailable, client.CodeLeaderChanged},
+		{balsa.ErrNoLeader, http.StatusServiceUnavailable, client.CodeNoLeader},
+		{balsa.ErrLeadershipLost, http.StatusServiceUnavailable, client.CodeLeaderChanged},
+		{balsa.ErrTimeout, http.StatusGatewayTimeout, client.CodeTimeout},
+		{balsa.ErrOverloaded, http.StatusTooManyRequests, client.CodeOverloaded},
+		{balsa.ErrTooLarge, http.StatusRequestEntityTooLarge, client.CodeTooLarge},
+		{balsa.ErrClosed, http.StatusServiceUnavailable, client.CodeShuttingDown},
+		{balsa.ErrStopped, http.StatusServiceUnavailable, client.CodeNotReady},
+		{balsa.ErrNoSpace, http.StatusInsufficientStorage, client.CodeNoSpace},
+		{balsa.ErrBug, http.StatusInternalServerError, client.CodeInternal},
+		{balsa.ErrApply, http.StatusInternalServerError, client.CodeInternal},
+	}
+}
+
+// proposalProblem maps what Propose returned. What is not in the table is a bug, and its outcome unknown.
+func proposalProblem(err error) *problem {
+	var e *balsa.Error
+	if !errors.As(err, &e) {
+		return &problem{status: http.StatusInternalServerError, code: client.CodeInternal,
+			message: firstLine(err.Error()), unknown: true}
+	}
+	p := &problem{status: http.StatusInternalServerError, code: client.CodeInternal,
+		message: firstLine(e.Error()), unknown: e.Outcome != balsa.NotApplied,
+		leader: e.Leader, term: e.Term, retry: e.Retry}
+	for _, row := range causes() {
+		if e.Kind == row.kind {
+			p.status, p.code = row.status, row.code
+			break
+		}
+	}
+	return p
+}
+
+// firstLine leaves out a stack that an internal error carries: it belongs into the log.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
+
+// refusalProblem maps why the map would refuse, or has refused, a command.
+func refusalProblem(err error) *problem {
+	p := badRequest("%v", err)
+	if errors.Is(err, kv.KeyTooLong) || errors.Is(err, kv.ValueTooLong) {
+		p.status, p.code = http.StatusRequestEntityTooLarge, client.CodeTooLarge
+	}
+	return p
+}
+
+// fail answers with a problem, in the form that belongs to the path.
+func (c *call) fail(p *problem) {
+	if p.term == 0 {
+		p.term, p.leader = c.status.Term, c.status.Leader
+	} else {
+		c.showTerm(p.term, p.leader)
+	}
+	if p.code == client.CodeInternal {
+		c.api.logger.Error("A request failed", "method", c.r.Method, "error", p.message)
+	}
+	if p.retry > 0 {
+		seconds := (p.retry + time.Second - 1) / time.Second // the header has no fractions; 0 would be a lie
+		c.w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
+	}
+	if strings.HasPrefix(c.r.URL.Path, "/client/") {
+		c.json(p.smallStatus(), client.SubmitError{Error: p.message, LeaderHint: hint(p.leader)})
+		return
+	}
+	c.json(p.status, client.ErrorBody{Error: p.detail(c.status.ID)})
+}
+
+// smallStatus is the status below /client/, which knows only 503 for what may pass and 400 for bad
+// commands, besides what HTTP itself needs.
+func (p *problem) smallStatus() int {
+	switch p.status {
+	case http.StatusTooManyRequests, http.StatusGatewayTimeout, http.StatusInsufficientStorage:
+		return http.StatusServiceUnavailable
+	}
+	return p.status
+}
+
+func (p *problem) detail(node raft.NodeID) client.ErrorDetail {
+	d := client.ErrorDetail{
+		Code:         p.code,
+		Message:      p.message,
+		Outcome:      client.NotApplied,
+		Node:         uint64(node),
+		Term:         uint64(p.term),
+		RetryAfterMS: p.retry.Milliseconds(),
+	}
+	if p.unknown {
+		d.Outcome = client.OutcomeUnknown
+	}
+	if p.leader != raft.None {
+		d.Leader = &client.Leader{ID: uint64(p.leader)}
+	}
+	return d
+}
+
+// hint is a leader's id in the JSON of the small API: null when there is none.
+func hint(leader raft.NodeID) *uint64 {
+	if leader == raft.None {
+		return nil
+	}
+	id := uint64(leader)
+	return &id
+}
