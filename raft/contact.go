@@ -2,16 +2,17 @@ package raft
 
 // Keeping in contact: what makes a leader give up, and what keeps others from deposing it.
 //
-// Check-quorum (thesis §6.2): a leader that has not been answered by a quorum within the minimum election timeout steps
-// down, or its clients would wait for a server that can commit nothing while another one leads elsewhere.
+// Check-quorum (thesis §6.2): a leader that has not been answered by a quorum within the minimum election
+// timeout steps down, or its clients would wait for a server that can commit nothing while another one
+// leads elsewhere.
 //
-// Stickiness (thesis §4.2.3): a server that heard its leader within the minimum election timeout takes no notice of a
-// RequestVote, not even of its term. A server outside the configuration, or one that only hears nothing, can otherwise
-// depose a leader that everybody else hears. Neither rule is enough alone: pre-vote and stickiness without check-quorum let a
-// half-connected leader block every election.
+// Stickiness (thesis §4.2.3): a server that heard its leader within the minimum election timeout takes no
+// notice of a RequestVote, not even of its term. A server outside the configuration, or one that only hears
+// nothing, can otherwise depose a leader that everybody else hears. Neither rule is enough alone: pre-vote
+// and stickiness without check-quorum let a half-connected leader block every election.
 //
-// A stalled disk is noticed in the same way: a server that has waited for its own disk for more than a maximal election
-// timeout ceases to lead and does not campaign. It answers heartbeats all the same.
+// A stalled disk is noticed in the same way: a server that has waited for its own disk for more than a
+// maximal election timeout ceases to lead and does not campaign. It answers heartbeats all the same.
 
 // checkQuorum counts a tick of silence of each follower.
 func (c *Core) checkQuorum() {
@@ -24,7 +25,8 @@ func (c *Core) checkQuorum() {
 	c.follow(c.hard.Term, None, QuorumLost)
 }
 
-// sticksToLeader reports whether a request for a vote, and its term, are passed over because a leader is heard.
+// sticksToLeader reports whether a request for a vote, and its term, are passed over because a leader is
+// heard.
 func (c *Core) sticksToLeader(m Message) bool {
 	request, ok := m.(RequestVote)
 	return ok && !request.Forced && c.hearsLeader()
@@ -39,8 +41,8 @@ func (c *Core) inContact(id NodeID) bool {
 	return p != nil && p.silent < c.config.ElectionMin
 }
 
-// checkDisk counts a tick of waiting for the own disk, and makes a leader with a stalled disk step down. A sole voter
-// stays: nobody else could lead.
+// checkDisk counts a tick of waiting for the own disk, and makes a leader with a stalled disk step down. A
+// sole voter stays: nobody else could lead.
 func (c *Core) checkDisk() {
 	o := &c.outbox
 	o.waited++
@@ -52,7 +54,8 @@ func (c *Core) checkDisk() {
 	}
 }
 
-// diskStalled reports whether the oldest unacknowledged write has waited for more than a maximal election timeout.
+// diskStalled reports whether the oldest unacknowledged write has waited for more than a maximal election
+// timeout.
 func (c *Core) diskStalled() bool {
 	o := &c.outbox
 	return len(o.unacknowledged) > 0 && o.waited-o.unacknowledged[0].since > c.config.ElectionMax

@@ -1,19 +1,21 @@
 package raft
 
-// Limits bound what may be under way in one server, in bytes of entries (Entry.Size) where the name says so. Zero takes the
-// default. Each limit always lets one entry through, however large, when nothing else is under way.
+// Limits bound what may be under way in one server, in bytes of entries (Entry.Size) where the name says
+// so. Zero takes the default. Each limit always lets one entry through, however large, when nothing else is
+// under way.
 type Limits struct {
 	// AppendBytes bounds the entries of one AppendEntries. 0 means 1 MiB.
 	AppendBytes int
-	// Window bounds the AppendEntries with entries on their way to one follower, 0 means 64; InFlightBytes their
-	// entries, 0 means 8 MiB. A bound by count alone would let 64 large messages pile up at each slow follower.
+	// Window bounds the AppendEntries with entries on their way to one follower, 0 means 64; InFlightBytes
+	// their entries, 0 means 8 MiB. A bound by count alone would let 64 large messages pile up at each slow
+	// follower.
 	Window, InFlightBytes int
-	// UncommittedBytes bounds a leader's entries that are not committed: beyond it proposals are refused as Overloaded,
-	// or a leader cut off from its followers would grow without end. 0 means 64 MiB.
+	// UncommittedBytes bounds a leader's entries that are not committed: beyond it proposals are refused as
+	// Overloaded, or a leader cut off from its followers would grow without end. 0 means 64 MiB.
 	UncommittedBytes int
-	// BacklogBytes bounds a server's entries that are committed and not applied, and those that are handed out and not
-	// durable: a follower beyond it takes no entries until that has drained (AppendEntriesResponse.Busy), a leader
-	// refuses proposals as Overloaded. 0 means 64 MiB.
+	// BacklogBytes bounds a server's entries that are committed and not applied, and those that are handed
+	// out and not durable: a follower beyond it takes no entries until that has drained
+	// (AppendEntriesResponse.Busy), a leader refuses proposals as Overloaded. 0 means 64 MiB.
 	BacklogBytes int
 }
 
@@ -32,8 +34,8 @@ func (c *Core) overloaded(size int) bool {
 	return c.backlogged()
 }
 
-// backlogged reports whether this server's disk or state machine is behind by more than its budget. Both drain without new
-// entries, so whoever is refused for it can come again.
+// backlogged reports whether this server's disk or state machine is behind by more than its budget. Both
+// drain without new entries, so whoever is refused for it can come again.
 func (c *Core) backlogged() bool {
 	return c.log.unsynced > c.config.Limits.BacklogBytes || c.load.unapplied > c.config.Limits.BacklogBytes
 }

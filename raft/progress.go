@@ -7,8 +7,9 @@ import (
 
 // Log replication (§5.3), the leader's half.
 //
-// What a follower lacks is a difference of states like everything else: Output compares how far each follower has
-// come with our log and sends what is missing, up to a window of messages and bytes on their way.
+// What a follower lacks is a difference of states like everything else: Output compares how far each
+// follower has come with our log and sends what is missing, up to a window of messages and bytes on their
+// way.
 //
 //	            a probe is acknowledged
 //	  probing ───────────────────────────▶ replicating
@@ -16,10 +17,10 @@ import (
 //	  next is a guess         ◀───────────
 //	            a rejection, or a sign that entries were lost
 //
-// Beside that an empty AppendEntries goes to each follower every heartbeat interval, whatever else is on its way.
-// It names the follower's match as Prev, so one that overtakes entries is not refused; it leaves and is answered
-// without waiting for a disk, so a slow disk does not depose a leader. Its answer tells how far the follower holds our log:
-// what was sent before and is not there was lost, and is sent again.
+// Beside that an empty AppendEntries goes to each follower every heartbeat interval, whatever else is on
+// its way. It names the follower's match as Prev, so one that overtakes entries is not refused; it leaves
+// and is answered without waiting for a disk, so a slow disk does not depose a leader. Its answer tells how
+// far the follower holds our log: what was sent before and is not there was lost, and is sent again.
 
 // leading is what only a leader keeps. It begins empty with each term.
 type leading struct {
@@ -84,8 +85,8 @@ func (c *Core) appendAsLeader(kind Kind, command []byte) EntryID {
 	return e.ID()
 }
 
-// heartbeat begins a round: it asserts leadership, asks each follower how far it has come, and confirms the reads that
-// wait.
+// heartbeat begins a round: it asserts leadership, asks each follower how far it has come, and confirms the
+// reads that wait.
 func (c *Core) heartbeat() {
 	l := &c.leading
 	l.round++
@@ -150,8 +151,9 @@ func (c *Core) newAppend(p *peer, prev Index) AppendEntries {
 	return AppendEntries{Term: c.hard.Term, Prev: c.log.id(prev), Commit: c.commitIndex, Round: c.leading.round}
 }
 
-// appendEntriesResponse learns how far a follower has come, or how far back to go (§5.3). Whatever it says, it says that
-// the follower was in our term when it answered: a rejection too is contact, and confirms a round.
+// appendEntriesResponse learns how far a follower has come, or how far back to go (§5.3). Whatever it says,
+// it says that the follower was in our term when it answered: a rejection too is contact, and confirms a
+// round.
 func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEntriesResponse) {
 	if c.role != Leader || m.Term < c.hard.Term {
 		c.ignore(from, m, StaleResponse)
@@ -176,11 +178,12 @@ func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEnt
 	c.confirmReads()
 }
 
-// stepBack moves next back to where the logs can agree at the latest, and lets replicate probe there. Only the
-// answer to what is on its way may do so: an old rejection would send next back below what has been acknowledged since.
+// stepBack moves next back to where the logs can agree at the latest, and lets replicate probe there. Only
+// the answer to what is on its way may do so: an old rejection would send next back below what has been
+// acknowledged since.
 //
-// A rejection without a round answers a message of an older term, and bears our term only because it comes late. A leader
-// that restarted since then counts its sequences anew: they could be equal by chance.
+// A rejection without a round answers a message of an older term, and bears our term only because it comes
+// late. A leader that restarted since then counts its sequences anew: they could be equal by chance.
 func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
 	at := slices.IndexFunc(p.onTheWay, func(s shipment) bool { return s.sequence == sequence })
 	if at < 0 || m.Round == 0 {
@@ -189,7 +192,8 @@ func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
 	}
 	prev := p.onTheWay[at].prev
 	if prev <= p.match && sequence > p.measuredAt {
-		// It was asked after it had acknowledged what it now says it lacks. Sending it again would go on for ever.
+		// It was asked after it had acknowledged what it now says it lacks. Sending it again would go on
+		// for ever.
 		c.refuse(p.id, m, LostEntries)
 		return
 	}
@@ -225,9 +229,9 @@ func (c *Core) acknowledged(p *peer, sequence Sequence, m AppendEntriesResponse)
 	}
 }
 
-// lost reports whether an answer tells that a shipment did not arrive, or was not taken: it was given to that very
-// message or to a later one, and the follower does not hold the entries, on disk or on their way to it. (If the
-// answer merely overtook the shipment, the entries are sent twice, which does no harm.)
+// lost reports whether an answer tells that a shipment did not arrive, or was not taken: it was given to
+// that very message or to a later one, and the follower does not hold the entries, on disk or on their way
+// to it. (If the answer merely overtook the shipment, the entries are sent twice, which does no harm.)
 func lost(s shipment, sequence Sequence, m AppendEntriesResponse) bool {
 	return sequence >= s.sequence && m.Holds < s.last
 }

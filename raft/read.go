@@ -4,12 +4,14 @@ import "slices"
 
 // Linearizable reads without a log entry (ReadIndex, thesis §6.4).
 //
-// A leader may have been deposed without knowing it, so its own state proves nothing. Before a read is served, a quorum
-// must answer to a round that began after the read arrived: each of them was then still in this term, so no later
-// leader can have committed anything before the read began. And what this leader calls committed is complete only once
-// it has committed an entry of its own term (§8), so reads that come before wait for the no-op.
+// A leader may have been deposed without knowing it, so its own state proves nothing. Before a read is
+// served, a quorum must answer to a round that began after the read arrived: each of them was then still in
+// this term, so no later leader can have committed anything before the read began. And what this leader
+// calls committed is complete only once it has committed an entry of its own term (§8), so reads that come
+// before wait for the no-op.
 //
-// One round serves every read that waits when it begins. Reads that arrive while a round is on wait for the next.
+// One round serves every read that waits when it begins. Reads that arrive while a round is on wait for the
+// next.
 
 // read is a question that is not answered yet.
 type read struct {
@@ -25,7 +27,8 @@ type Reading struct {
 	Refusal Refusal // Accepted, or why not: nothing was promised
 }
 
-// maxReads bounds the reads that wait in one leader, or a leader cut off from its followers would collect them for ever.
+// maxReads bounds the reads that wait in one leader, or a leader cut off from its followers would collect
+// them for ever.
 const maxReads = 1 << 16
 
 // readIndex takes a read, or refuses it at once.
@@ -51,9 +54,9 @@ func (c *Core) committedInTerm() bool {
 	return c.log.id(c.commitIndex).Term == c.hard.Term
 }
 
-// beginReadRound begins a round for the reads that have none, unless one is on: that one's answers are soon here, and
-// the next round then serves all that have come meanwhile. A round whose messages are lost is followed by that of the next
-// heartbeat.
+// beginReadRound begins a round for the reads that have none, unless one is on: that one's answers are soon
+// here, and the next round then serves all that have come meanwhile. A round whose messages are lost is
+// followed by that of the next heartbeat.
 func (c *Core) beginReadRound() {
 	reads := c.leading.reads
 	if len(reads) == 0 || reads[0].round != 0 {
@@ -85,8 +88,8 @@ func (c *Core) confirmReads() {
 	}
 }
 
-// confirmedRound is the highest round that a quorum has answered. This server answers its own rounds at once if it has a
-// vote.
+// confirmedRound is the highest round that a quorum has answered. This server answers its own rounds at
+// once if it has a vote.
 func (c *Core) confirmedRound() Round {
 	return Round(c.members.QuorumIndex(func(id NodeID) Index {
 		if id == c.config.ID {

@@ -100,8 +100,8 @@ func (c *Core) reportReady() {
 func (c *Core) rejectAppend(from NodeID, sequence Sequence, m AppendEntries, why Reason) {
 	answer := AppendEntriesResponse{Term: c.hard.Term, Rejected: true}
 	if why != StaleTerm {
-		// Rounds are counted within a term. Echoed under our newer one, that of a deposed leader could confirm a read
-		// for the same server in its next reign, which has a round of that number too.
+		// Rounds are counted within a term. Echoed under our newer one, that of a deposed leader could
+		// confirm a read for the same server in its next reign, which has a round of that number too.
 		answer.Round, answer.Conflict = m.Round, c.log.agreement(m.Prev)
 	}
 	c.emit(AppendRejected{From: from, Prev: m.Prev, Why: why, Conflict: answer.Conflict})

@@ -94,7 +94,7 @@ func TestEveryProposalEndsInItsFate(t *testing.T) {
 		}, end{fate: LeadershipLost, entry: at(2, 1)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := hold(t, 3, &modelLog{}, func(config *Config) { config.Core.MaxUncommittedBytes = 1000 })
+			b := hold(t, 3, &modelLog{}, func(config *Config) { config.Core.Limits.UncommittedBytes = 1000 })
 			a := b.answer(c.run(b))
 			if got := (end{a.Fate, a.Entry, string(a.Result)}); got != c.want {
 				t.Errorf("ended in %+v, want %+v", got, c.want)

@@ -16,6 +16,21 @@ type Received struct{ Envelope raft.Envelope }
 type Proposed struct {
 	Ticket  raft.Ticket
 	Command []byte
+	Local   bool // refuse when this server does not lead, instead of forwarding
+}
+
+// Asked asks to be told, under the ticket, when the state machine of this server is new enough for a
+// linearizable read.
+type Asked struct {
+	Ticket raft.Ticket
+	Local  bool // refuse when this server does not lead, instead of asking the leader
+}
+
+// Awaited asks to be told, under the ticket, when the state machine of this server has applied up to an
+// index: a caller thus reads its own writes.
+type Awaited struct {
+	Ticket raft.Ticket
+	Index  raft.Index
 }
 
 // Wrote says how a Write ended. An error is final: it stops the replica, for nobody knows any more what the
@@ -35,5 +50,7 @@ type Ran struct {
 func (Awake) isEvent()    {}
 func (Received) isEvent() {}
 func (Proposed) isEvent() {}
+func (Asked) isEvent()    {}
+func (Awaited) isEvent()  {}
 func (Wrote) isEvent()    {}
 func (Ran) isEvent()      {}

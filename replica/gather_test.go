@@ -11,8 +11,8 @@ import (
 	"balsa/raft"
 )
 
-// follower is server 1 of 3 among leaders of rising terms, which the test plays. Its writes are performed late, it
-// crashes at any moment, and three things hold throughout:
+// follower is server 1 of 3 among leaders of rising terms, which the test plays. Its writes are performed
+// late, it crashes at any moment, and three things hold throughout:
 //
 //   - The disk has what it would have if each hand-out of the core had been written by itself, in order.
 //   - What left the server (a vote, a term, a match) is on its disk, from that moment on and across crashes.
@@ -173,8 +173,8 @@ func (f *follower) write(t *rapid.T) {
 	f.step(t, wrote)
 }
 
-// newLeader begins a term whose leader holds everything committed, something of an earlier log, and entries that
-// nobody here has heard of.
+// newLeader begins a term whose leader holds everything committed, something of an earlier log, and entries
+// that nobody here has heard of.
 func (f *follower) newLeader(t *rapid.T) {
 	f.term = max(f.term, f.replica.Status().Term)
 	base := []raft.Entry(nil)

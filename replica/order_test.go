@@ -111,8 +111,8 @@ func TestGatheringLeavesAloneWhatWasHandedOut(t *testing.T) {
 	}
 }
 
-// During a write that takes long, thousands of proposals join the next one. Copying all of it for each of them would
-// make a slow disk cost the processor too, with the square of their number.
+// During a write that takes long, thousands of proposals join the next one. Copying all of it for each of
+// them would make a slow disk cost the processor too, with the square of their number.
 func TestGatheringForALongTimeCopiesLittle(t *testing.T) {
 	b := hold(t, 1, &modelLog{})
 	b.lead()

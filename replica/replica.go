@@ -34,6 +34,16 @@ type Replica struct {
 	toApply  []raft.Entry // committed and not handed out
 
 	waiting []waiting // accepted proposals in the order of their entries
+	reads   reads
+	origin  origin // of what was forwarded
+
+	reigns     []*reign // of forwarded commands taken, by term
+	forgotten  raft.Term
+	bornIn     raft.Term // the term in which this run began
+	asked      map[raft.Ticket]foreign
+	foreigners raft.Ticket
+
+	applied raft.Index
 	ready   []Work
 	failure error // why the replica stopped
 	stopped bool  // and that Stop was handed out
@@ -66,7 +76,13 @@ func New(config Config, restored raft.Restored) (*Replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Replica{config: config, core: core, gate: newGate(config.Identity, config.ByHand)}, nil
+	return &Replica{
+		config: config,
+		core:   core,
+		gate:   newGate(config.Identity, config.ByHand),
+		bornIn: restored.HardState.Term,
+		asked:  map[raft.Ticket]foreign{},
+	}, nil
 }
 
 // Step feeds one event to the replica and the time at which it happened: nanoseconds since 1970 of a clock
@@ -76,9 +92,7 @@ func New(config Config, restored raft.Restored) (*Replica, error) {
 // It panics with a raft.Violation when an invariant does not hold: the replica must not be used any more.
 func (r *Replica) Step(now raft.Time, event Event) {
 	if r.failure != nil {
-		if p, ok := event.(Proposed); ok {
-			r.answer(Answer{Ticket: p.Ticket, Fate: Refused})
-		}
+		r.refuse(event)
 		return
 	}
 	r.tick(now)
@@ -87,7 +101,11 @@ func (r *Replica) Step(now raft.Time, event Event) {
 	case Received:
 		r.receive(now, event.Envelope)
 	case Proposed:
-		r.core.Step(now, raft.Propose{Ticket: event.Ticket, Command: event.Command})
+		r.propose(now, event)
+	case Asked:
+		r.read(now, event)
+	case Awaited:
+		r.await(event.Ticket, event.Index)
 	case Wrote:
 		r.wrote(now, event)
 	case Ran:
@@ -95,6 +113,27 @@ func (r *Replica) Step(now raft.Time, event Event) {
 	default:
 		panic(raft.Violation{Sentence: fmt.Sprintf("unknown event %T", event)})
 	}
+}
+
+// refuse answers whoever comes after this server has stopped.
+func (r *Replica) refuse(event Event) {
+	switch event := event.(type) {
+	case Proposed:
+		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
+	case Asked:
+		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
+	case Awaited:
+		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
+	}
+}
+
+// propose puts a command to the core if it leads, and otherwise forwards it to the leader, if one is known.
+func (r *Replica) propose(now raft.Time, p Proposed) {
+	if leader, _ := r.Leader(); !p.Local && leader != raft.None && leader != r.config.Core.ID {
+		r.forward(now, p)
+		return
+	}
+	r.core.Step(now, raft.Propose{Ticket: p.Ticket, Command: p.Command})
 }
 
 // tick steps every tick that is due. A process that was stopped for a while thus learns how long before it
@@ -109,6 +148,8 @@ func (r *Replica) tick(now raft.Time) {
 	for ; r.due <= now; r.due += r.config.Tick {
 		r.core.Step(r.due, raft.Tick{})
 	}
+	r.expireForwards(now)
+	r.expireReads(now)
 }
 
 // receive lets a message through to the core if its sender may speak. A refused request is answered, so
@@ -129,7 +170,23 @@ func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 		return
 	}
 	r.gate.meet(e.From, r.member(e.From.Node), raft.IsResponse(e.Message))
-	r.core.Step(now, raft.Receive{From: e.From.Node, Sequence: e.Sequence, Message: e.Message})
+	r.take(now, e)
+}
+
+// take carries a message to whom it concerns.
+func (r *Replica) take(now raft.Time, e raft.Envelope) {
+	switch m := e.Message.(type) {
+	case raft.ForwardProposal:
+		r.takeForwarded(now, e, m)
+	case raft.ForwardProposalResponse:
+		r.forwardAnswered(m)
+	case raft.ForwardRead:
+		r.takeForwardedRead(now, e, m)
+	case raft.ForwardReadResponse:
+		r.forwardedReadAnswered(m)
+	default:
+		r.core.Step(now, raft.Receive{From: e.From.Node, Sequence: e.Sequence, Message: e.Message})
+	}
 }
 
 func (r *Replica) trouble(e PeerRefused) {
@@ -162,7 +219,10 @@ func (r *Replica) ran(now raft.Time, ran Ran) {
 	for i, e := range ran.Entries {
 		r.settle(e.ID(), ran.Results[i])
 	}
-	r.core.Step(now, raft.Applied{Index: ran.Entries[len(ran.Entries)-1].Index})
+	r.settleForwards(ran)
+	r.applied = ran.Entries[len(ran.Entries)-1].Index
+	r.settleReads()
+	r.core.Step(now, raft.Applied{Index: r.applied})
 }
 
 // settle answers those who waited for an entry up to the one applied: with the result if it is theirs.
@@ -204,6 +264,9 @@ func (r *Replica) collect(out raft.Output) {
 	for _, a := range out.Answers {
 		r.takeAnswer(a)
 	}
+	for _, a := range out.Readings {
+		r.readAnswered(a)
+	}
 	for _, letter := range out.Messages {
 		r.send(letter)
 	}
@@ -218,6 +281,10 @@ func (r *Replica) collect(out raft.Output) {
 }
 
 func (r *Replica) takeAnswer(a raft.Answer) {
+	if _, is := r.asked[a.Ticket]; is {
+		r.foreignAnswered(a)
+		return
+	}
 	switch a.Refusal {
 	case raft.Accepted:
 		r.waiting = append(r.waiting, waiting{ticket: a.Ticket, entry: a.Entry})
@@ -299,13 +366,20 @@ func (r *Replica) giveUpLost() {
 // been asked about yet. Whatever else it would have done now is dropped.
 func (r *Replica) stop(err error) {
 	r.failure = err
-	for _, a := range r.core.Output().Answers {
-		r.takeAnswer(a)
+	out := r.core.Output()
+	for _, a := range out.Answers {
+		if _, is := r.asked[a.Ticket]; !is { // nobody elsewhere is told anything any more
+			r.takeAnswer(a)
+		}
 	}
 	for _, w := range r.waiting {
 		r.answer(Answer{Ticket: w.ticket, Fate: Stopped, Entry: w.entry})
 	}
-	r.waiting = nil
+	for _, f := range r.origin.open {
+		r.answer(Answer{Ticket: f.ticket, Fate: Stopped, Entry: f.entry})
+	}
+	r.stopReads(out.Readings)
+	r.waiting, r.origin = nil, origin{}
 }
 
 func (r *Replica) send(letter raft.Letter) {

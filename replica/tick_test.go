@@ -81,8 +81,8 @@ func TestTheFirstEventBeginsTheTime(t *testing.T) {
 	}
 }
 
-// Whoever slept learns it before it acts: here, a message comes to a follower that slept through its timeout, and
-// a proposal to a leader whose rounds are late.
+// Whoever slept learns it before it acts: here, a message comes to a follower that slept through its
+// timeout, and a proposal to a leader whose rounds are late.
 func TestTicksAreTakenBeforeTheEvent(t *testing.T) {
 	b := hold(t, 3, &modelLog{})
 	b.do(b.from(2, appends(1, 0, raft.EntryID{})))

@@ -84,7 +84,9 @@ func (a Apply) Perform(machine StateMachine) (ran Ran) {
 // Send is a message to be handed to the transport. Nothing waits for it, and its failure needs no report.
 type Send struct{ Envelope raft.Envelope }
 
-// Answer ends a proposal. Each Proposed gets exactly one.
+// Answer ends a proposal or a read. Each Proposed, Asked and Awaited gets exactly one. A read's fate is
+// Done when the state machine is new enough, and otherwise says why it will not be told so; its outcome is
+// of no matter.
 type Answer struct {
 	Ticket raft.Ticket
 	Fate   Fate
@@ -126,9 +128,11 @@ const (
 	Stopped
 	// Refused: it came after this server had stopped.
 	Refused
+	// Unanswered: it was forwarded to the leader, whose answer did not come, or too late to be of use.
+	Unanswered
 )
 
 // Applied reports whether the command was applied, and whether that is known.
 func (f Fate) Applied() (applied, known bool) {
-	return f == Done, f != LeadershipLost && f != Stopped
+	return f == Done, f != LeadershipLost && f != Stopped && f != Unanswered
 }
