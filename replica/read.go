@@ -12,6 +12,7 @@ import (
 
 // reads is what a server keeps of the reads that are not answered.
 type reads struct {
+	own     []raft.Ticket // put to the own core, in the order in which they came
 	waiting []waitingRead // know their index, and wait for the state machine
 	sent    []sentRead    // in the order of their numbers; wait for the leader's answer
 }
@@ -32,6 +33,7 @@ type sentRead struct {
 func (r *Replica) read(now raft.Time, a Asked) {
 	leader, term := r.Leader()
 	if a.Local || leader == raft.None || leader == r.config.Core.ID {
+		r.reads.own = append(r.reads.own, a.Ticket)
 		r.core.Step(now, raft.ReadIndex{Ticket: a.Ticket})
 		return
 	}
@@ -71,6 +73,8 @@ func (r *Replica) readAnswered(a raft.Reading) {
 		r.answerForeignRead(f, a)
 		return
 	}
+	at := slices.Index(r.reads.own, a.Ticket) // the core answers in order: it is almost always the first
+	r.reads.own = slices.Delete(r.reads.own, at, at+1)
 	switch a.Refusal {
 	case raft.Accepted:
 		r.await(a.Ticket, a.Index)
@@ -131,13 +135,10 @@ func (r *Replica) expireReads(now raft.Time) {
 	})
 }
 
-// stopReads answers every read that waits, those too that the core holds: it refuses what it held when it
-// is asked.
-func (r *Replica) stopReads(readings []raft.Reading) {
-	for _, a := range readings {
-		if _, is := r.asked[a.Ticket]; !is {
-			r.answer(Answer{Ticket: a.Ticket, Fate: Refused})
-		}
+// stopReads answers every read that waits, those too that the core holds.
+func (r *Replica) stopReads() {
+	for _, ticket := range r.reads.own {
+		r.answer(Answer{Ticket: ticket, Fate: Refused})
 	}
 	for _, w := range r.reads.waiting {
 		r.answer(Answer{Ticket: w.ticket, Fate: Refused})

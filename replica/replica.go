@@ -366,8 +366,7 @@ func (r *Replica) giveUpLost() {
 // been asked about yet. Whatever else it would have done now is dropped.
 func (r *Replica) stop(err error) {
 	r.failure = err
-	out := r.core.Output()
-	for _, a := range out.Answers {
+	for _, a := range r.core.Output().Answers {
 		if _, is := r.asked[a.Ticket]; !is { // nobody elsewhere is told anything any more
 			r.takeAnswer(a)
 		}
@@ -378,7 +377,7 @@ func (r *Replica) stop(err error) {
 	for _, f := range r.origin.open {
 		r.answer(Answer{Ticket: f.ticket, Fate: Stopped, Entry: f.entry})
 	}
-	r.stopReads(out.Readings)
+	r.stopReads()
 	r.waiting, r.origin = nil, origin{}
 }
 
