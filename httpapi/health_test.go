@@ -26,7 +26,8 @@ func TestStatus(t *testing.T) {
 	_, h = newNode(t)
 	expect(t, h, "GET /v1/status", "", 200, `{"id":2,"cluster":"ab0000000000000000000000000000cd",`+
 		`"incarnation":"0","start":0,"address":"","role":"leader","term":7,"leader":2,"commit":4,`+
-		`"applied":4,"durable":4,"last":{"term":7,"index":4},"entries":4,"keys":0,"revision":0,"peers":[],"refused":0}`)
+		`"applied":4,"durable":4,"last":{"term":7,"index":4},"entries":4,"keys":0,"revision":0,`+
+		`"peers":[],"refused":0}`)
 }
 
 func TestHealth(t *testing.T) {
