@@ -30,6 +30,7 @@ type Node struct {
 	log       *wal.Log
 	transport transport.Transport
 	loop      *loop
+	unlock    func() error // gives the data directory back
 
 	closing sync.Once
 	failed  error // of closing
@@ -131,7 +132,7 @@ func (n *Node) Close() error {
 		<-n.loop.ended
 		n.failed = n.transport.Close()
 		n.loop.workers.Wait()
-		n.failed = errors.Join(n.failed, n.log.Close())
+		n.failed = errors.Join(n.failed, n.log.Close(), n.unlock())
 	})
 	return n.failed
 }

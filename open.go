@@ -25,18 +25,19 @@ func Open(config Config) (*Node, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
-	dir, err := openDisk(config)
+	dir, unlock, err := openDisk(config)
 	if err != nil {
 		return nil, err
 	}
 	log, found, err := openLog(dir, config)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, unlock())
 	}
 	n, err := assemble(config, log, found)
 	if err != nil {
-		return nil, errors.Join(err, log.Close())
+		return nil, errors.Join(err, log.Close(), unlock())
 	}
+	n.unlock = unlock
 	return n, nil
 }
 
@@ -74,11 +75,15 @@ func assemble(config Config, log *wal.Log, found wal.Recovered) (*Node, error) {
 	return n, nil
 }
 
-func openDisk(config Config) (disk.Dir, error) {
+// openDisk returns the data directory and what gives it back at the end: a Config.Disk is its owner's to close.
+func openDisk(config Config) (dir disk.Dir, unlock func() error, err error) {
 	if config.Disk != nil {
-		return config.Disk, nil
+		return config.Disk, func() error { return nil }, nil
 	}
-	return disk.OS(config.Dir)
+	if dir, err = disk.OS(config.Dir); err != nil {
+		return nil, nil, err
+	}
+	return dir, dir.Close, nil
 }
 
 // openLog opens the write-ahead log, which founds the data directory when it is new and Peers says with whom.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -99,32 +100,40 @@ const notYet = "stale consistent max_stale freshness min_revision cas ttl lease 
 	"keys separator raw prefix start end limit after reverse count pretty redirect local forward confirm " +
 	"consistency level format verbose exclude"
 
-// readQuery refuses parameters that the route does not know, or that come twice, and returns the request's
-// timeout; with a problem, the default.
+// readQuery returns the request's timeout, and refuses paths without a route and parameters that the route
+// does not know. With a problem the timeout is the one that was asked for if it can be had, else the
+// default.
 func (c *call) readQuery(route *route) (time.Duration, *problem) {
+	if route == nil {
+		return defaultTimeout, &problem{status: http.StatusNotFound, code: client.CodeNotFound,
+			message: "there is nothing at this path"}
+	}
 	query, err := url.ParseQuery(c.r.URL.RawQuery)
 	if err != nil {
 		return route.patience, badRequest("the query of the URL is not escaped as it should be")
 	}
 	c.query = query
-	names := make([]string, 0, len(query))
-	for name := range query {
-		names = append(names, name)
+	timeout, wrong := timeoutOf(query, route.patience)
+	if wrong == nil {
+		wrong = checkNames(query, strings.Fields(route.parameters+" timeout"))
 	}
-	slices.Sort(names)
-	known := strings.Fields(route.parameters + " timeout")
-	for _, name := range names {
+	return timeout, wrong
+}
+
+// checkNames complains of the first parameter, by name, that is not known or comes twice.
+func checkNames(query url.Values, known []string) *problem {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
 		switch {
 		case len(query[name]) > 1:
-			return route.patience, badRequest("the parameter %q is given more than once", name)
+			return badRequest("the parameter %q is given more than once", name)
 		case slices.Contains(known, name):
 		case slices.Contains(strings.Fields(notYet), name):
-			return route.patience, badRequest("the parameter %q is not offered here by this version", name)
+			return badRequest("the parameter %q is not offered here by this version", name)
 		default:
-			return route.patience, badRequest("unknown parameter %q", name)
+			return badRequest("unknown parameter %q", name)
 		}
 	}
-	return timeoutOf(query, route.patience)
+	return nil
 }
 
 func timeoutOf(query url.Values, otherwise time.Duration) (time.Duration, *problem) {

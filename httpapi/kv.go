@@ -45,7 +45,8 @@ func getKey(c *call) *problem {
 }
 
 func notFound() *problem {
-	return &problem{status: http.StatusNotFound, code: client.CodeKeyNotFound, message: kv.ErrNotFound.Error()}
+	return &problem{status: http.StatusNotFound, code: client.CodeKeyNotFound,
+		message: kv.ErrNotFound.Error()}
 }
 
 // checkRead refuses consistencies and formats that this version does not have. Nothing weaker than asked
@@ -61,7 +62,8 @@ func (c *call) checkRead() *problem {
 	if c.query.Has("level") && level != "weak" {
 		return badRequest("this version does not offer level=%q, only level=weak", level)
 	}
-	if format := c.query.Get("format"); c.query.Has("format") && format != "json" && format != "raw" {
+	format := c.query.Get("format")
+	if c.query.Has("format") && format != "json" && format != "raw" {
 		return badRequest("format is raw or json")
 	}
 	return nil
@@ -84,12 +86,11 @@ func (c *call) awaitLead() *problem {
 		select {
 		case <-ticker.C:
 		case <-c.ctx.Done():
+		}
+		if c.introduce() != nil || c.ctx.Err() != nil {
 			return &problem{status: http.StatusServiceUnavailable, code: client.CodeNotReady,
 				message: "this node leads but has not yet applied what it found in its log",
 				retry:   time.Second}
-		}
-		if p := c.introduce(); p != nil {
-			return p
 		}
 	}
 }

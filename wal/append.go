@@ -32,15 +32,16 @@ type Log struct {
 // keptBuffer is the largest buffer that is kept from one Append to the next.
 const keptBuffer = 4 << 20
 
-// Append writes a hard state (nil: unchanged) and entries as one batch and syncs it. Entries must be contiguous, have
-// terms that never go back, and join the log; they replace everything from the first one's index on. With neither it does
-// nothing.
+// Append writes a hard state (nil: unchanged) and entries as one batch and syncs it. Entries must be
+// contiguous, have terms that never go back, and join the log; they replace everything from the first one's
+// index on. With neither it does nothing.
 //
-// When it returns nil, all of it survives a power cut, and so does everything appended before. After an error any later
-// start finds all of this batch or nothing of it. The first error ends the log: every later Append returns it again, for
-// what a failed sync has left on the disk cannot be known, and a second one that succeeds says nothing about the first
-// (Rebello and others, "Can Applications Recover from fsync Failures?", USENIX ATC 2020). Errors: ErrInvalid,
-// ErrTooLarge, ErrClosed, or what the disk said (disk.ErrNoSpace among it).
+// When it returns nil, all of it survives a power cut, and so does everything appended before. After an
+// error any later start finds all of this batch or nothing of it. The first error ends the log: every later
+// Append returns it again, for what a failed sync has left on the disk cannot be known, and a second one
+// that succeeds says nothing about the first (Rebello and others, "Can Applications Recover from fsync
+// Failures?", USENIX ATC 2020). Errors: ErrInvalid, ErrTooLarge, ErrClosed, or what the disk said
+// (disk.ErrNoSpace among it).
 func (l *Log) Append(state *raft.HardState, entries []raft.Entry) error {
 	if l.err != nil {
 		return l.err
@@ -69,8 +70,8 @@ func (l *Log) accept(state *raft.HardState, entries []raft.Entry) error {
 	return nil
 }
 
-// commit writes one batch and syncs it: behind the last one, or, where that leaves no room for the end mark, as the first
-// batch of a new segment.
+// commit writes one batch and syncs it: behind the last one, or, where that leaves no room for the end
+// mark, as the first batch of a new segment.
 func (l *Log) commit(b batch) error {
 	if b.state != nil {
 		l.state = *b.state
@@ -87,8 +88,8 @@ func (l *Log) commit(b batch) error {
 	return l.write(b)
 }
 
-// opening makes a batch the first of a segment: it repeats the hard state and the start number, so that the segments
-// before it can go one day.
+// opening makes a batch the first of a segment: it repeats the hard state and the start number, so that the
+// segments before it can go one day.
 func (l *Log) opening(b batch) batch {
 	b.state, b.start = &l.state, l.start
 	return b
@@ -112,9 +113,9 @@ func (l *Log) write(b batch) error {
 	return nil
 }
 
-// advance goes on in a new segment that has room for a first batch of size bytes. The new one is durable before the old
-// one gets its end mark, so a marked segment always has a successor; the mark is durable before the new one is written
-// to, so that the first batch there proves the mark.
+// advance goes on in a new segment that has room for a first batch of size bytes. The new one is durable
+// before the old one gets its end mark, so a marked segment always has a successor; the mark is durable
+// before the new one is written to, so that the first batch there proves the mark.
 func (l *Log) advance(size int64) error {
 	if size > MaxBatch {
 		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, size, MaxBatch)
@@ -135,8 +136,8 @@ func (l *Log) advance(size int64) error {
 	return nil
 }
 
-// Close releases the log's file and writes nothing: what Append acknowledged is durable already. Later calls do nothing;
-// every later Append returns ErrClosed, or the first error if there was one.
+// Close releases the log's file and writes nothing: what Append acknowledged is durable already. Later
+// calls do nothing; every later Append returns ErrClosed, or the first error if there was one.
 func (l *Log) Close() error {
 	if l.closed {
 		return nil

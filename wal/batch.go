@@ -19,7 +19,8 @@ const (
 	startRecord recordKind = 2 // number of this start of the node u64
 	entryRecord recordKind = 3 // entry │ entry │ …, each as in wire.AppendEntry
 	endRecord   recordKind = 4 // nothing: the segment ends here, the log goes on in the next one
-	// Reserved, and refused by this version: 5, the seal (nothing: everything before it was durable), and 6, the peers
+	// Reserved, and refused by this version: 5, the seal (nothing: everything before it was durable), and
+	// 6, the peers
 	// ((id u64 │ incarnation u64 │ highest start u64) × n: what a node has met, before it acts on their first message).
 )
 
@@ -80,8 +81,8 @@ func entriesSize(entries []raft.Entry) (n int64) {
 //	        │ u8   │         │ u32    │ length  │
 //	        └──────┴─────────┴────────┴─────────┘
 //
-// Both checksums are seeded with the place. A good header alone tells how far the batch was meant to reach; so the
-// reader knows what lies behind it, also when the rest of it is bad.
+// Both checksums are seeded with the place. A good header alone tells how far the batch was meant to reach;
+// so the reader knows what lies behind it, also when the rest of it is bad.
 func (b batch) append(dst []byte, at place) []byte {
 	from, size := len(dst), b.size()
 	dst = binary.LittleEndian.AppendUint64(dst, b.number)
@@ -152,8 +153,9 @@ func verifies(b []byte, at place) bool {
 	return wholeChecksum(b, seed) == binary.LittleEndian.Uint32(b[20:])
 }
 
-// decode reads the records of a batch that verifies. It appends the entries to room and shares their commands' memory
-// with b. What it refuses was written by a later version (ErrVersion), or by a program with a bug.
+// decode reads the records of a batch that verifies. It appends the entries to room and shares their
+// commands' memory with b. What it refuses was written by a later version (ErrVersion), or by a program
+// with a bug.
 func decode(b []byte, room []raft.Entry) (batch, error) {
 	out := batch{number: binary.LittleEndian.Uint64(b), entries: room}
 	if binary.LittleEndian.Uint32(b[12:]) != 0 {
@@ -188,7 +190,9 @@ func (b *batch) take(kind recordKind, payload []byte) error {
 			Vote: raft.NodeID(binary.LittleEndian.Uint64(payload[8:])),
 		}
 	case kind == startRecord && len(payload) == startLength:
-		b.start = binary.LittleEndian.Uint64(payload)
+		if b.start = binary.LittleEndian.Uint64(payload); b.start == 0 {
+			return errors.New("a start without a number")
+		}
 	case kind == entryRecord && len(payload) > 0:
 		return b.takeEntries(payload)
 	case kind == endRecord && len(payload) == 0:
@@ -202,7 +206,7 @@ func (b *batch) take(kind recordKind, payload []byte) error {
 func (b *batch) takeEntries(payload []byte) error {
 	for len(payload) > 0 {
 		e, rest, err := wire.DecodeEntry(payload)
-		if err != nil && len(payload) > entryKindAt && !raft.Kind(payload[entryKindAt]).Valid() {
+		if err != nil && len(payload) >= entryHeader && !raft.Kind(payload[entryKindAt]).Valid() {
 			return fmt.Errorf("an entry of kind %d: %w", payload[entryKindAt], ErrVersion)
 		}
 		if err != nil {

@@ -27,21 +27,23 @@ const (
 	maxSegment = 1 << 30
 )
 
-// MaxBatch is how many bytes one Append may take on disk: its commands, 32 bytes for each entry, and at most 96 more.
+// MaxBatch is how many bytes one Append may take on disk: its commands, 32 bytes for each entry, and at
+// most 96 more.
 const MaxBatch = maxSegment - segmentHeader - endMark
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// place is where a batch stands. It seeds the batch's two checksums, so that bytes that a batch wrote elsewhere, in
-// another segment, or in an earlier life of the same file do not verify here.
+// place is where a batch stands. It seeds the batch's two checksums, so that bytes that a batch wrote
+// elsewhere, in another segment, or in an earlier life of the same file do not verify here.
 type place struct {
 	incarnation raft.Incarnation
 	segment     uint64
 	offset      int64
 }
 
-// seeds returns the initial values of the header's checksum and of the whole batch's. Each step maps 64 bits one to one,
-// so two offsets of one segment never have both seeds in common, nor have two segments at one offset.
+// seeds returns the initial values of the header's checksum and of the whole batch's. Each step maps 64
+// bits one to one, so two offsets of one segment never have both seeds in common, nor have two segments at
+// one offset.
 func (p place) seeds() (header, whole uint32) {
 	h := scramble(uint64(p.incarnation))
 	h = scramble(h ^ p.segment)
@@ -56,7 +58,8 @@ func scramble(z uint64) uint64 {
 	return z ^ z>>31
 }
 
-// encodeSegmentHeader makes the first 64 bytes of a segment. Everything is little-endian, here as in every layout:
+// encodeSegmentHeader makes the first 64 bytes of a segment. Everything is little-endian, here as in every
+// layout:
 //
 //	 0        8         10     16            24        32     40       60       64
 //	┌────────┬─────────┬──────┬─────────────┬─────────┬──────┬────────┬────────┐
@@ -77,7 +80,8 @@ func encodeSegmentHeader(incarnation raft.Incarnation, segment uint64, size int6
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// checkSegmentHeader verifies the header of a segment of size bytes and returns the incarnation that wrote it.
+// checkSegmentHeader verifies the header of a segment of size bytes and returns the incarnation that wrote
+// it.
 func checkSegmentHeader(b []byte, segment uint64, size int64) (raft.Incarnation, error) {
 	file := segmentName(segment)
 	if string(b[:8]) != segmentMagic {

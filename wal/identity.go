@@ -21,7 +21,8 @@ type Identity struct {
 	Bootstrap   raft.Configuration // counts as the snapshot at index 0
 }
 
-// identityHeader is the number of bytes before the bootstrap configuration, identityLimit the most that a copy can have.
+// identityHeader is the number of bytes before the bootstrap configuration, identityLimit the most that a
+// copy can have.
 const (
 	identityHeader = 48
 	identityLimit  = 8 << 20
@@ -110,10 +111,11 @@ func (id Identity) expect(want Identity) error {
 	return nil
 }
 
-// readIdentity reads both copies. found is false when neither is there. bad names those to be written anew: a copy that
-// rotted, or that a crash of the first start left out, costs nothing while the other one is good.
+// readIdentity reads both copies. found is false when neither is there. bad names those to be written anew:
+// a copy that rotted, or that a crash of the first start left out, costs nothing while the other one is
+// good.
 func readIdentity(dir disk.Dir, names []string) (id Identity, bad []string, found bool, err error) {
-	var reasons []error
+	var problems []error
 	for _, name := range identityNames {
 		if !slices.Contains(names, name) {
 			bad = append(bad, name)
@@ -124,31 +126,49 @@ func readIdentity(dir disk.Dir, names []string) (id Identity, bad []string, foun
 		case errors.Is(problem, ErrVersion):
 			return id, nil, false, problem
 		case problem != nil:
-			bad, reasons = append(bad, name), append(reasons, problem)
+			bad, problems = append(bad, name), append(problems, problem)
 		case found && string(got.encode()) != string(id.encode()):
 			return id, nil, false, damage(name, 0, "it differs from %s, though both have good checksums", identityNames[0])
 		default:
 			id, found = got, true
 		}
 	}
-	if !found && len(reasons) > 0 {
-		return id, nil, false, fmt.Errorf("no copy of the identity is good: %w: %w", errors.Join(reasons...), ErrCorrupt)
+	if !found && len(problems) > 0 {
+		return id, nil, false, worst(problems)
 	}
 	return id, bad, found, nil
 }
 
-func readIdentityCopy(dir disk.Dir, name string) (id Identity, err error) {
+// worst chooses why there is no identity: a copy that could not be read may yet be good, so damage is the
+// last word.
+func worst(problems []error) error {
+	for _, problem := range problems {
+		if !errors.Is(problem, ErrCorrupt) {
+			return problem
+		}
+	}
+	return fmt.Errorf("no copy of the identity is good: %w", problems[0])
+}
+
+// readIdentityCopy reads one copy. Only what was read and is wrong is damage: a disk that does not answer
+// may yet.
+func readIdentityCopy(dir disk.Dir, name string) (Identity, error) {
 	b, err := readFile(dir, name, identityLimit)
-	if err == nil {
-		id, err = decodeIdentity(b)
+	if err != nil {
+		return Identity{}, fmt.Errorf("read %s: %w", name, err)
+	}
+	id, err := decodeIdentity(b)
+	if errors.Is(err, ErrVersion) {
+		return id, fmt.Errorf("%s: %w", name, err)
 	}
 	if err != nil {
-		return id, fmt.Errorf("%s: %w", name, err)
+		return id, damage(name, 0, "%v", err)
 	}
 	return id, nil
 }
 
-// writeIdentity makes copies of the identity durable. Each appears whole under its name or not at all.
+// writeIdentity writes copies of the identity. Each appears whole under its name or not at all; their names
+// are durable when the caller has synced the directory.
 func writeIdentity(dir disk.Dir, id Identity, names []string) error {
 	content := id.encode()
 	for _, name := range names {
@@ -156,7 +176,7 @@ func writeIdentity(dir disk.Dir, id Identity, names []string) error {
 			return err
 		}
 	}
-	return dir.Sync()
+	return nil
 }
 
 // readFile reads a file of at most limit bytes.
@@ -171,7 +191,7 @@ func readFile(dir disk.Dir, name string, limit int64) (b []byte, err error) {
 		return nil, err
 	}
 	if size > limit {
-		return nil, fmt.Errorf("%d bytes, at most %d", size, limit)
+		return nil, damage(name, limit, "the file has %d bytes, no copy of an identity has", size)
 	}
 	b = make([]byte, size)
 	if n, err := f.ReadAt(b, 0); n < len(b) {
@@ -180,8 +200,8 @@ func readFile(dir disk.Dir, name string, limit int64) (b []byte, err error) {
 	return b, nil
 }
 
-// writeFile makes a file of size bytes that begins with content, under a temporary name first: the name appears only
-// when the content is durable. The caller syncs the directory.
+// writeFile makes a file of size bytes that begins with content, under a temporary name first: the name
+// appears only when the content is durable. The caller syncs the directory.
 func writeFile(dir disk.Dir, name string, size int64, content []byte) (err error) {
 	f, err := dir.Create(name+temporarySuffix, size)
 	if err != nil {

@@ -17,23 +17,23 @@ const (
 
 // Options says what the caller expects of a directory, and how the log is to be cut into segments.
 type Options struct {
-	// Identity is whom the directory must belong to. A first start takes all of it. On every later one Node is compared,
-	// Cluster unless it is zero, and the rest is ignored: the directory knows it better.
+	// Identity is whom the directory must belong to. A first start takes all of it. On every later one Node
+	// is compared, Cluster unless it is zero, and the rest is ignored: the directory knows it better.
 	Identity Identity
-	// SegmentBytes is the size of a new segment, rounded up to a multiple of 512: MinSegmentBytes to MaxSegmentBytes; 0
-	// means DefaultSegmentBytes. A batch that does not fit into an empty segment of this size gets a larger one to itself.
-	// It may differ from start to start.
+	// SegmentBytes is the size of a new segment, rounded up to a multiple of 512: MinSegmentBytes to
+	// MaxSegmentBytes; 0 means DefaultSegmentBytes. A batch that does not fit into an empty segment of this
+	// size gets a larger one to itself. It may differ from start to start.
 	SegmentBytes int64
 }
 
-// Open verifies the directory's log, makes ready to append to it, and counts up the number of starts. It writes nothing
-// before it has verified everything, and when it returns nil everything that it returns is durable, also what an earlier
-// process had written without syncing it.
+// Open verifies the directory's log, makes ready to append to it, and counts up the number of starts. It
+// writes nothing before it has verified everything, and when it returns nil everything that it returns is
+// durable, also what an earlier process had written without syncing it.
 //
 // The directory belongs to the log until Close; closing dir is up to the caller, afterwards.
 //
-// Errors: ErrCorrupt, ErrForeign, ErrNotInitialized, ErrVersion, or what the disk said (disk.ErrNoSpace among it). After
-// any of them nothing that was acknowledged is lost and Open may be called again.
+// Errors: ErrCorrupt, ErrForeign, ErrNotInitialized, ErrVersion, or what the disk said (disk.ErrNoSpace
+// among it). After any of them nothing that was acknowledged is lost and Open may be called again.
 func Open(dir disk.Dir, o Options) (*Log, Recovered, error) {
 	l, r, err := open(dir, o)
 	if err != nil {
@@ -78,8 +78,8 @@ func (o Options) segmentBytes() (int64, error) {
 	return align(size, disk.Sector), nil
 }
 
-// prepare compares the directory with what the caller expects, clears away what was never relied upon, and makes the
-// identity whole; on a first start it makes the first segment and the identity.
+// prepare compares the directory with what the caller expects, clears away what was never relied upon, and
+// makes the identity whole; on a first start it makes the first segment and the identity.
 func (r *recovery) prepare(want Identity, size int64) error {
 	err := r.expect(want)
 	if err != nil {
@@ -106,9 +106,9 @@ func (r *recovery) expect(want Identity) error {
 	return r.Identity.expect(want)
 }
 
-// begin makes a directory that was never used ready for its first batch. The first segment is durable before the
-// identity has a name, and no batch is written before the identity is durable: so a directory without identity holds at
-// most an empty segment, whatever was cut short.
+// begin makes a directory that was never used ready for its first batch. The first segment is durable
+// before the identity has a name, and no batch is written before the identity is durable (settle sees to
+// that): so a directory without identity holds at most an empty segment, whatever was cut short.
 func (r *recovery) begin(id Identity, size int64) error {
 	if err := makeSegment(r.dir, id.Incarnation, 1, size); err != nil {
 		return err
@@ -119,9 +119,12 @@ func (r *recovery) begin(id Identity, size int64) error {
 	return writeIdentity(r.dir, id, identityNames[:])
 }
 
-// settle makes durable what the log was read from, cuts the torn rest of the last write off, and opens the last segment.
+// settle makes durable what the log was read from, cuts the torn rest of the last write off, and opens the
+// last segment.
 func (r *recovery) settle(size int64) (*Log, error) {
-	if err := r.dir.Sync(); err != nil { // a killed process may have renamed without syncing
+	// Before the first new batch every name is durable: those of the identity, and those that a process has
+	// given which was killed before it could sync them.
+	if err := r.dir.Sync(); err != nil {
 		return nil, fmt.Errorf("sync directory: %w", err)
 	}
 	if len(r.tail.last) > 0 && r.tail.lastAt.segment != r.tail.segment {
@@ -143,8 +146,8 @@ func (r *recovery) settle(size int64) (*Log, error) {
 	}, nil
 }
 
-// rewriteMark writes the end mark of the segment before the last one again: the last segment has no batch yet, so that
-// mark is what rewriting the last batch is for.
+// rewriteMark writes the end mark of the segment before the last one again: the last segment has no batch
+// yet, so that mark is what rewriting the last batch is for.
 func (r *recovery) rewriteMark() error {
 	name := segmentName(r.tail.lastAt.segment)
 	f, err := r.dir.Open(name)
@@ -161,16 +164,17 @@ func (r *recovery) rewriteMark() error {
 	return nil
 }
 
-// rewriteLast writes the last batch once more, the same bytes to the same place. It was read, but perhaps from the memory
-// of the operating system alone: after a failed sync that memory counts as written, no later sync writes it, and the
-// process that comes now would acknowledge what the next power cut takes.
+// rewriteLast writes the last batch once more, the same bytes to the same place. It was read, but perhaps
+// from the memory of the operating system alone: after a failed sync that memory counts as written, no
+// later sync writes it, and the process that comes now would acknowledge what the next power cut takes.
 func (r *recovery) rewriteLast(f disk.File) error {
 	_, err := f.WriteAt(r.tail.last, r.tail.lastAt.offset)
 	return err
 }
 
-// settleTail does the same for the last segment, and overwrites with zeros what a torn write left. Otherwise, when the
-// next write is torn in its turn, its own beginning and the end of the old rest could be taken for more than they are.
+// settleTail does the same for the last segment, and overwrites with zeros what a torn write left.
+// Otherwise, when the next write is torn in its turn, its own beginning and the end of the old rest could
+// be taken for more than they are.
 func (r *recovery) settleTail(f disk.File) error {
 	if r.tail.lastAt.segment == r.tail.segment && len(r.tail.last) > 0 {
 		if err := r.rewriteLast(f); err != nil {
@@ -196,7 +200,8 @@ func writeZeros(f disk.File, offset, n int64) error {
 	return nil
 }
 
-// makeSegment makes an empty segment durable, in place of an empty one of the same number that a crash may have left.
+// makeSegment makes an empty segment durable, in place of an empty one of the same number that a crash may
+// have left.
 func makeSegment(dir disk.Dir, incarnation raft.Incarnation, number uint64, size int64) error {
 	if err := writeFile(dir, segmentName(number), size, encodeSegmentHeader(incarnation, number, size)); err != nil {
 		return err

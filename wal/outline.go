@@ -7,9 +7,9 @@ import (
 	"balsa/wire"
 )
 
-// outline is what must be known of a log to judge what may come next: where it ends, and where each term begins. What
-// Append accepts and what recovery accepts are judged by the same method, so that nothing is written that could not be
-// read again.
+// outline is what must be known of a log to judge what may come next: where it ends, and where each term
+// begins. What Append accepts and what recovery accepts are judged by the same method, so that nothing is
+// written that could not be read again.
 //
 //	index  1  2  3  4  5  6  7
 //	term   1  1  1  4  4  5  5     terms {1 from 1} {4 from 4} {5 from 6}, last 7
@@ -24,8 +24,8 @@ type termRun struct {
 	first raft.Index
 }
 
-// accept takes entries that replace everything from the first one's index on. An error says what is wrong with them; the
-// outline is then of no more use.
+// accept takes entries that replace everything from the first one's index on. An error says what is wrong
+// with them; the outline is then of no more use.
 func (o *outline) accept(entries []raft.Entry) error {
 	if len(entries) == 0 {
 		return nil

@@ -48,8 +48,8 @@ type tail struct {
 	lastAt  place // of last, the last batch of the log: the end mark of the segment before, if this one has none
 }
 
-// Inspect reads a directory as Open does, with the same verdicts, and writes nothing: Start is the number of the last
-// start, not of a new one. On a directory that was never used it returns ErrNotInitialized.
+// Inspect reads a directory as Open does, with the same verdicts, and writes nothing: Start is the number
+// of the last start, not of a new one. On a directory that was never used it returns ErrNotInitialized.
 func Inspect(dir disk.Dir) (Recovered, error) {
 	r, err := read(dir)
 	if err == nil && r.First {
@@ -93,8 +93,8 @@ func (r *recovery) sort(names []string) {
 	}
 }
 
-// unused checks that a directory without an identity holds no more than a first start that was cut short: the first
-// segment, without a batch. Anything else has lost its identity.
+// unused checks that a directory without an identity holds no more than a first start that was cut short:
+// the first segment, without a batch. Anything else has lost its identity.
 func (r *recovery) unused() error {
 	for _, n := range r.segments {
 		s, err := r.load(n)
@@ -108,8 +108,8 @@ func (r *recovery) unused() error {
 	return nil
 }
 
-// log reads the segments in order. The log ends in the first one without an end mark; in those behind it, prepared or
-// begun by a crash's leave, nothing may stand.
+// log reads the segments in order. The log ends in the first one without an end mark; in those behind it,
+// prepared or begun by a crash's leave, nothing may stand.
 func (r *recovery) log() error {
 	ended := false
 	for i, n := range r.segments {
@@ -140,7 +140,8 @@ func (r *recovery) log() error {
 	return nil
 }
 
-// load reads a segment and verifies its header. It takes memory only for a file whose header agrees with its size.
+// load reads a segment and verifies its header. It takes memory only for a file whose header agrees with
+// its size.
 func (r *recovery) load(number uint64) (s *segment, err error) {
 	name := segmentName(number)
 	f, err := r.dir.Open(name)
@@ -191,7 +192,8 @@ func (r *recovery) scan(s *segment) (ended bool, err error) {
 	return true, nil
 }
 
-// take takes one batch that verifies, whose memory becomes the entries'. What is wrong in it is a bug of whoever wrote it.
+// take takes one batch that verifies, whose memory becomes the entries'. What is wrong in it is a bug of
+// whoever wrote it.
 func (r *recovery) take(s *segment, raw []byte) (end bool, err error) {
 	offset := r.tail.offset
 	b, err := decode(raw, r.room[:0])

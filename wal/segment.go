@@ -19,9 +19,9 @@ func (s *segment) at(offset int64) place    { return place{s.incarnation, s.numb
 func (s *segment) blank() bool              { return s.written <= segmentHeader }
 func (s *segment) rest(offset int64) []byte { return s.image[offset:] }
 
-// batch returns the bytes of the batch that must stand at an offset; none if what stands there is the torn rest of a
-// write that was never synced. An error says that this write was synced, and so must not be bad: the verdicts of the
-// package comment, as far as one segment can prove them.
+// batch returns the bytes of the batch that must stand at an offset; none if what stands there is the torn
+// rest of a write that was never synced. An error says that this write was synced, and so must not be bad:
+// the verdicts of the package comment, as far as one segment can prove them.
 func (s *segment) batch(offset int64, number uint64) ([]byte, error) {
 	rest := s.rest(offset)
 	h, good := readHeader(rest, s.at(offset))
@@ -42,9 +42,9 @@ func (s *segment) batch(offset int64, number uint64) ([]byte, error) {
 	return nil, nil
 }
 
-// nothingAfter looks for a later batch behind a bad header. A good header is enough: also a batch that is torn itself was
-// begun only when the one before was durable. Batches take at least 32 bytes each, which bounds the numbers that can
-// stand at an offset, and so makes it hopeless for other bytes to pass for one.
+// nothingAfter looks for a later batch behind a bad header. A good header is enough: also a batch that is
+// torn itself was begun only when the one before was durable. Batches take at least 32 bytes each, which
+// bounds the numbers that can stand at an offset, and so makes it hopeless for other bytes to pass for one.
 func (s *segment) nothingAfter(offset int64, number uint64) error {
 	for o := offset + endMark; o+batchHeader <= int64(len(s.image)) && o < s.written; o += alignment {
 		found := binary.LittleEndian.Uint64(s.image[o:])

@@ -49,7 +49,7 @@ func checkRoles(c raft.Configuration) error {
 				return fmt.Errorf("server %d has a role and is no member", id)
 			}
 			if id <= last {
-				return fmt.Errorf("server %d stands after server %d: ids are ascending", id, last)
+				return fmt.Errorf("server %d comes after server %d: ids are ascending", id, last)
 			}
 			last = id
 		}

@@ -90,8 +90,9 @@ func decodeEntries(prev raft.Index, src json.RawMessage, strict bool) (entries [
 	if first, _ := decoder.Token(); first != json.Delim('[') {
 		return nil, errors.New(`"entries" must be an array`)
 	}
+	var f entryForm
 	for decoder.More() {
-		var f entryForm
+		f = entryForm{}
 		if err := decoder.Decode(&f); err != nil {
 			return nil, fmt.Errorf("entry %d: %w", len(entries)+1, explain(err))
 		}

@@ -115,7 +115,7 @@ func TestNobodyGetsTheResponseOfAnother(t *testing.T) {
 		}
 	})
 	answers := make(chan raft.Envelope, 1)
-	config := Config{Self: 2, Peers: map[raft.NodeID]string{1: n.Address()}}
+	config := Config{Self: two, Peers: map[raft.NodeID]string{1: n.Address()}}
 	peer := start(t, config, func(_ *node, e raft.Envelope) { answers <- e })
 	var group sync.WaitGroup
 	for i := range people {

@@ -117,7 +117,7 @@ func (t *Transport) address(e raft.Envelope, p *peer, request raft.Envelope) raf
 		e.From.Node = p.id
 	}
 	if e.To == raft.None {
-		e.To, e.Sequence = t.config.Self, request.Sequence
+		e.To, e.Sequence = t.config.Self.Node, request.Sequence
 	}
 	return e
 }

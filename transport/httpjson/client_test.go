@@ -97,7 +97,7 @@ func TestARefusalThatNamesNobodyComesFromThatPeer(t *testing.T) {
 }
 
 func TestAnUnansweredRequestIsATimeout(t *testing.T) {
-	silent := start(t, Config{Self: 2}, keepSilent)
+	silent := start(t, Config{Self: two}, keepSilent)
 	n, _ := facing(t, silent.Address(), func(c *Config) { c.Timeout = 300 * time.Millisecond })
 	n.mustSend(raft.PreVote{Term: 1})
 	if err := next(t, n.failures); !errors.Is(err, transport.ErrTimeout) {
@@ -107,7 +107,7 @@ func TestAnUnansweredRequestIsATimeout(t *testing.T) {
 
 // Entries wait for the peer's disk; what a leader lives by must not wait with them.
 func TestUrgentMessagesPassEntries(t *testing.T) {
-	slow := start(t, Config{Self: 2}, func(n *node, e raft.Envelope) {
+	slow := start(t, Config{Self: two}, func(n *node, e raft.Envelope) {
 		if m, ok := e.Message.(raft.AppendEntries); ok && len(m.Entries) == 0 {
 			n.respond(e, raft.AppendEntriesResponse{Term: 7})
 		}
@@ -131,7 +131,7 @@ func TestUrgentMessagesPassEntries(t *testing.T) {
 // read what everybody has forgotten.
 func TestWhatWaitedTooLongIsNotSent(t *testing.T) {
 	arrived := make(chan raft.Envelope, 1000)
-	silent := start(t, Config{Self: 2, Timeout: patience}, func(_ *node, e raft.Envelope) { arrived <- e })
+	silent := start(t, Config{Self: two, Timeout: patience}, func(_ *node, e raft.Envelope) { arrived <- e })
 	n, _ := facing(t, silent.Address(), func(c *Config) { c.Timeout = 300 * time.Millisecond })
 	const all = 4 * bulkWorkers
 	for range all {
@@ -156,7 +156,7 @@ func TestAMessageBeyondTheLimitIsNotSent(t *testing.T) {
 }
 
 func TestDialOverridesAPeersAddress(t *testing.T) {
-	peer := start(t, Config{Self: 2}, func(n *node, e raft.Envelope) {
+	peer := start(t, Config{Self: two}, func(n *node, e raft.Envelope) {
 		n.respond(e, raft.PreVoteResponse{Term: 5})
 	})
 	n, received := facing(t, "127.0.0.1:1", func(c *Config) {
@@ -204,7 +204,7 @@ func TestStartSaysWhatIsWrongWithTheAddress(t *testing.T) {
 		"203.0.113.7:7001": "this machine has no such address",
 		"127.0.0.1:http:x": "give a free host:port",
 	} {
-		made, err := New(Config{Self: 1, Listen: address})
+		made, err := New(Config{Self: one, Listen: address})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,11 +229,11 @@ func freeListener(t *testing.T) string {
 func TestABadConfigurationIsRefused(t *testing.T) {
 	for words, c := range map[string]Config{
 		"own id":       {Listen: "127.0.0.1:0"},
-		"negative":     {Self: 1, Timeout: -1},
-		"not be nega":  {Self: 1, MaxBody: -1},
-		"not host:por": {Self: 1, Peers: map[raft.NodeID]string{2: "localhost"}},
+		"negative":     {Self: one, Timeout: -1},
+		"not be nega":  {Self: one, MaxBody: -1},
+		"not host:por": {Self: one, Peers: map[raft.NodeID]string{2: "localhost"}},
 		`"nowhere" of`: {
-			Self: 1, Peers: map[raft.NodeID]string{2: "127.0.0.1:1"},
+			Self: one, Peers: map[raft.NodeID]string{2: "127.0.0.1:1"},
 			Dial: map[raft.NodeID]string{2: "nowhere"},
 		},
 	} {
@@ -248,7 +248,7 @@ func TestStartIsCalledOnce(t *testing.T) {
 	if n.Start(n.script) == nil {
 		t.Error("started twice")
 	}
-	made, err := New(Config{Self: 1, Listen: "127.0.0.1:0"})
+	made, err := New(Config{Self: one, Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}

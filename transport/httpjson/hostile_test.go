@@ -96,7 +96,7 @@ func TestASlowRequestIsCutOff(t *testing.T) {
 		"", "POST /raft/request_vote HTTP/1.1\r\nHost: x\r\n",
 		"POST /raft/request_vote HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{",
 	} {
-		made, err := New(Config{Self: 1, Listen: "127.0.0.1:0", ByHand: true})
+		made, err := New(Config{Self: one, Listen: "127.0.0.1:0", ByHand: true})
 		if err != nil {
 			t.Fatal(err)
 		}

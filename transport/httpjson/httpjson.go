@@ -43,8 +43,8 @@ const (
 
 // Config says where a node listens and whom it knows.
 type Config struct {
-	// Self is the node's own id.
-	Self raft.NodeID
+	// Self is the node itself. Its id is what counts; the rest is what a refusal says of the refusing node.
+	Self raft.Identity
 	// Listen is the address for the node's own listener, as host:port. Port 0 lets the system choose one; see
 	// Transport.Address.
 	Listen string
@@ -67,7 +67,7 @@ type Config struct {
 }
 
 func (c *Config) validate() error {
-	if c.Self == raft.None {
+	if c.Self.Node == raft.None {
 		return errors.New("the node's own id is missing")
 	}
 	if c.Timeout < 0 || c.MaxBody < 0 {
@@ -129,7 +129,7 @@ func New(config Config) (*Transport, error) {
 	}
 	t := &Transport{config: config, slots: make(chan struct{}, maxRequests)}
 	for id := range config.Peers {
-		if id == config.Self {
+		if id == config.Self.Node {
 			continue
 		}
 		address := config.address(id)

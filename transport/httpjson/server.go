@@ -132,14 +132,14 @@ func (t *Transport) deliver(r *http.Request, e raft.Envelope) *outcome {
 func (t *Transport) byHand(e raft.Envelope) raft.Envelope {
 	e.From, e.Sequence = raft.Identity{Node: e.From.Node}, 0
 	if e.To == raft.None {
-		e.To = t.config.Self
+		e.To = t.config.Self.Node
 	}
 	return e
 }
 
 func (t *Transport) refuseStranger() *outcome {
 	return answered(raft.Envelope{
-		From: raft.Identity{Node: t.config.Self}, Message: raft.IdentityRefused{Why: raft.NoIdentity},
+		From: t.config.Self, Message: raft.IdentityRefused{Why: raft.NoIdentity},
 	})
 }
 

@@ -25,7 +25,9 @@ func loopback(t *testing.T, ids ...raft.NodeID) func(raft.NodeID) transport.Tran
 		peers[id] = freeAddress(t)
 	}
 	return func(id raft.NodeID) transport.Transport {
-		made, err := New(Config{Self: id, Listen: peers[id], Peers: peers, Timeout: 5 * time.Second})
+		made, err := New(Config{
+			Self: raft.Identity{Node: id}, Listen: peers[id], Peers: peers, Timeout: 5 * time.Second,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,9 @@ import (
 // patience is how long tests wait for what must happen.
 const patience = 10 * time.Second
 
+// The nodes that most tests need.
+var one, two = raft.Identity{Node: 1}, raft.Identity{Node: 2}
+
 // script is a handler that does what a test says.
 type script struct {
 	receive  func(raft.Envelope)
@@ -33,8 +36,8 @@ type node struct {
 // start starts a node; tune changes its configuration before. Its handler passes what it receives to receive.
 func start(t *testing.T, config Config, receive func(*node, raft.Envelope)) *node {
 	t.Helper()
-	if config.Self == raft.None {
-		config.Self = 1
+	if config.Self.Node == raft.None {
+		config.Self = one
 	}
 	if config.Listen == "" {
 		config.Listen = "127.0.0.1:0"
@@ -54,7 +57,7 @@ func start(t *testing.T, config Config, receive func(*node, raft.Envelope)) *nod
 
 // respond answers a request as a server of cluster c1 would.
 func (n *node) respond(request raft.Envelope, m raft.Message) {
-	e := identified(n.config.Self, request.From.Node, m)
+	e := identified(n.config.Self.Node, request.From.Node, m)
 	e.Sequence = request.Sequence
 	if err := n.Send(e); err != nil {
 		n.t.Errorf("Send of %+v: %v", m, err)

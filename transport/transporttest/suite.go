@@ -173,7 +173,7 @@ func (c *cluster) never(what string, cond func() bool) {
 }
 
 // eventually tries until cond holds.
-func (c *cluster) eventually(what string, cond func() bool) {
+func eventually(c *cluster, what string, cond func() bool) {
 	c.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		if cond() {

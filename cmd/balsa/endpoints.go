@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+
+	"balsa/client"
+
+	"github.com/spf13/pflag"
+)
+
+// endpoints are where the verbs of a client look for the cluster.
+type endpoints []string
+
+func (e *endpoints) register(flags *pflag.FlagSet) {
+	flags.StringSliceVar((*[]string)(e), "endpoints",
+		[]string{"http://127.0.0.1:8001", "http://127.0.0.1:8002", "http://127.0.0.1:8003"},
+		"the nodes' addresses for clients, tried in turn")
+}
+
+func (e endpoints) client() (*client.Client, error) {
+	c, err := client.New(e)
+	if err != nil {
+		return nil, fail(exitUsage, "--endpoints: %w", err)
+	}
+	return c, nil
+}
+
+// clientError gives an error of the client its exit status. What may have happened outranks why it is not
+// known.
+func clientError(err error) error {
+	var e *client.Error
+	if errors.As(err, &e) && e.Code == client.CodeUnreachable {
+		return fail(exitUnavailable, "%w: start a cluster with balsa dev, or name its nodes with --endpoints",
+			err)
+	}
+	status := exitError
+	switch {
+	case errors.Is(err, client.ErrOutcomeUnknown):
+		status = exitUnknown
+	case errors.Is(err, client.ErrNotFound):
+		status = exitNotFound
+	case errors.Is(err, client.ErrPreconditionFailed):
+		status = exitPrecondition
+	case errors.Is(err, client.ErrUnavailable):
+		status = exitUnavailable
+	case errors.Is(err, client.ErrBadRequest):
+		status = exitUsage
+	}
+	return failure{status, err}
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"unicode/utf8"
+
+	"balsa/client"
+
+	"github.com/spf13/cobra"
+)
+
+// maxInput bounds what put reads of a file or of stdin, in bytes. It is above what a node takes, so that a
+// value that is too large is refused by the node, in its words, and not cut.
+const maxInput = 8 << 20
+
+func putCommand(c *console) *cobra.Command {
+	var at endpoints
+	cmd := &cobra.Command{
+		Use:   "put KEY [VALUE|@FILE|-]",
+		Short: "Store a value under a key",
+		Long: `Store a value under a key: the words on the command line, the bytes of a file (@FILE),
+or the bytes of standard input (-, or no value at all). A value that begins with @
+itself goes in through standard input.
+
+It prints the revision of the write. Exit status 6 says that the write may have
+happened, or may not.`,
+		Example: `  balsa put greeting "hello world"
+  balsa put picture @photo.jpg
+  date | balsa put now`,
+		Args: arguments(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			value, err := c.value(args[1:])
+			if err != nil {
+				return err
+			}
+			cluster, err := at.client()
+			if err != nil {
+				return err
+			}
+			defer cluster.Close()
+			done, err := cluster.Put(cmd.Context(), args[0], value)
+			if err != nil {
+				return clientError(err)
+			}
+			_, err = fmt.Fprintln(c.out, done.Revision)
+			return outputError(err)
+		},
+	}
+	at.register(cmd.Flags())
+	return cmd
+}
+
+// value reads what put is to store.
+func (c *console) value(args []string) ([]byte, error) {
+	if len(args) == 1 && args[0] != "-" && (args[0] == "" || args[0][0] != '@') {
+		return []byte(args[0]), nil
+	}
+	from := c.in
+	if len(args) == 1 && args[0] != "-" {
+		file, err := os.Open(args[0][1:])
+		if err != nil {
+			return nil, fail(exitUsage,
+				"%w: name a file that can be read, or give the value through standard input", err)
+		}
+		defer file.Close()
+		from = file
+	}
+	value, err := io.ReadAll(io.LimitReader(from, maxInput+1))
+	if err != nil {
+		return nil, fail(exitError, "reading the value: %w", err)
+	}
+	if len(value) > maxInput {
+		return nil, fail(exitUsage, "the value has more than %d bytes: no node takes that much", maxInput)
+	}
+	return value, nil
+}
+
+func getCommand(c *console) *cobra.Command {
+	var at endpoints
+	var as format
+	cmd := &cobra.Command{
+		Use:   "get KEY",
+		Short: "Print the value of a key",
+		Long: `Print the value of a key. Plain output is the value's bytes and nothing else; on a
+terminal a line break follows. Exit status 3 says that there is no such key.`,
+		Example: `  balsa get greeting
+  balsa get picture > photo.jpg
+  balsa get greeting -o json`,
+		Args: arguments(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := as.check(); err != nil {
+				return err
+			}
+			cluster, err := at.client()
+			if err != nil {
+				return err
+			}
+			defer cluster.Close()
+			item, err := cluster.Get(cmd.Context(), args[0])
+			if err != nil {
+				return clientError(err)
+			}
+			return outputError(c.item(as, args[0], item))
+		},
+	}
+	at.register(cmd.Flags())
+	as.register(cmd.Flags(), "plain")
+	return cmd
+}
+
+// shownItem is an item as JSON. The value is text when it is UTF-8, else base64.
+type shownItem struct {
+	Key            string  `json:"key"`
+	Value          *string `json:"value,omitempty"`
+	ValueBase64    *string `json:"value_base64,omitempty"`
+	CreateRevision uint64  `json:"create_revision"`
+	ModRevision    uint64  `json:"mod_revision"`
+	Version        uint64  `json:"version"`
+}
+
+func (c *console) item(as format, key string, item client.Item) error {
+	switch as {
+	case "json":
+		shown := shownItem{Key: key, CreateRevision: item.CreateRevision, ModRevision: item.ModRevision,
+			Version: item.Version}
+		text := string(item.Value)
+		if utf8.Valid(item.Value) {
+			shown.Value = &text
+		} else {
+			text = base64.StdEncoding.EncodeToString(item.Value)
+			shown.ValueBase64 = &text
+		}
+		return c.json(shown)
+	case "table":
+		row := []string{strconv.Quote(key), strconv.Quote(string(item.Value)),
+			number(item.ModRevision), number(item.Version)}
+		return c.table(as, []string{"KEY", "VALUE", "REVISION", "VERSION"}, [][]string{row})
+	}
+	value := item.Value
+	if isTerminal(c.out) {
+		value = append(value, '\n')
+	}
+	_, err := c.out.Write(value)
+	return err
+}
+
+func delCommand(c *console) *cobra.Command {
+	var at endpoints
+	cmd := &cobra.Command{
+		Use:   "del KEY",
+		Short: "Remove a key",
+		Long: `Remove a key. It prints how many keys were removed: 1, or 0 if there was none, which is
+no error. Exit status 6 says that the key may have been removed, or may not.`,
+		Example: "  balsa del greeting",
+		Args:    arguments(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cluster, err := at.client()
+			if err != nil {
+				return err
+			}
+			defer cluster.Close()
+			done, err := cluster.Delete(cmd.Context(), args[0])
+			if err != nil {
+				return clientError(err)
+			}
+			_, err = fmt.Fprintln(c.out, done.Deleted)
+			return outputError(err)
+		},
+	}
+	at.register(cmd.Flags())
+	return cmd
+}

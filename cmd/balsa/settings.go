@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"balsa"
+	"balsa/raft"
+
+	"github.com/spf13/pflag"
+)
+
+// serveFlags is the command line of serve, as written.
+type serveFlags struct {
+	id, data, raft, http, peers string
+	cluster, transport          string
+	byHand, insecure            bool
+	heartbeat                   time.Duration
+	election                    string
+	supervised                  bool // hidden: dev sets it for its children
+}
+
+func (f *serveFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.id, "id", "", "this node's id, a whole number from 1 on (required)")
+	flags.StringVar(&f.data, "data", "", "this node's data directory, made when missing (required)")
+	flags.StringVar(&f.raft, "raft", "",
+		"address for peers, as in 127.0.0.1:7001; default: this node's in --peers")
+	flags.StringVar(&f.http, "http", "", "address for clients, as in 127.0.0.1:8001 (required)")
+	flags.StringVar(&f.peers, "peers", "",
+		"every node, this one included: 1=127.0.0.1:7001,2=…; needed at the first start only")
+	flags.StringVar(&f.cluster, "cluster", "",
+		"the cluster's name, the same on every node and at every start")
+	flags.StringVar(&f.transport, "transport", "http", "how messages travel between nodes: http")
+	flags.BoolVar(&f.byHand, "raft-by-hand", false,
+		"take Raft messages that a person writes; never on an open network")
+	flags.DurationVar(&f.heartbeat, "heartbeat", 150*time.Millisecond,
+		"how often a leader contacts its followers")
+	flags.StringVar(&f.election, "election-timeout", "300ms..500ms",
+		"how long a follower waits for a leader before it campaigns, drawn from MIN..MAX")
+	flags.BoolVar(&f.insecure, "insecure-i-understand", false,
+		"listen on addresses that other machines reach, though nothing is encrypted or authenticated")
+	flags.BoolVar(&f.supervised, "supervised", false,
+		"stop when standard input closes, and leave Ctrl-C to the parent")
+	_ = flags.MarkHidden("supervised")
+}
+
+// settings are the flags of serve once they make sense together.
+type settings struct {
+	node       balsa.Config // without what serve itself adds: state machine and logger
+	http       string
+	supervised bool
+}
+
+// mistakes collects what is wrong with a command line, so that a person mends all of it at once.
+type mistakes []error
+
+func (m *mistakes) add(format string, values ...any) { *m = append(*m, fmt.Errorf(format, values...)) }
+
+// settings checks everything that can be known without touching disk or network.
+func (f *serveFlags) settings() (settings, error) {
+	var wrong mistakes
+	s := settings{http: f.http, supervised: f.supervised}
+	s.node = balsa.Config{Dir: f.data, Cluster: f.cluster, Listen: f.raft, ByHand: f.byHand,
+		Heartbeat: f.heartbeat}
+	if f.id == "" {
+		wrong.add("--id is missing: give every node a number of its own, as in --id 1")
+	} else if id, err := parseID(f.id); err != nil {
+		wrong.add("--id: %w", err)
+	} else {
+		s.node.ID = id
+	}
+	if f.data == "" {
+		wrong.add("--data is missing: name a directory for this node's data, as in --data node1")
+	}
+	if f.transport != "http" {
+		wrong.add("--transport is %q: this version has http only", f.transport)
+	}
+	f.checkTimes(&s.node, &wrong)
+	f.checkPeers(&s.node, &wrong)
+	f.checkAddresses(&wrong)
+	return s, joined(exitUsage, wrong)
+}
+
+func (f *serveFlags) checkTimes(config *balsa.Config, wrong *mistakes) {
+	least, most, err := parseRange(f.election)
+	if err != nil {
+		wrong.add("--election-timeout: %w", err)
+		return
+	}
+	if f.heartbeat < 10*time.Millisecond {
+		wrong.add("--heartbeat is %v: at least 10ms is needed", f.heartbeat)
+	}
+	if least <= f.heartbeat {
+		wrong.add("--election-timeout begins at %v: it must exceed --heartbeat, %v, or followers give up "+
+			"a healthy leader", least, f.heartbeat)
+	}
+	if most <= least {
+		wrong.add("--election-timeout ends at %v: it must end above its beginning, %v, or votes split for "+
+			"ever",
+			most, least)
+	}
+	config.ElectionMin, config.ElectionMax = least, most
+}
+
+func (f *serveFlags) checkPeers(config *balsa.Config, wrong *mistakes) {
+	if f.peers == "" {
+		return // a later start: the data directory knows them
+	}
+	peers, bad := parsePeers(f.peers)
+	*wrong = append(*wrong, bad...)
+	config.Peers = peers
+	if config.ID == raft.None || len(bad) > 0 {
+		return
+	}
+	own, listed := peers[config.ID]
+	if !listed {
+		wrong.add("--peers names %s but not this node, %v: list every node, this one included",
+			listIDs(peers), config.ID)
+	} else if f.raft != "" && f.raft != own {
+		wrong.add("--raft is %s, but --peers says that node %v is at %s: make them the same", f.raft,
+			config.ID, own)
+	}
+	if f.raft == "" {
+		f.raft = own // so that what is said about --raft is said about it
+	}
+}
+
+func (f *serveFlags) checkAddresses(wrong *mistakes) {
+	if f.http == "" {
+		wrong.add("--http is missing: give the address for clients, as in --http 127.0.0.1:8001")
+	} else {
+		f.checkListen("--http", f.http, wrong)
+	}
+	if f.raft != "" {
+		f.checkListen("--raft", f.raft, wrong)
+	}
+	if f.raft != "" && f.raft == f.http {
+		wrong.add("--raft and --http are both %s: give peers and clients an address each", f.raft)
+	}
+}
+
+func (f *serveFlags) checkListen(flag, address string, wrong *mistakes) {
+	host, _, err := splitAddress(address)
+	if err != nil {
+		wrong.add("%s: %w", flag, err)
+	} else if !isLoopback(host) && !f.insecure {
+		wrong.add("%s is %s, which other machines may reach, and nothing is encrypted or authenticated: "+
+			"listen on "+
+			"127.0.0.1, or add --insecure-i-understand", flag, address)
+	}
+}

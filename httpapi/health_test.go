@@ -1,0 +1,95 @@
+package httpapi
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"balsa"
+	"balsa/raft"
+)
+
+func TestStatus(t *testing.T) {
+	n, h := newNode(t)
+	ask(h, "PUT /v1/kv/k", "v")
+	n.set(func(n *fakeNode) {
+		n.status.Incarnation, n.status.Start, n.status.Refused = 0xbeef, 3, 4
+		n.status.Address = "127.0.0.1:7002"
+		n.status.Peers = []balsa.Peer{{ID: 1, Address: "127.0.0.1:7001", Match: 5, Next: 6}, {ID: 3}}
+		n.status.Err = errors.New("disk broke\nstack")
+	})
+	expect(t, h, "GET /v1/status", "", 200, `{"id":2,"cluster":"ab0000000000000000000000000000cd",`+
+		`"incarnation":"beef","start":3,"address":"127.0.0.1:7002","role":"leader","term":7,"leader":2,`+
+		`"commit":5,"applied":5,"durable":4,"last":{"term":7,"index":5},"entries":4,"keys":1,"revision":5,`+
+		`"peers":[{"id":1,"address":"127.0.0.1:7001","match":5,"next":6},`+
+		`{"id":3,"address":"","match":0,"next":0}],"refused":4,"stopped":"disk broke"}`, "Balsa-Revision: 5")
+	_, h = newNode(t)
+	expect(t, h, "GET /v1/status", "", 200, `{"id":2,"cluster":"ab0000000000000000000000000000cd",`+
+		`"incarnation":"0","start":0,"address":"","role":"leader","term":7,"leader":2,"commit":4,`+
+		`"applied":4,"durable":4,"last":{"term":7,"index":4},"entries":4,"keys":0,"revision":0,`+
+		`"peers":[],"refused":0}`)
+}
+
+func TestHealth(t *testing.T) {
+	n, h := newNode(t)
+	ok := `{"status":"ok","node":2}`
+	verbose := `{"status":"ok","node":2,"checks":[{"name":"loop","ok":true}`
+	for _, path := range []string{"/livez", "/readyz", "/health"} {
+		expect(t, h, "GET "+path, "", 200, ok)
+	}
+	expect(t, h, "GET /livez?verbose", "", 200, verbose+`]}`)
+	expect(t, h, "GET /readyz?verbose", "", 200,
+		verbose+`,{"name":"leader","ok":true},{"name":"applied","ok":true}]}`)
+
+	n.set(func(n *fakeNode) { n.status.Role, n.status.Leader = raft.Candidate, raft.None })
+	expect(t, h, "GET /livez", "", 200, ok) // without a quorum a node is alive
+	lost := `{"status":"failed","node":2,"checks":[{"name":"loop","ok":true},{"name":"leader","ok":false,` +
+		`"reason":"no leader is known: an election is on, or a majority is out of reach"},` +
+		`{"name":"applied","ok":true}]}`
+	expect(t, h, "GET /readyz", "", 503, lost)
+	expect(t, h, "GET /health", "", 503, lost)
+
+	n.set(func(n *fakeNode) { n.status.Leader, n.status.Commit = 1, 1004 })
+	expect(t, h, "GET /readyz", "", 200, ok)
+	n.set(func(n *fakeNode) { n.status.Commit = 1005 })
+	expect(t, h, "GET /readyz", "", 503, `{"status":"failed","node":2,"checks":[{"name":"loop","ok":true},`+
+		`{"name":"leader","ok":true},{"name":"applied","ok":false,`+
+		`"reason":"1001 committed entries are not applied yet"}]}`)
+	expect(t, h, "GET /livez", "", 200, ok)
+}
+
+func TestHealthOfANodeThatHasEnded(t *testing.T) {
+	n, h := newNode(t)
+	close(n.ended)
+	failed := func(reason string) string {
+		return `{"status":"failed","node":2,"checks":[{"name":"loop","ok":false,"reason":"` + reason + `"}]}`
+	}
+	expect(t, h, "GET /livez", "", 503, failed("the node was closed"))
+	n.set(func(n *fakeNode) { n.status.Err = errors.New("disk broke\nstack") })
+	expect(t, h, "GET /livez", "", 503, failed("the node stopped: disk broke"))
+	expect(t, h, "GET /readyz", "", 503, failed("the node stopped: disk broke"))
+}
+
+// TestStuckLoop: a node whose loop hangs is told from one that works, nobody hangs with it, and however
+// many ask, one question waits.
+func TestStuckLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, h := newNode(t)
+		ask(h, "GET /v1/status", "") // it is known from then on
+		n.stuck = make(chan struct{})
+		failed := `{"status":"failed","node":2,"checks":[{"name":"loop","ok":false,` +
+			`"reason":"the node's loop does not answer"}]}`
+		expect(t, h, "GET /livez", "", 503, failed, "Balsa-Served-By: 2")
+		expect(t, h, "GET /readyz", "", 503, failed)
+		stuck := failure("not_ready", "the node's loop does not answer", "not_applied", `{"id":2}`, 7,
+			`,"retry_after_ms":1000`)
+		expect(t, h, "GET /v1/kv/k?timeout=1s", "", 503, stuck, "Retry-After: 1")
+		expect(t, h, "PUT /v1/kv/k?timeout=1s", "v", 503, stuck)
+		if n.asked != 2 {
+			t.Errorf("%d questions wait", n.asked-1)
+		}
+		close(n.stuck)
+		synctest.Wait()
+		expect(t, h, "GET /livez", "", 200, `{"status":"ok","node":2}`)
+	})
+}

@@ -1,0 +1,246 @@
+package wal
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"balsa/disk"
+	"balsa/raft"
+	"balsa/wire"
+)
+
+func TestWhatWasAppendedIsRecovered(t *testing.T) {
+	m := disk.NewMemory()
+	l, r := mustBoot(t, m, small())
+	if !r.First || r.Start != 1 || r.Torn != 0 || !(contents{}).equal(r) {
+		t.Fatalf("a first start recovered %+v", r)
+	}
+	var want contents
+	for _, s := range []step{
+		{state: &raft.HardState{Term: 1, Vote: 3}},
+		{entries: []raft.Entry{entry(1, 1, 10), entry(1, 2, 0), entry(1, 3, 2000)}},
+		{state: &raft.HardState{Term: 4}, entries: []raft.Entry{entry(3, 3, 5), entry(4, 4, 6)}}, // replaces index 3
+		{},
+		{entries: []raft.Entry{{Term: 4, Index: 5, Time: -1, Kind: raft.NoOp}}},
+		{entries: []raft.Entry{entry(5, 1, 10)}}, // replaces everything
+		{entries: []raft.Entry{entry(5, 2, 10)}},
+	} {
+		ok(t, l.Append(s.state, s.entries))
+		want = want.after(s)
+	}
+	ok(t, l.Close())
+	m.Crash(disk.KeepNone)
+	l, r = mustBoot(t, m, small())
+	if r.First || r.Start != 2 || r.Torn != 0 || !want.equal(r) {
+		t.Fatalf("recovered %+v\nwant %v", r, want)
+	}
+	if !reflect.DeepEqual(r.Identity, identity()) {
+		t.Fatalf("the identity is %+v", r.Identity)
+	}
+	ok(t, l.Append(nil, []raft.Entry{entry(5, 3, 10)}))
+	ok(t, l.Close())
+}
+
+// recover(recover(disk)) = recover(disk), but for the number of the start.
+func TestRecoveryChangesNothing(t *testing.T) {
+	r, _ := newRotten(t)
+	r.disk.Flip(segmentName(r.last), 8*r.end-1) // torn
+	before, err := inspect(r.disk)
+	ok(t, err)
+	for i := range uint64(30) {
+		_, got := mustBoot(t, r.disk, small())
+		if want := before.Start + i + 1; got.Start != want || !held(before).equal(got) || (got.Torn > 0) != (i == 0) {
+			t.Fatalf("recovery %d: start %d, torn %d, %v\nwant start %d, %v", i, got.Start, got.Torn, held(got), want, held(before))
+		}
+		r.disk.Crash(disk.KeepNone)
+	}
+}
+
+// What could not be read again is refused before anything of it is written, and ends the log.
+func TestInvalidAppends(t *testing.T) {
+	for what, s := range map[string]step{
+		"a gap":                {nil, []raft.Entry{entry(2, 4, 1)}},
+		"index 0":              {nil, []raft.Entry{entry(2, 0, 1)}},
+		"a gap inside":         {nil, []raft.Entry{entry(2, 3, 1), entry(2, 5, 1)}},
+		"an index twice":       {nil, []raft.Entry{entry(2, 3, 1), entry(2, 3, 1)}},
+		"a term going back":    {nil, []raft.Entry{entry(1, 3, 1)}},
+		"a term back inside":   {nil, []raft.Entry{entry(3, 3, 1), entry(2, 4, 1)}},
+		"back before the cut":  {nil, []raft.Entry{entry(1, 3, 1)}},
+		"term 0":               {nil, []raft.Entry{entry(0, 1, 1)}},
+		"no kind":              {nil, []raft.Entry{{Term: 2, Index: 3}}},
+		"an unknown kind":      {nil, []raft.Entry{{Term: 2, Index: 3, Kind: 99}}},
+		"a command too long":   {nil, []raft.Entry{{Term: 2, Index: 3, Kind: raft.Normal, Command: make([]byte, wire.MaxCommand+1)}}},
+		"a hard state of past": {&raft.HardState{Term: 1}, nil},
+	} {
+		m := disk.NewMemory()
+		l, _ := mustBoot(t, m, small())
+		ok(t, l.Append(&raft.HardState{Term: 2}, []raft.Entry{entry(1, 1, 1), entry(2, 2, 1)}))
+		calls := m.Calls()
+		err := l.Append(s.state, s.entries)
+		if !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if again := l.Append(nil, []raft.Entry{entry(2, 3, 1)}); again != err {
+			t.Errorf("%s: the first error was %v, the next append says %v", what, err, again)
+		}
+		if m.Calls() != calls {
+			t.Errorf("%s: something was written", what)
+		}
+		if r, err := inspect(m); err != nil || len(r.Entries) != 2 || r.State.Term != 2 {
+			t.Errorf("%s: recovered %v (%v)", what, held(r), err)
+		}
+	}
+}
+
+// After entries were replaced, what comes next is compared with what stands there now.
+func TestTermsAfterAReplacement(t *testing.T) {
+	l, _ := mustBoot(t, disk.NewMemory(), small())
+	ok(t, l.Append(nil, []raft.Entry{entry(1, 1, 1), entry(5, 2, 1), entry(6, 3, 1)}))
+	ok(t, l.Append(nil, []raft.Entry{entry(3, 2, 1)}))
+	ok(t, l.Append(nil, []raft.Entry{entry(3, 3, 1), entry(4, 4, 1)}))
+	fails(t, l.Append(nil, []raft.Entry{entry(3, 5, 1)}), ErrInvalid)
+}
+
+func TestABatchTooLarge(t *testing.T) {
+	m := disk.NewMemory()
+	l, _ := mustBoot(t, m, small())
+	big := make([]byte, wire.MaxCommand) // shared by all: they are never written
+	var entries []raft.Entry
+	for i := range MaxBatch/wire.MaxCommand + 1 {
+		entries = append(entries, raft.Entry{Term: 1, Index: raft.Index(i + 1), Kind: raft.Normal, Command: big})
+	}
+	fails(t, l.Append(nil, entries), ErrTooLarge)
+	if r, err := inspect(m); err != nil || len(r.Entries) > 0 {
+		t.Fatalf("recovered %v (%v)", held(r), err)
+	}
+}
+
+func TestClose(t *testing.T) {
+	l, _ := mustBoot(t, disk.NewMemory(), small())
+	ok(t, l.Close())
+	ok(t, l.Close())
+	fails(t, l.Append(&raft.HardState{Term: 1}, nil), ErrClosed)
+}
+
+func TestWhoseDirectory(t *testing.T) {
+	m := disk.NewMemory()
+	mustBoot(t, m, small())
+	for what, c := range map[string]struct {
+		change func(*Identity)
+		want   error
+		words  []string
+	}{
+		"the same":           {func(*Identity) {}, nil, nil},
+		"no cluster named":   {func(id *Identity) { id.Cluster = raft.ClusterID{} }, nil, nil},
+		"another life":       {func(id *Identity) { id.Incarnation = 1 }, nil, nil},
+		"only the node":      {func(id *Identity) { *id = Identity{Node: id.Node} }, nil, nil},
+		"another node":       {func(id *Identity) { id.Node = 7 }, ErrForeign, []string{"node 2", "node 7"}},
+		"no node":            {func(id *Identity) { id.Node = 0 }, ErrForeign, nil},
+		"another cluster":    {func(id *Identity) { id.Cluster[0] = 0xee }, ErrForeign, []string{"010203", "ee0203"}},
+		"another one's both": {func(id *Identity) { id.Cluster[0], id.Node = 0xee, 7 }, ErrForeign, nil},
+	} {
+		m.Kill()
+		o := small()
+		c.change(&o.Identity)
+		_, r, err := boot(m, o)
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: error %v, want %v", what, err, c.want)
+		}
+		if err == nil && r.Identity.Incarnation != identity().Incarnation {
+			t.Errorf("%s: incarnation %x", what, r.Identity.Incarnation)
+		}
+		for _, word := range c.words {
+			if !strings.Contains(err.Error(), word) {
+				t.Errorf("%s: %q does not say %q", what, err, word)
+			}
+		}
+	}
+}
+
+func TestAFirstStartTakesEverything(t *testing.T) {
+	for what, change := range map[string]func(*Identity){
+		"node":        func(id *Identity) { id.Node = 0 },
+		"cluster":     func(id *Identity) { id.Cluster = raft.ClusterID{} },
+		"incarnation": func(id *Identity) { id.Incarnation = 0 },
+		"voters":      func(id *Identity) { id.Bootstrap = raft.Configuration{} },
+		"written":     func(id *Identity) { id.Bootstrap.Members[0].Address = strings.Repeat("x", 5000) },
+	} {
+		m := disk.NewMemory()
+		o := small()
+		change(&o.Identity)
+		_, _, err := boot(m, o)
+		if !errors.Is(err, ErrNotInitialized) || !strings.Contains(err.Error(), what) {
+			t.Errorf("without %s: %v", what, err)
+		}
+		if len(m.Names()) > 0 {
+			t.Errorf("without %s: %v was written", what, m.Names())
+		}
+	}
+}
+
+func TestSegmentSizes(t *testing.T) {
+	for size, good := range map[int64]bool{
+		-1: false, 1: false, MinSegmentBytes - 1: false, MinSegmentBytes: true, 1000: true, 0: true,
+		MaxSegmentBytes: true, MaxSegmentBytes + 1: false,
+	} {
+		dir, err := disk.NewMemory().Open()
+		ok(t, err)
+		o := small()
+		o.SegmentBytes = size
+		l, err := (*Log)(nil), error(nil)
+		if size == MaxSegmentBytes { // reading it back takes that much memory
+			_, err = o.segmentBytes()
+		} else {
+			l, _, err = Open(dir, o)
+		}
+		if (err == nil) != good {
+			t.Errorf("segments of %d bytes: %v", size, err)
+		}
+		if l != nil && (l.size%disk.Sector != 0 || l.size < size || size == 0 && l.size != DefaultSegmentBytes) {
+			t.Errorf("segments of %d bytes have %d", size, l.size)
+		}
+	}
+}
+
+// A segment's size may change from start to start, and a batch larger than a segment has one to itself.
+func TestSegmentsOfAllSizes(t *testing.T) {
+	m := disk.NewMemory()
+	var want contents
+	for i, size := range []int64{512, 4096, 1024, 512, 1 << 20} {
+		o := small()
+		o.SegmentBytes = size
+		l, r := mustBoot(t, m, o)
+		if !want.equal(r) {
+			t.Fatalf("recovered %v, want %v", held(r), want)
+		}
+		for _, length := range []int{100, 5000, 3, 300, 300, 300} {
+			s := step{nil, []raft.Entry{entry(raft.Term(i+1), raft.Index(len(want.entries)+1), length)}}
+			ok(t, l.Append(nil, s.entries))
+			want = want.after(s)
+		}
+	}
+	_, r := mustBoot(t, m, small())
+	if !want.equal(r) {
+		t.Fatalf("recovered %v, want %v", held(r), want)
+	}
+}
+
+func TestAppendAllocatesNothing(t *testing.T) {
+	path := t.TempDir()
+	dir, err := disk.OS(path)
+	ok(t, err)
+	l, _, err := Open(dir, Options{Identity: identity()})
+	ok(t, err)
+	entries := []raft.Entry{entry(1, 1, 100)}
+	state := &raft.HardState{Term: 1}
+	n := testing.AllocsPerRun(20, func() {
+		ok(t, l.Append(state, entries))
+		entries[0].Index++
+	})
+	if n > 4 { // those of the system calls; none for each entry
+		t.Errorf("an append allocates %v times", n)
+	}
+	ok(t, l.Close())
+}

@@ -1,0 +1,142 @@
+package wal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"balsa/disk"
+	"balsa/raft"
+)
+
+func identity() Identity {
+	return Identity{
+		Cluster: raft.ClusterID{1, 2, 3}, Node: 2, Incarnation: 0xfeedface,
+		Bootstrap: raft.NewConfiguration(map[raft.NodeID]string{1: "a:1", 2: "b:2", 3: "c:3"}),
+	}
+}
+
+func small() Options { return Options{Identity: identity(), SegmentBytes: MinSegmentBytes} }
+
+func ok(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func fails(t testing.TB, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("error %v\nwant %v", err, want)
+	}
+}
+
+// boot opens the log on a disk as a new process.
+func boot(m *disk.Memory, o Options) (*Log, Recovered, error) {
+	dir, err := m.Open()
+	if err != nil {
+		return nil, Recovered{}, err
+	}
+	return Open(dir, o)
+}
+
+// mustBoot does so where nothing may go wrong.
+func mustBoot(t testing.TB, m *disk.Memory, o Options) (*Log, Recovered) {
+	t.Helper()
+	m.Kill()
+	l, r, err := boot(m, o)
+	ok(t, err)
+	return l, r
+}
+
+// inspect reads a disk as a process that only looks.
+func inspect(m *disk.Memory) (Recovered, error) {
+	m.Kill()
+	dir, err := m.Open()
+	if err != nil {
+		return Recovered{}, err
+	}
+	r, err := Inspect(dir)
+	return r, errors.Join(err, dir.Close())
+}
+
+// entry makes an entry whose command depends on its place, with size bytes.
+func entry(term raft.Term, index raft.Index, size int) raft.Entry {
+	e := raft.Entry{Term: term, Index: index, Time: raft.Time(index) * 1000, Kind: raft.Normal}
+	if size > 0 {
+		e.Command = bytes.Repeat([]byte{byte(index) | 1}, size)
+	}
+	return e
+}
+
+// contents is what a log must hold.
+type contents struct {
+	state   raft.HardState
+	entries []raft.Entry
+}
+
+// after returns what the log holds when a batch was appended.
+func (c contents) after(s step) contents {
+	if s.state != nil {
+		c.state = *s.state
+	}
+	if len(s.entries) > 0 {
+		c.entries = slices.Concat(c.entries[:s.entries[0].Index-1], s.entries)
+	}
+	return c
+}
+
+func (c contents) equal(r Recovered) bool {
+	return c.state == r.State && slices.EqualFunc(c.entries, r.Entries, equalEntries)
+}
+
+func equalEntries(a, b raft.Entry) bool {
+	return a.ID() == b.ID() && a.Time == b.Time && a.Kind == b.Kind && bytes.Equal(a.Command, b.Command)
+}
+
+func (c contents) String() string {
+	s := fmt.Sprintf("term %d vote %d:", c.state.Term, c.state.Vote)
+	for _, e := range c.entries {
+		s += fmt.Sprintf(" %v(%d)", e.ID(), len(e.Command))
+	}
+	return s
+}
+
+func held(r Recovered) contents { return contents{r.State, r.Entries} }
+
+// step is one Append of a history.
+type step struct {
+	state   *raft.HardState
+	entries []raft.Entry
+}
+
+// draw draws the next step of a history: entries behind the last one, or in place of some of the last,
+// mostly small, sometimes larger than a segment; and often a new term or vote.
+func draw(r *rand.Rand, c contents) step {
+	var s step
+	term := max(1, c.state.Term)
+	if r.IntN(3) == 0 {
+		term += raft.Term(r.IntN(2))
+		s.state = &raft.HardState{Term: term, Vote: raft.NodeID(r.IntN(4))}
+	}
+	if s.state != nil && r.IntN(3) == 0 {
+		return s
+	}
+	first := len(c.entries) + 1
+	if r.IntN(5) == 0 {
+		first -= r.IntN(min(first, 4))
+	}
+	for i := range 1 + r.IntN(3) {
+		s.entries = append(s.entries, entry(term, raft.Index(first+i), sizes[r.IntN(len(sizes))]))
+	}
+	if last := first - 2; last >= 0 && c.entries[last].Term > term {
+		return step{state: &raft.HardState{Term: c.entries[last].Term}}
+	}
+	return s
+}
+
+var sizes = [...]int{0, 1, 5, 24, 40, 100, 200, 700}

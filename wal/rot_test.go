@@ -1,0 +1,354 @@
+package wal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"balsa/disk"
+	"balsa/raft"
+)
+
+// verdict is what must be found when something in a directory has changed at rest.
+type verdict string
+
+const (
+	intact  verdict = "intact"                  // nothing is lost, nothing was cut
+	cut     verdict = "torn, nothing lost"      // bytes were cut off that belong to no acknowledged batch
+	lost    verdict = "torn, last batch lost"   // the very last batch, before its seal: outside the model
+	damaged verdict = "damaged"                 // refused
+	unknown verdict = "of a later version"      // refused
+	foreign verdict = "of another node"         // refused
+	unused  verdict = "not initialized"         // refused
+	other   verdict = "something else happened" // never expected
+)
+
+// rotten is a log at rest with three segments and a few batches in the last one.
+type rotten struct {
+	disk         *disk.Memory
+	last         uint64 // the last segment that was written to
+	begin, end   int64  // where the last batch stands in it
+	now, earlier contents
+	mark         bool // that last batch is an end mark
+}
+
+func newRotten(t testing.TB) (*rotten, *Log) {
+	t.Helper()
+	r := &rotten{disk: disk.NewMemory()}
+	l, _ := mustBoot(t, r.disk, small())
+	for i := raft.Index(1); l.segment < 4 || l.offset < 280; i++ {
+		s := step{&raft.HardState{Term: raft.Term(i), Vote: 3}, []raft.Entry{entry(raft.Term(i), i, int(i)%50)}}
+		if i == 5 {
+			s.entries[0] = entry(5, 5, 700) // larger than a segment
+		}
+		r.begin, r.earlier = l.offset, r.now
+		ok(t, l.Append(s.state, s.entries))
+		r.now, r.last, r.end = r.now.after(s), l.segment, l.offset
+		if r.begin > r.end {
+			r.begin = segmentHeader
+		}
+	}
+	return r, l
+}
+
+// judge says how a directory reads.
+func (r *rotten) judge(m *disk.Memory) verdict {
+	got, err := inspect(m)
+	switch {
+	case err != nil:
+		return refusal(err)
+	case r.now.equal(got) && got.Torn == 0:
+		return intact
+	case r.now.equal(got):
+		return cut
+	case r.earlier.equal(got) && got.Torn > 0:
+		return lost
+	}
+	return other
+}
+
+func refusal(err error) verdict {
+	for sentinel, v := range map[error]verdict{
+		ErrCorrupt: damaged, ErrVersion: unknown, ErrForeign: foreign, ErrNotInitialized: unused,
+	} {
+		if errors.Is(err, sentinel) {
+			return v
+		}
+	}
+	return other
+}
+
+// expected is the table of the package comment, by file and offset.
+func (r *rotten) expected(name string, offset int64) verdict {
+	segment, ok := parseSegmentName(name)
+	switch {
+	case !ok:
+		return intact // one copy of the identity
+	case offset < segmentHeader || segment < r.last:
+		return damaged
+	case segment > r.last && r.mark:
+		return cut // the log goes on there, and looks as if its first write had been torn
+	case segment > r.last:
+		return damaged // nothing can have been written there
+	case offset < r.begin:
+		return damaged
+	case offset < r.end && r.mark:
+		return cut // the mark held nothing, and will be written again
+	case offset < r.end:
+		return lost
+	case r.mark:
+		return damaged // nothing can have been written behind a mark
+	}
+	return cut
+}
+
+// goesOn opens a disk, appends, and checks that all of it is there afterwards, with both copies of the
+// identity.
+func goesOn(t *testing.T, m *disk.Memory) {
+	t.Helper()
+	l, r := mustBoot(t, m, small())
+	s := step{nil, []raft.Entry{entry(1000, raft.Index(len(r.Entries))+1, 20)}}
+	ok(t, l.Append(s.state, s.entries))
+	m.Crash(disk.KeepNone)
+	_, again := mustBoot(t, m, small())
+	if want := held(r).after(s); !want.equal(again) || again.Torn != 0 || again.Start != r.Start+1 {
+		t.Fatalf("after a repair the log holds %v\nwant %v", held(again), want)
+	}
+	if one, two := m.Read("identity.1"), m.Read("identity.2"); !bytes.Equal(one, two) {
+		t.Fatal("the copies of the identity still differ")
+	}
+}
+
+// states are the ways in which a log can end.
+func states(t testing.TB) map[string]*rotten {
+	plain, _ := newRotten(t)
+	prepared, l := newRotten(t)
+	ok(t, makeSegment(l.dir, l.incarnation, l.segment+1, 512))
+	marked, l := newRotten(t)
+	marked.mark, marked.begin, marked.end = true, l.offset, l.offset+endMark
+	ok(t, l.advance(100))
+	return map[string]*rotten{"": plain, " before an empty segment": prepared, " marked": marked}
+}
+
+func TestEveryBitCounts(t *testing.T) {
+	for state, r := range states(t) {
+		seen := map[verdict]int{}
+		for _, name := range r.disk.Names() {
+			for bit := range 8 * int64(len(r.disk.Read(name))) {
+				r.disk.Flip(name, bit)
+				want := r.expected(name, bit/8)
+				if got := r.judge(r.disk); got != want {
+					_, err := inspect(r.disk)
+					t.Fatalf("log%s, %s, byte %d, bit %d flipped: %s, want %s (%v)", state, name, bit/8, bit%8, got, want, err)
+				}
+				seen[want]++
+				if m := r.disk; want != damaged && bit%8 == 3 {
+					goesOn(t, m.Clone())
+				}
+				r.disk.Flip(name, bit)
+			}
+		}
+		t.Logf("log%s: %v", state, seen)
+		if v := r.judge(r.disk); v != intact {
+			t.Fatalf("log%s: the test left it %s", state, v)
+		}
+	}
+}
+
+func TestEveryZeroedPieceCounts(t *testing.T) {
+	for state, r := range states(t) {
+		for _, name := range r.disk.Names() {
+			content := r.disk.Read(name)
+			for from := int64(0); from < int64(len(content)); from += alignment {
+				to := min(from+alignment, int64(len(content)))
+				if extent(content[from:to]) == 0 {
+					continue
+				}
+				m := r.disk.Clone()
+				m.Zero(name, from, to)
+				if got, want := r.judge(m), r.expected(name, from); got != want {
+					t.Fatalf("log%s, %s, bytes %d to %d zeroed: %s, want %s", state, name, from, to, got, want)
+				}
+			}
+		}
+	}
+}
+
+// A copy of the identity may go in any way; both may not.
+func TestTheIdentityIsThereTwice(t *testing.T) {
+	r, _ := newRotten(t)
+	harm := map[string]func(m *disk.Memory, name string){
+		"missing":   func(m *disk.Memory, name string) { m.Delete(name) },
+		"empty":     func(m *disk.Memory, name string) { m.Plant(name, nil) },
+		"truncated": func(m *disk.Memory, name string) { m.Plant(name, m.Read(name)[:60]) },
+		"longer":    func(m *disk.Memory, name string) { m.Plant(name, append(m.Read(name), 0)) },
+		"zeroed":    func(m *disk.Memory, name string) { m.Zero(name, 0, 1000) },
+		"a segment": func(m *disk.Memory, name string) { m.Plant(name, m.Read(segmentName(1))) },
+		"enormous":  func(m *disk.Memory, name string) { m.Plant(name, make([]byte, identityLimit+1)) },
+	}
+	for what, do := range harm {
+		for i := range identityNames {
+			m := r.disk.Clone()
+			do(m, identityNames[i])
+			if v := r.judge(m); v != intact {
+				t.Errorf("%s %s: %s", identityNames[i], what, v)
+			}
+			goesOn(t, m.Clone())
+			for what2, do2 := range harm {
+				both := m.Clone()
+				do2(both, identityNames[1-i])
+				if v := r.judge(both); v != damaged {
+					t.Errorf("%s %s and the other one %s: %s", identityNames[i], what, what2, v)
+				}
+			}
+		}
+	}
+}
+
+func TestAFileIsMissingOrNotItself(t *testing.T) {
+	r, l := newRotten(t)
+	if l.segment != 4 {
+		t.Fatalf("the log has %d segments", l.segment)
+	}
+	stranger := disk.NewMemory()
+	o := small()
+	o.Identity.Incarnation++
+	mustBoot(t, stranger, o)
+	for what, do := range map[string]func(m *disk.Memory, name string){
+		"missing":           func(m *disk.Memory, name string) { m.Delete(name) },
+		"empty":             func(m *disk.Memory, name string) { m.Plant(name, nil) },
+		"a byte short":      func(m *disk.Memory, name string) { b := m.Read(name); m.Plant(name, b[:len(b)-1]) },
+		"half":              func(m *disk.Memory, name string) { b := m.Read(name); m.Plant(name, b[:len(b)/2]) },
+		"longer":            func(m *disk.Memory, name string) { m.Plant(name, append(m.Read(name), 0)) },
+		"another's":         func(m *disk.Memory, name string) { m.Plant(name, stranger.Read(segmentName(1))) },
+		"an identity":       func(m *disk.Memory, name string) { m.Plant(name, m.Read(identityNames[0])) },
+		"under a wrong one": func(m *disk.Memory, name string) { m.Plant(segmentName(9), m.Read(name)); m.Delete(name) },
+	} {
+		for segment := uint64(1); segment <= 4; segment++ {
+			m := r.disk.Clone()
+			do(m, segmentName(segment))
+			if v := r.judge(m); v != damaged {
+				t.Errorf("%s %s: %s", segmentName(segment), what, v)
+			}
+		}
+	}
+	for a := uint64(1); a <= 4; a++ {
+		for b := uint64(1); b <= 4; b++ {
+			if a == b {
+				continue
+			}
+			m := r.disk.Clone()
+			m.Plant(segmentName(a), r.disk.Read(segmentName(b)))
+			if v := r.judge(m); v != damaged {
+				t.Errorf("%s in place of %s: %s", segmentName(b), segmentName(a), v)
+			}
+		}
+	}
+}
+
+// What the identity and the segments say of each other is compared even where every checksum is right.
+func TestAnotherDirectorysFiles(t *testing.T) {
+	r, _ := newRotten(t)
+	stranger := disk.NewMemory()
+	o := small()
+	o.Identity.Incarnation++
+	mustBoot(t, stranger, o)
+	m := r.disk.Clone()
+	m.Plant(identityNames[1], stranger.Read(identityNames[1]))
+	if v := r.judge(m); v != damaged {
+		t.Errorf("two good identities that differ: %s", v)
+	}
+	m.Plant(identityNames[0], stranger.Read(identityNames[1]))
+	if v := r.judge(m); v != damaged {
+		t.Errorf("another directory's identity: %s", v)
+	}
+	m.Delete(segmentName(1))
+	m.Delete(segmentName(2))
+	m.Delete(segmentName(3))
+	m.Delete(segmentName(4))
+	if v := r.judge(m); v != damaged {
+		t.Errorf("an identity without a log: %s", v)
+	}
+}
+
+// The prepared segment behind the end may go; the one that an end mark leads to may not.
+func TestTheSuccessorOfTheLastSegment(t *testing.T) {
+	for state, want := range map[string]verdict{" before an empty segment": intact, " marked": damaged} {
+		r := states(t)[state]
+		r.disk.Delete(segmentName(r.last + 1))
+		if v := r.judge(r.disk); v != want {
+			t.Errorf("log%s, without it: %s, want %s", state, v, want)
+		}
+	}
+	r := states(t)[" before an empty segment"]
+	goesOn(t, r.disk.Clone())
+	r.disk.Plant(segmentName(r.last+3), encodeSegmentHeader(identity().Incarnation, r.last+3, 512))
+	if v := r.judge(r.disk); v != damaged {
+		t.Errorf("a segment after a gap: %s", v)
+	}
+}
+
+func TestAnUnusedDirectory(t *testing.T) {
+	header := func(n uint64) []byte {
+		return append(encodeSegmentHeader(7, n, 512), make([]byte, 512-segmentHeader)...)
+	}
+	written := header(1)
+	written[100] = 1
+	bad := header(1)
+	bad[20]++
+	for _, c := range []struct {
+		what  string
+		files map[string][]byte
+		want  verdict
+	}{
+		{"empty", nil, unused},
+		{"other files", map[string][]byte{"notes.txt": {1}, "1.wal": {2}, "x.tmp": {3}}, unused},
+		{"a first segment", map[string][]byte{segmentName(1): header(1)}, unused},
+		{"strays", map[string][]byte{segmentName(1) + ".tmp": {1}, "identity.1.tmp": {2}}, unused},
+		{"a first segment with a batch", map[string][]byte{segmentName(1): written}, damaged},
+		{"a first segment with a bad header", map[string][]byte{segmentName(1): bad}, damaged},
+		{"a second segment", map[string][]byte{segmentName(1): header(1), segmentName(2): header(2)}, damaged},
+		{"a second segment alone", map[string][]byte{segmentName(2): header(2)}, damaged},
+	} {
+		m := disk.NewMemory()
+		for name, content := range c.files {
+			m.Plant(name, content)
+		}
+		_, err := inspect(m)
+		if got := refusal(err); got != c.want {
+			t.Errorf("%s: %s, want %s (%v)", c.what, got, c.want, err)
+		}
+		if _, _, err := boot(m, small()); (err == nil) != (c.want == unused) {
+			t.Errorf("%s: %v", c.what, err)
+		}
+	}
+}
+
+// Files that are none of the log's are left alone; what it left under temporary names goes, but not before
+// everything else was found good.
+func TestStraysAndStrangers(t *testing.T) {
+	r, _ := newRotten(t)
+	stray := segmentName(5) + temporarySuffix
+	for _, name := range []string{"notes.txt", "snapshot.tmp", "5.wal.tmp", stray, "identity.2.tmp"} {
+		r.disk.Plant(name, []byte("x"))
+	}
+	m := r.disk.Clone()
+	m.Flip(segmentName(1), 0)
+	_, _, err := boot(m, small())
+	fails(t, err, ErrCorrupt)
+	if a, b := fmt.Sprint(m.Names()), fmt.Sprint(r.disk.Names()); a != b {
+		t.Fatalf("in a damaged directory %s became %s", b, a)
+	}
+	goesOn(t, r.disk)
+	names := strings.Join(r.disk.Names(), " ")
+	if strings.Contains(names, stray) || strings.Contains(names, "identity.2.tmp") {
+		t.Errorf("strays are still there: %s", names)
+	}
+	for _, name := range []string{"notes.txt", "snapshot.tmp", "5.wal.tmp"} {
+		if !strings.Contains(names, name) {
+			t.Errorf("%s is gone", name)
+		}
+	}
+}
