@@ -137,12 +137,11 @@ func ticks(d time.Duration) int { return int((d + tick - 1) / tick) }
 
 func (c *Config) core(seed uint64) raft.Config {
 	return raft.Config{
-		ID:             c.ID,
-		ElectionMin:    ticks(c.ElectionMin),
-		ElectionMax:    ticks(c.ElectionMax),
-		Heartbeat:      ticks(c.Heartbeat),
-		MaxAppendBytes: 1 << 20,
-		Seed:           seed,
-		Events:         true,
+		ID:          c.ID,
+		ElectionMin: ticks(c.ElectionMin),
+		ElectionMax: ticks(c.ElectionMax),
+		Heartbeat:   ticks(c.Heartbeat),
+		Seed:        seed,
+		Events:      true,
 	}
 }

@@ -21,6 +21,10 @@ var (
 	ErrNoLeader = errors.New("no leader")
 	// ErrLeadershipLost says that the node stopped leading while the caller waited.
 	ErrLeadershipLost = errors.New("leadership lost")
+	// ErrNoAnswer says that the command was forwarded to the leader, whose answer did not come.
+	ErrNoAnswer = errors.New("the leader did not answer")
+	// ErrStale says that the state of this node is older than the read allows.
+	ErrStale = errors.New("too old a state")
 	// ErrTimeout says that the caller's context ended first.
 	ErrTimeout = errors.New("gave up waiting")
 	// ErrOverloaded says that the node took no more work at that moment.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"balsa/raft"
@@ -30,33 +31,38 @@ type loop struct {
 	logger    *slog.Logger
 	clock     epoch
 
-	inbox     chan raft.Envelope
-	proposals chan proposal // unbuffered: what was not taken by the loop was not taken at all
-	statuses  chan chan Status
-	done      chan replica.Event // what writer and machine have finished
-	writes    chan replica.Write
-	applies   chan replica.Apply
+	inbox    chan raft.Envelope
+	requests chan request       // unbuffered: what was not taken by the loop was not taken at all
+	glances  chan func()        // run by the loop: they look at what only it may touch
+	done     chan replica.Event // what writer and machine have finished
+	writes   chan replica.Write
+	applies  chan replica.Apply
 
 	callers map[raft.Ticket]chan<- outcome
 	tickets raft.Ticket
+	watch   watch
+	stats   Stats
+	lost    atomic.Uint64 // messages, counted by the transport's goroutines too
 
-	quit    chan struct{} // closed: stop
-	ended   chan struct{} // closed: the loop has returned, nothing is sent or written any more
-	failure error         // why the node stopped by itself; set before ended is closed
-	last    Status        // set before ended is closed
-	ending  sync.Once
-	workers sync.WaitGroup
+	quit      chan struct{} // closed: stop
+	ended     chan struct{} // closed: the loop has returned, nothing is sent or written any more
+	failure   error         // why the node stopped by itself; set before ended is closed
+	last      Status        // this and lastStats are set before ended is closed
+	lastStats Stats
+	ending    sync.Once
+	workers   sync.WaitGroup
 }
 
-// proposal is a caller on its way into the loop.
-type proposal struct {
-	command []byte
-	answer  chan outcome // holds one: the loop never waits for a caller
+// request is a caller on its way into the loop.
+type request struct {
+	event  func(raft.Ticket) replica.Event
+	answer chan outcome // holds one: the loop never waits for a caller
 }
 
 // outcome is what a caller gets.
 type outcome struct {
 	result []byte
+	index  raft.Index
 	err    error
 }
 
@@ -72,8 +78,9 @@ func newLoop(r *replica.Replica, identity raft.Identity, t transport.Transport, 
 		logger:    logger,
 		clock:     epoch{began: time.Now()},
 		inbox:     make(chan raft.Envelope, 256),
-		proposals: make(chan proposal),
-		statuses:  make(chan chan Status),
+		requests:  make(chan request),
+		glances:   make(chan func()),
+		watch:     newWatch(),
 		done:      make(chan replica.Event, 2), // room for both workers: they never wait for the loop
 		writes:    make(chan replica.Write, 1),
 		applies:   make(chan replica.Apply, 1),
@@ -108,6 +115,7 @@ func (l *loop) Receive(e raft.Envelope) {
 
 // Failed takes note of a message that was lost; it is transport.Handler. Raft sends again by itself.
 func (l *loop) Failed(to raft.NodeID, err error) {
+	l.lost.Add(1)
 	l.logger.Debug("Message lost", "to", to, "error", err)
 }
 
@@ -137,16 +145,17 @@ func (l *loop) run() {
 		case e := <-l.done:
 			l.step(e)
 		case e := <-l.inbox:
-			l.step(replica.Received{Envelope: e})
-		case p := <-l.proposals:
-			l.propose(p)
-		case s := <-l.statuses:
-			s <- l.status()
+			l.receive(e)
+		case r := <-l.requests:
+			l.take(r)
+		case look := <-l.glances:
+			look()
 		}
 		l.drain()
 		for _, w := range l.replica.Work() {
 			l.dispatch(w)
 		}
+		l.watch.leadership(l.replica.Leader())
 	}
 }
 
@@ -161,9 +170,9 @@ func (l *loop) drain() {
 		}
 		select {
 		case e := <-l.inbox:
-			l.step(replica.Received{Envelope: e})
-		case p := <-l.proposals:
-			l.propose(p)
+			l.receive(e)
+		case r := <-l.requests:
+			l.take(r)
 		default:
 			return
 		}
@@ -172,19 +181,42 @@ func (l *loop) drain() {
 
 func (l *loop) step(e replica.Event) { l.replica.Step(l.clock.now(), e) }
 
-func (l *loop) propose(p proposal) {
+func (l *loop) take(r request) {
 	l.tickets++
-	l.callers[l.tickets] = p.answer
-	l.step(replica.Proposed{Ticket: l.tickets, Command: p.command})
+	l.callers[l.tickets] = r.answer
+	l.step(r.event(l.tickets))
+}
+
+func (l *loop) receive(e raft.Envelope) {
+	l.stats.MessagesReceived++
+	l.step(replica.Received{Envelope: e})
+}
+
+// glance has the loop run a function between two batches, and waits until it has. It reports false, without
+// running it, when the loop has ended.
+func (l *loop) glance(look func()) bool {
+	ran := make(chan struct{})
+	select {
+	case l.glances <- func() { look(); close(ran) }:
+		<-ran
+		return true
+	case <-l.ended:
+		return false
+	}
 }
 
 func (l *loop) dispatch(w replica.Work) {
 	switch w := w.(type) {
 	case replica.Write:
+		l.stats.Writes++
+		l.stats.EntriesWritten += uint64(len(w.Entries))
 		l.writes <- w // there is room: at most one is in flight
 	case replica.Apply:
+		l.stats.Applies++
+		l.stats.EntriesApplied += uint64(len(w.Entries))
 		l.applies <- w
 	case replica.Send:
+		l.stats.MessagesSent++
 		if err := l.transport.Send(w.Envelope); err != nil {
 			l.Failed(w.Envelope.To, err)
 		}
@@ -192,7 +224,9 @@ func (l *loop) dispatch(w replica.Work) {
 		l.answer(w)
 	case replica.Report:
 		for _, e := range w.Events {
+			l.stats.count(e)
 			l.tell(e)
+			l.watch.event(e)
 		}
 	case replica.Stop:
 		l.end(w.Err)
@@ -206,7 +240,7 @@ func (l *loop) answer(a replica.Answer) {
 	}
 	delete(l.callers, a.Ticket)
 	if a.Fate == replica.Done {
-		caller <- outcome{result: a.Result}
+		caller <- outcome{result: a.Result, index: a.Entry.Index}
 		return
 	}
 	caller <- outcome{err: l.refusal(a.Fate)}
@@ -230,6 +264,8 @@ func (l *loop) refusal(fate replica.Fate) *Error {
 		}
 	case replica.Overloaded:
 		e.Kind, e.Retry = ErrOverloaded, 100*time.Millisecond
+	case replica.Unanswered:
+		e.Kind, e.Retry = ErrNoAnswer, 250*time.Millisecond
 	case replica.LeadershipLost, replica.Replaced:
 		e.Kind, e.Retry = ErrLeadershipLost, 250*time.Millisecond
 	default:
@@ -246,7 +282,8 @@ func (l *loop) finish() {
 		caller <- outcome{err: l.endError(Unknown)}
 	}
 	clear(l.callers)
-	l.last = l.status()
+	l.last, l.lastStats = l.status(), l.stats
+	l.watch.end()
 	if l.failure != nil {
 		l.logger.Error("Stopped", "error", l.failure)
 	}

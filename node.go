@@ -46,6 +46,15 @@ type Node struct {
 //     the command was not taken before;
 //   - Unknown: ErrLeadershipLost, ErrTimeout, ErrClosed, ErrStopped otherwise.
 func (n *Node) Propose(ctx context.Context, command []byte) ([]byte, error) {
+	return n.propose(ctx, command, false)
+}
+
+// ProposeLocal is Propose without forwarding: a node that does not lead refuses with ErrNotLeader.
+func (n *Node) ProposeLocal(ctx context.Context, command []byte) ([]byte, error) {
+	return n.propose(ctx, command, true)
+}
+
+func (n *Node) propose(ctx context.Context, command []byte, local bool) ([]byte, error) {
 	if len(command) > n.config.MaxCommand {
 		return nil, &Error{Kind: ErrTooLarge, Outcome: NotApplied, Node: n.config.ID,
 			Cause: fmt.Errorf("%d bytes, at most %d", len(command), n.config.MaxCommand)}
@@ -53,54 +62,68 @@ func (n *Node) Propose(ctx context.Context, command []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: err}
 	}
-	p := proposal{command: bytes.Clone(command), answer: make(chan outcome, 1)}
+	command = bytes.Clone(command)
+	o, err := n.ask(ctx, func(t raft.Ticket) replica.Event {
+		return replica.Proposed{Ticket: t, Command: command, Local: local}
+	})
+	return o.result, err
+}
+
+// ask puts a question to the loop and waits for its answer, as long as the context allows.
+func (n *Node) ask(ctx context.Context, event func(raft.Ticket) replica.Event) (outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return outcome{}, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: err}
+	}
+	r := request{event: event, answer: make(chan outcome, 1)}
 	select {
-	case n.loop.proposals <- p:
+	case n.loop.requests <- r:
 	case <-n.loop.ended:
-		return nil, n.loop.endError(NotApplied)
+		return outcome{}, n.loop.endError(NotApplied)
 	case <-ctx.Done():
-		return nil, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: ctx.Err()}
+		return outcome{}, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: ctx.Err()}
 	}
 	select {
-	case o := <-p.answer: // the loop answers whatever it has taken, even when it ends
-		return o.result, o.err
+	case o := <-r.answer: // the loop answers whatever it has taken, even when it ends
+		return o, o.err
 	case <-ctx.Done():
-		return nil, &Error{Kind: ErrTimeout, Outcome: Unknown, Node: n.config.ID, Cause: ctx.Err()}
+		return outcome{}, &Error{Kind: ErrTimeout, Outcome: Unknown, Node: n.config.ID, Cause: ctx.Err()}
 	}
 }
 
 // Status returns what the node knows of itself and of its cluster at the moment. After the node has ended
 // it returns what was known last.
 func (n *Node) Status() Status {
-	request := make(chan Status, 1)
-	select {
-	case n.loop.statuses <- request:
-		return <-request
-	case <-n.loop.ended:
+	var s Status
+	if !n.loop.glance(func() { s = n.loop.status() }) {
 		return n.loop.last
 	}
+	return s
+}
+
+// Stats returns what the node has done so far.
+func (n *Node) Stats() Stats {
+	var s Stats
+	if !n.loop.glance(func() { s = n.loop.stats }) {
+		s = n.loop.lastStats
+	}
+	s.MessagesLost = n.loop.lost.Load()
+	return s
 }
 
 // AwaitLeader waits until this node knows who leads, and returns the leader's id. The error is an *Error:
 // ErrTimeout when the context ended first, ErrClosed or ErrStopped when the node did.
 func (n *Node) AwaitLeader(ctx context.Context) (NodeID, error) {
-	again := time.NewTicker(tick)
-	defer again.Stop()
 	for {
-		if s := n.Status(); s.Leader != raft.None {
-			return s.Leader, nil
+		now, changed := n.LeadershipChanged()
+		if now.Leader != raft.None {
+			return now.Leader, nil
 		}
 		select {
-		case <-again.C:
+		case <-changed:
 		case <-n.loop.ended:
 			return raft.None, n.loop.endError(NotApplied)
 		case <-ctx.Done():
-			return raft.None, &Error{
-				Kind:    ErrTimeout,
-				Outcome: NotApplied,
-				Node:    n.config.ID,
-				Cause:   ctx.Err(),
-			}
+			return raft.None, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: ctx.Err()}
 		}
 	}
 }

@@ -34,11 +34,29 @@ func (c *Core) sticksToLeader(m Message) bool {
 
 // inContact reports whether a server answered this leader within the minimum election timeout.
 func (c *Core) inContact(id NodeID) bool {
-	if id == c.config.ID {
-		return true
+	return c.silence(id) < c.config.ElectionMin
+}
+
+// Contact returns the ticks since this server last heard the leader of its term, or as leader was last
+// answered by a quorum, and whether a leader is known.
+func (c *Core) Contact() (ticks int, known bool) {
+	switch {
+	case c.role == Leader:
+		const far = 1 << 62
+		nearest := c.members.QuorumIndex(func(id NodeID) Index { return Index(far - c.silence(id)) })
+		return far - int(nearest), true
+	case c.leader != None:
+		return c.timer.elapsed, true // votes reset it too, but not while a leader is known
 	}
-	p := c.peer(id)
-	return p != nil && p.silent < c.config.ElectionMin
+	return 0, false
+}
+
+// silence returns the ticks since a server answered this leader.
+func (c *Core) silence(id NodeID) int {
+	if p := c.peer(id); p != nil {
+		return p.silent
+	}
+	return 0 // this server itself
 }
 
 // checkDisk counts a tick of waiting for the own disk, and makes a leader with a stalled disk step down. A

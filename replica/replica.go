@@ -398,6 +398,13 @@ func (r *Replica) Status() raft.Status { return r.core.Status() }
 // Leader returns the leader of the present term, raft.None when unknown, and that term.
 func (r *Replica) Leader() (raft.NodeID, raft.Term) { return r.core.Leader(), r.core.Term() }
 
+// Applied returns how far the state machine has come.
+func (r *Replica) Applied() raft.Index { return r.applied }
+
+// Contact returns the ticks since this server last heard its leader, or as leader was last answered by a
+// quorum, and whether it knows of a leader at all.
+func (r *Replica) Contact() (ticks int, known bool) { return r.core.Contact() }
+
 // Members returns the configuration in force. It must not be written to.
 func (r *Replica) Members() raft.Configuration { return r.core.Members() }
 
