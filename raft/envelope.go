@@ -26,6 +26,10 @@ type Identity struct {
 	// Configuration is the index of the configuration that names this incarnation; 0 is the bootstrap
 	// configuration.
 	Configuration Index
+	// API is where clients reach the sender, such as "http://127.0.0.1:8001"; empty when it does not say. It
+	// is no part of who the sender is, and nothing is refused for it: it travels here so that a node that a
+	// client should not have asked can name the one to ask.
+	API string
 }
 
 // Envelope is a message on its way between two servers.

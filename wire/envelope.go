@@ -19,23 +19,28 @@ const FramePrefix = 8
 const (
 	frameVersion = 1
 	frameHeader  = 12 // length, version, kind, zeros, checksum
-	frameFixed   = frameHeader + 64
-	// frameMost is the length of the longest frame without its entries, command or data, rounded up.
+	frameFixed   = frameHeader + 65
+	// frameMost is the length of the longest frame without its API address, entries, command or data, rounded
+	// up.
 	frameMost = 128
 )
 
 // AppendEnvelope appends an envelope as one frame, little-endian. The length is that of the whole frame and
-// the CRC32C covers all of it but itself. It panics when there is no message, or when the frame would exceed
-// MaxFrame: whoever cannot rule that out asks EnvelopeSize first.
+// the CRC32C covers all of it but itself. It panics when there is no message, when CheckAPI refuses the
+// sender's API address, or when the frame would exceed MaxFrame: whoever cannot rule that out asks
+// EnvelopeSize first.
 //
 //	 0        4         5      6         8        12        28    60   68         76
-//	┌────────┬─────────┬──────┬─────────┬────────┬─────────┬─────┬────┬──────────┬─────────┐
-//	│ length │ version │ kind │ zero ×2 │ CRC32C │ cluster │ who │ to │ sequence │ message │
-//	│ u32    │ u8 = 1  │ u8   │         │ u32    │ 16      │     │u64 │ u64      │         │
-//	└────────┴─────────┴──────┴─────────┴────────┴─────────┴─────┴────┴──────────┴─────────┘
+//	┌────────┬─────────┬──────┬─────────┬────────┬─────────┬─────┬────┬──────────┬─────┬─────────┐
+//	│ length │ version │ kind │ zero ×2 │ CRC32C │ cluster │ who │ to │ sequence │ API │ message │
+//	│ u32    │ u8 = 1  │ u8   │         │ u32    │ 16      │     │u64 │ u64      │     │         │
+//	└────────┴─────────┴──────┴─────────┴────────┴─────────┴─────┴────┴──────────┴─────┴─────────┘
 //	who   ┌──────┬─────────────┬───────┬───────────────┐
 //	      │ node │ incarnation │ start │ configuration │   u64 each
 //	      └──────┴─────────────┴───────┴───────────────┘
+//	API   ┌──────────┬──────┐
+//	      │ n u8     │ n    │   where clients reach the sender; see CheckAPI
+//	      └──────────┴──────┘
 func AppendEnvelope(dst []byte, e raft.Envelope) []byte {
 	kind := kindOf(e.Message)
 	if kind == 0 {
@@ -47,6 +52,7 @@ func AppendEnvelope(dst []byte, e raft.Envelope) []byte {
 	dst = append(dst, e.From.Cluster[:]...)
 	dst = appendNumbers(dst, uint64(e.From.Node), uint64(e.From.Incarnation), e.From.Start,
 		uint64(e.From.Configuration), uint64(e.To), uint64(e.Sequence))
+	dst = appendAPI(dst, e.From.API)
 	dst = appendMessage(dst, e.Message)
 
 	frame := dst[before:]
@@ -61,7 +67,7 @@ func AppendEnvelope(dst []byte, e raft.Envelope) []byte {
 // EnvelopeSize returns a number of bytes that the envelope's frame does not exceed. It is less than 128 above
 // the frame's length and costs no encoding.
 func EnvelopeSize(e raft.Envelope) int {
-	size := frameMost
+	size := frameMost + len(e.From.API)
 	switch m := e.Message.(type) {
 	case raft.AppendEntries:
 		for _, entry := range m.Entries {
@@ -112,6 +118,7 @@ func DecodeEnvelope(src []byte) (raft.Envelope, error) {
 	c := cursor{src: src[frameHeader:]}
 	e := raft.Envelope{From: decodeIdentity(&c)}
 	e.To, e.Sequence = number[raft.NodeID](&c), number[raft.Sequence](&c)
+	e.From.API = decodeAPI(&c)
 	e.Message = decodeMessage(kind(src[5]), &c)
 	if err := c.finish(); err != nil {
 		return raft.Envelope{}, fmt.Errorf("frame: message kind %d: %w", src[5], err)

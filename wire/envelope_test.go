@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -75,6 +76,12 @@ func TestALiarWithAValidChecksumIsRefused(t *testing.T) {
 		"message too short": encode(raft.TimeoutNow{})[:frameFixed+15],
 		"no message":        encode(raft.TimeoutNow{})[:frameFixed],
 		"header cut":        encode(raft.TimeoutNow{})[:frameFixed-1],
+		"an API address with a line feed": func() []byte {
+			f := AppendEnvelope(nil, raft.Envelope{From: raft.Identity{API: "a_b"}, Message: raft.TimeoutNow{}})
+			f[frameFixed+1] = '\n'
+			return f
+		}(),
+		"an API address longer than the frame": set(raft.TimeoutNow{}, frameFixed-1, 255),
 		"four billion entries": func() []byte {
 			f := encode(raft.AppendEntries{})
 			binary.LittleEndian.PutUint32(f[len(f)-4:], 1<<32-1)
@@ -119,7 +126,14 @@ func TestWhatNoDecoderWouldTakeIsNotEncoded(t *testing.T) {
 	command := make([]byte, MaxCommand+1)
 	most := raft.Entry{Term: 1, Index: 1, Kind: raft.Normal, Command: command[:MaxCommand]}
 	for name, f := range map[string]func(){
-		"no message":    func() { AppendEnvelope(nil, raft.Envelope{}) },
+		"no message": func() { AppendEnvelope(nil, raft.Envelope{}) },
+		"an API address that is too long": func() {
+			who := raft.Identity{API: strings.Repeat("x", MaxAPI+1)}
+			AppendEnvelope(nil, raft.Envelope{From: who, Message: raft.TimeoutNow{}})
+		},
+		"an API address that is no text": func() {
+			AppendEnvelope(nil, raft.Envelope{From: raft.Identity{API: "a b"}, Message: raft.TimeoutNow{}})
+		},
 		"a large entry": func() { AppendEntry(nil, raft.Entry{Command: command}) },
 		"a large command": func() {
 			AppendEnvelope(nil, raft.Envelope{Message: raft.ForwardProposal{Command: command}})

@@ -63,6 +63,7 @@ func drawIdentity(t *rapid.T) (who raft.Identity) {
 	who.Incarnation = drawNumber[raft.Incarnation](t, "incarnation")
 	who.Start = drawNumber[uint64](t, "start")
 	who.Configuration = drawNumber[raft.Index](t, "configuration")
+	who.API = rapid.StringMatching(`[!-~]{0,255}`).Draw(t, "api")
 	return who
 }
 
@@ -93,7 +94,7 @@ func drawMessage(t *rapid.T, k kind) raft.Message {
 	case appendEntriesResponse:
 		return raft.AppendEntriesResponse{
 			Term: term, Round: drawNumber[raft.Round](t, "round"), Match: drawNumber[raft.Index](t, "match"),
-			Conflict: drawID(t, "conflict"), Rejected: drawBool(t, "rejected"), Busy: drawBool(t, "busy"),
+			Holds: drawNumber[raft.Index](t, "holds"), Conflict: drawID(t, "conflict"), Rejected: drawBool(t, "rejected"), Busy: drawBool(t, "busy"),
 		}
 	case installSnapshot:
 		return raft.InstallSnapshot{

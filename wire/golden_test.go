@@ -19,6 +19,7 @@ var update = flag.Bool("update", false, "rewrite the golden files: only when a f
 // directories and clusters of mixed versions depend on them.
 func samples() []raft.Envelope {
 	last, conflict := raft.EntryID{Term: 2, Index: 7}, raft.EntryID{Term: 1, Index: 4}
+	api := [2]string{"http://127.0.0.1:8002", ""}
 	var all []raft.Envelope
 	for i, m := range []raft.Message{
 		raft.PreVote{Term: 3, Last: last},
@@ -34,7 +35,7 @@ func samples() []raft.Envelope {
 		}},
 		raft.AppendEntriesResponse{Term: 3, Round: 13, Match: 10},
 		raft.AppendEntriesResponse{Term: 3, Round: 13, Rejected: true, Conflict: conflict},
-		raft.AppendEntriesResponse{Term: 3, Round: 13, Match: 7, Busy: true},
+		raft.AppendEntriesResponse{Term: 3, Round: 13, Match: 7, Holds: 9, Busy: true},
 		raft.InstallSnapshot{
 			Term: 3, Last: last, Size: 9, Offset: 4, Data: []byte("snap\xff"), Checksum: 0xfedcba98,
 		},
@@ -51,7 +52,7 @@ func samples() []raft.Envelope {
 		all = append(all, raft.Envelope{
 			From: raft.Identity{
 				Cluster: raft.ClusterID{0xc1, 15: 0x0f}, Node: 2, Incarnation: 0xfedc_ba98_7654_3210,
-				Start: 4, Configuration: 1,
+				Start: 4, Configuration: 1, API: api[i%2],
 			},
 			To: 1, Sequence: raft.Sequence(40 + i), Message: m,
 		})

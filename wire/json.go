@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ import (
 //	┌──────────────────────────────────────────────────────────────────────────────────┐
 //	│ {"term":3,"candidate_id":2,"last_log_index":7,"last_log_term":2,     the message │
 //	│  "cluster":"5d3f…","node":2,"incarnation":"17294…","start":1,        its sender  │
+//	│  "api":"http://127.0.0.1:8002",                                                  │
 //	│  "to":1,"sequence":42}                                               its way     │
 //	└──────────────────────────────────────────────────────────────────────────────────┘
 //
@@ -30,7 +32,7 @@ import (
 // command or data, and JSONOverhead more: a control character takes six bytes in JSON.
 const (
 	JSONGrowth   = 6
-	JSONOverhead = 1024
+	JSONOverhead = 2048
 )
 
 // AppendJSON appends the JSON form of an envelope and a line feed. It panics when there is no message.
@@ -153,6 +155,7 @@ type surroundings struct {
 	Incarnation   string        `json:"incarnation,omitempty"`
 	Start         uint64        `json:"start,omitempty"`
 	Configuration raft.Index    `json:"configuration,omitempty"`
+	API           string        `json:"api,omitempty"` // where clients reach the sender
 	To            raft.NodeID   `json:"to,omitempty"`
 	Sequence      raft.Sequence `json:"sequence,omitempty"`
 }
@@ -161,7 +164,7 @@ func (s *surroundings) around() *surroundings { return s }
 
 func surroundingsOf(e raft.Envelope) surroundings {
 	s := surroundings{
-		Node: e.From.Node, Start: e.From.Start, Configuration: e.From.Configuration,
+		Node: e.From.Node, Start: e.From.Start, Configuration: e.From.Configuration, API: e.From.API,
 		To: e.To, Sequence: e.Sequence,
 	}
 	if e.From.Cluster != (raft.ClusterID{}) {
@@ -191,5 +194,9 @@ func (s *surroundings) envelope() (e raft.Envelope, err error) {
 		}
 		e.From.Incarnation = raft.Incarnation(incarnation)
 	}
+	if err := CheckAPI(s.API); err != nil {
+		return e, fmt.Errorf(`"api" %w`, err)
+	}
+	e.From.API = s.API
 	return e, nil
 }

@@ -118,6 +118,7 @@ type appendEntriesResponseForm struct {
 	MatchIndex    raft.Index `json:"match_index,omitempty"`
 	ConflictIndex raft.Index `json:"conflict_index,omitempty"`
 	ConflictTerm  raft.Term  `json:"conflict_term,omitempty"`
+	HoldsIndex    raft.Index `json:"holds_index,omitempty"`
 	Busy          bool       `json:"busy,omitempty"`
 	Round         raft.Round `json:"round,omitempty"`
 	surroundings
@@ -126,7 +127,8 @@ type appendEntriesResponseForm struct {
 func (f *appendEntriesResponseForm) message(bool) (raft.Message, error) {
 	return raft.AppendEntriesResponse{
 		Term: f.Term, Round: f.Round, Match: f.MatchIndex, Rejected: !f.Success,
-		Conflict: raft.EntryID{Term: f.ConflictTerm, Index: f.ConflictIndex}, Busy: f.Busy,
+		Conflict: raft.EntryID{Term: f.ConflictTerm, Index: f.ConflictIndex},
+		Holds:    f.HoldsIndex, Busy: f.Busy,
 	}, nil
 }
 

@@ -93,7 +93,8 @@ func formOf(m raft.Message) form {
 	case raft.AppendEntriesResponse:
 		return &appendEntriesResponseForm{
 			Term: m.Term, Success: !m.Rejected, MatchIndex: m.Match,
-			ConflictIndex: m.Conflict.Index, ConflictTerm: m.Conflict.Term, Busy: m.Busy, Round: m.Round,
+			ConflictIndex: m.Conflict.Index, ConflictTerm: m.Conflict.Term, HoldsIndex: m.Holds,
+			Busy: m.Busy, Round: m.Round,
 		}
 	case raft.InstallSnapshot:
 		return &installSnapshotForm{

@@ -59,10 +59,15 @@ func TestTheLargestJSONKeepsItsBound(t *testing.T) {
 		m.Entries[i].Command = make([]byte, 100*i) // each byte becomes \u0000
 	}
 	who := raft.Identity{Node: most, Incarnation: most, Start: most, Configuration: most}
-	who.Cluster[0] = 1
-	line := AppendJSON(nil, raft.Envelope{From: who, To: most, Sequence: most, Message: m})
-	if bound := boundJSON(m); len(line) > bound {
-		t.Errorf("%d bytes, more than the %d that are promised", len(line), bound)
+	who.Cluster[0], who.API = 1, strings.Repeat(`"`, MaxAPI)
+	for _, m := range []raft.Message{m, raft.AppendEntriesResponse{
+		Term: most, Round: most, Match: most, Holds: most, Rejected: true, Busy: true,
+		Conflict: raft.EntryID{Term: most, Index: most},
+	}} {
+		line := AppendJSON(nil, raft.Envelope{From: who, To: most, Sequence: most, Message: m})
+		if bound := boundJSON(m); len(line) > bound {
+			t.Errorf("%s: %d bytes, more than the %d that are promised", Name(m), len(line), bound)
+		}
 	}
 }
 
@@ -126,6 +131,8 @@ func TestBadJSONIsRefusedWithASentence(t *testing.T) {
 		{"pre_vote", `{"node":2,"incarnation":5}`, `"incarnation" cannot be this number`},
 		{"pre_vote", `{"node":2,"incarnation":"-5"}`, `"incarnation" must be a decimal below 2^64`},
 		{"pre_vote", `{"node":2,"incarnation":"18446744073709551616"}`, `"incarnation" must be`},
+		{"pre_vote", `{"node":2,"api":"http://a\nSet-Cookie: b"}`, `"api" has a byte 0xa`},
+		{"pre_vote", `{"node":2,"api":"` + strings.Repeat("x", 256) + `"}`, `"api" has 256 bytes, at most 255`},
 		{"forward_read", `{}`, `"node" is missing`},
 		{
 			"append_entries", `{"leader_id":2,"entries":[{"term":1},{"term":1,"comand":"x"}]}`,

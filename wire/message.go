@@ -21,7 +21,7 @@ const (
 	requestVote             kind = 3  // term, last, flags u8: 1 forced
 	requestVoteResponse     kind = 4  // term, flags u8: 1 granted
 	appendEntries           kind = 5  // term, prev, commit, round, count u32, count × entry (see AppendEntry)
-	appendEntriesResponse   kind = 6  // term, round, match, conflict, flags u8: 1 rejected, 2 busy
+	appendEntriesResponse   kind = 6  // term, round, match, conflict, holds, flags u8: 1 rejected, 2 busy
 	installSnapshot         kind = 7  // term, last, size, offset, checksum u32, length u32, data
 	installSnapshotResponse kind = 8  // term, last, next, flags u8: 1 complete
 	timeoutNow              kind = 9  // term, round
@@ -84,7 +84,8 @@ func appendMessage(dst []byte, m raft.Message) []byte {
 		return appendAppendEntries(dst, m)
 	case raft.AppendEntriesResponse:
 		dst = appendNumbers(dst, uint64(m.Term), uint64(m.Round), uint64(m.Match))
-		return appendFlags(appendID(dst, m.Conflict), m.Rejected, m.Busy)
+		dst = appendNumbers(appendID(dst, m.Conflict), uint64(m.Holds))
+		return appendFlags(dst, m.Rejected, m.Busy)
 	case raft.InstallSnapshot:
 		dst = appendNumbers(appendID(appendNumbers(dst, uint64(m.Term)), m.Last), m.Size, m.Offset)
 		return appendBytes(binary.LittleEndian.AppendUint32(dst, m.Checksum), m.Data)

@@ -79,7 +79,7 @@ func decodeAppendEntries(c *cursor) raft.AppendEntries {
 func decodeAppendEntriesResponse(c *cursor) raft.AppendEntriesResponse {
 	m := raft.AppendEntriesResponse{
 		Term: number[raft.Term](c), Round: number[raft.Round](c),
-		Match: number[raft.Index](c), Conflict: decodeID(c),
+		Match: number[raft.Index](c), Conflict: decodeID(c), Holds: number[raft.Index](c),
 	}
 	flags := c.flags(1 | 2)
 	m.Rejected, m.Busy = flags&1 != 0, flags&2 != 0
