@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"time"
 
 	"balsa/disk"
 	"balsa/raft"
 	"balsa/transport"
+	"balsa/wire"
 )
 
 // tick is the length of a tick of the core: what every duration of Config is rounded up to.
@@ -38,6 +40,10 @@ type Config struct {
 	// Listen is the address on which the default transport listens for peers. Empty means this node's
 	// address in Peers.
 	Listen string
+	// API is the URL at which clients reach this node, such as "http://127.0.0.1:8001", for others to name
+	// when this node leads. It may be empty; then nobody can be sent here. The node itself serves nothing
+	// there.
+	API string
 	// Transport takes the place of the default one, which is transport/httpjson. The node starts and closes
 	// it.
 	Transport transport.Transport
@@ -106,8 +112,28 @@ func (c *Config) validate() error {
 		complain(!own, "Config.Peers does not name this node, %v: it must list every node, this one included",
 			c.ID)
 	}
+	if err := checkAPI(c.API); err != nil {
+		complain(true, "Config.API %q %v", c.API, err)
+	}
 	wrong = append(wrong, c.validatePeers()...)
 	return errors.Join(wrong...)
+}
+
+// checkAPI returns why an address is none for clients, as a clause. A path or a query would end up in the
+// middle of the addresses that are made of it.
+func checkAPI(address string) error {
+	if address == "" {
+		return nil
+	}
+	if err := wire.CheckAPI(address); err != nil {
+		return err
+	}
+	u, err := url.Parse(address)
+	known := err == nil && (u.Scheme == "http" || u.Scheme == "https")
+	if !known || u.Host == "" || u.User != nil || u.Scheme+"://"+u.Host != address {
+		return errors.New("is no address for clients: write it as http://host:port")
+	}
+	return nil
 }
 
 func (c *Config) validatePeers() (wrong []error) {

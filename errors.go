@@ -69,6 +69,7 @@ type Error struct {
 	Node    raft.NodeID   // the node that says so
 	Leader  raft.NodeID   // who leads, as far as that node knows; raft.None if it knows of nobody
 	Address string        // where peers reach that leader; empty if unknown
+	API     string        // where clients reach it, see Config.API; empty if unknown
 	Term    raft.Term     // the node's term
 	Retry   time.Duration // how long to wait before another try is worth it; 0 when waiting changes nothing
 	Cause   error         // what lies behind Kind; may be nil

@@ -31,39 +31,26 @@ type loop struct {
 	logger    *slog.Logger
 	clock     epoch
 
-	inbox    chan raft.Envelope
-	requests chan request       // unbuffered: what was not taken by the loop was not taken at all
-	glances  chan func()        // run by the loop: they look at what only it may touch
-	done     chan replica.Event // what writer and machine have finished
-	writes   chan replica.Write
-	applies  chan replica.Apply
+	mailbox
+	callers callers
+	workers *workers
 
-	callers map[raft.Ticket]chan<- outcome
-	tickets raft.Ticket
-	watch   watch
-	stats   Stats
-	lost    atomic.Uint64 // messages, counted by the transport's goroutines too
+	appliedTerm raft.Term // of the last entry that the state machine has
+	watch       watch
+	stats       Stats
+	lost        atomic.Uint64 // messages, counted by the transport's goroutines too
 
+	ending
+}
+
+// ending is how the loop comes to its end, and what remains of it.
+type ending struct {
 	quit      chan struct{} // closed: stop
 	ended     chan struct{} // closed: the loop has returned, nothing is sent or written any more
-	failure   error         // why the node stopped by itself; set before ended is closed
-	last      Status        // this and lastStats are set before ended is closed
+	once      sync.Once
+	failure   error  // why the node stopped by itself; like the rest, set before ended is closed
+	last      Status // what was known then
 	lastStats Stats
-	ending    sync.Once
-	workers   sync.WaitGroup
-}
-
-// request is a caller on its way into the loop.
-type request struct {
-	event  func(raft.Ticket) replica.Event
-	answer chan outcome // holds one: the loop never waits for a caller
-}
-
-// outcome is what a caller gets.
-type outcome struct {
-	result []byte
-	index  raft.Index
-	err    error
 }
 
 // maxBatch bounds how many events are stepped before their work is dispatched: without a bound, a flood of
@@ -77,31 +64,17 @@ func newLoop(r *replica.Replica, identity raft.Identity, t transport.Transport, 
 		transport: t,
 		logger:    logger,
 		clock:     epoch{began: time.Now()},
-		inbox:     make(chan raft.Envelope, 256),
-		requests:  make(chan request),
-		glances:   make(chan func()),
+		mailbox:   newMailbox(),
+		callers:   callers{waiting: map[raft.Ticket]chan<- outcome{}},
+		workers:   newWorkers(),
 		watch:     newWatch(),
-		done:      make(chan replica.Event, 2), // room for both workers: they never wait for the loop
-		writes:    make(chan replica.Write, 1),
-		applies:   make(chan replica.Apply, 1),
-		callers:   map[raft.Ticket]chan<- outcome{},
-		quit:      make(chan struct{}),
-		ended:     make(chan struct{}),
+		ending:    ending{quit: make(chan struct{}), ended: make(chan struct{})},
 	}
 }
 
 // start sets the workers and the loop going.
 func (l *loop) start(log replica.Log, machine StateMachine) {
-	l.workers.Go(func() {
-		for w := range l.writes {
-			l.done <- w.Perform(log)
-		}
-	})
-	l.workers.Go(func() {
-		for a := range l.applies {
-			l.done <- a.Perform(machine)
-		}
-	})
+	l.workers.start(log, machine)
 	go l.run()
 }
 
@@ -124,7 +97,7 @@ func (l *loop) end(why error) {
 	if why != nil {
 		l.failure = why
 	}
-	l.ending.Do(func() { close(l.quit) })
+	l.once.Do(func() { close(l.quit) })
 }
 
 func (l *loop) run() {
@@ -142,8 +115,8 @@ func (l *loop) run() {
 			return
 		case <-ticker.C:
 			l.step(replica.Awake{})
-		case e := <-l.done:
-			l.step(e)
+		case e := <-l.workers.done:
+			l.worked(e)
 		case e := <-l.inbox:
 			l.receive(e)
 		case r := <-l.requests:
@@ -163,8 +136,8 @@ func (l *loop) run() {
 func (l *loop) drain() {
 	for range maxBatch {
 		select {
-		case e := <-l.done:
-			l.step(e)
+		case e := <-l.workers.done:
+			l.worked(e)
 			continue
 		default:
 		}
@@ -181,10 +154,14 @@ func (l *loop) drain() {
 
 func (l *loop) step(e replica.Event) { l.replica.Step(l.clock.now(), e) }
 
-func (l *loop) take(r request) {
-	l.tickets++
-	l.callers[l.tickets] = r.answer
-	l.step(r.event(l.tickets))
+func (l *loop) take(r request) { l.step(r.event(l.callers.enter(r.answer))) }
+
+// worked takes what a worker has finished.
+func (l *loop) worked(e replica.Event) {
+	if ran, ok := e.(replica.Ran); ok && ran.Err == nil {
+		l.appliedTerm = ran.Entries[len(ran.Entries)-1].Term
+	}
+	l.step(e)
 }
 
 func (l *loop) receive(e raft.Envelope) {
@@ -210,11 +187,11 @@ func (l *loop) dispatch(w replica.Work) {
 	case replica.Write:
 		l.stats.Writes++
 		l.stats.EntriesWritten += uint64(len(w.Entries))
-		l.writes <- w // there is room: at most one is in flight
+		l.workers.writes <- w // there is room: at most one is in flight
 	case replica.Apply:
 		l.stats.Applies++
 		l.stats.EntriesApplied += uint64(len(w.Entries))
-		l.applies <- w
+		l.workers.applies <- w
 	case replica.Send:
 		l.stats.MessagesSent++
 		if err := l.transport.Send(w.Envelope); err != nil {
@@ -234,32 +211,33 @@ func (l *loop) dispatch(w replica.Work) {
 }
 
 func (l *loop) answer(a replica.Answer) {
-	caller, waits := l.callers[a.Ticket]
-	if !waits {
-		return
-	}
-	delete(l.callers, a.Ticket)
 	if a.Fate == replica.Done {
-		caller <- outcome{result: a.Result, index: a.Entry.Index}
+		l.callers.answer(a.Ticket, outcome{result: a.Result, index: a.Entry.Index})
 		return
 	}
-	caller <- outcome{err: l.refusal(a.Fate)}
+	l.callers.answer(a.Ticket, outcome{err: l.refusal(a.Fate)})
 }
 
-// refusal is the one place that turns what became of a proposal into an error.
-func (l *loop) refusal(fate replica.Fate) *Error {
-	leader, term := l.replica.Leader()
-	e := &Error{Outcome: Unknown, Node: l.identity.Node, Leader: leader, Term: term}
-	if m, ok := l.replica.Members().Member(leader); ok {
-		e.Address = m.Address
+// situation returns an error that says only who leads, as far as this node knows.
+func (l *loop) situation() *Error {
+	e := &Error{Node: l.identity.Node}
+	e.Leader, e.Term = l.replica.Leader()
+	if m, ok := l.replica.Members().Member(e.Leader); ok {
+		e.Address, e.API = m.Address, l.replica.API(m.ID)
 	}
+	return e
+}
+
+// refusal is the one place that turns what became of a question to the replica into an error.
+func (l *loop) refusal(fate replica.Fate) *Error {
+	e := l.situation()
 	if _, known := fate.Applied(); known {
 		e.Outcome = NotApplied
 	}
 	switch fate {
 	case replica.NotLeader:
 		e.Kind = ErrNotLeader
-		if leader == raft.None {
+		if e.Leader == raft.None {
 			e.Kind, e.Retry = ErrNoLeader, 250*time.Millisecond
 		}
 	case replica.Overloaded:
@@ -278,17 +256,13 @@ func (l *loop) refusal(fate replica.Fate) *Error {
 // may go when they have finished what they are at.
 func (l *loop) finish() {
 	l.end(nil)
-	for _, caller := range l.callers {
-		caller <- outcome{err: l.endError(Unknown)}
-	}
-	clear(l.callers)
+	l.callers.answerAll(outcome{err: l.endError(Unknown)})
 	l.last, l.lastStats = l.status(), l.stats
 	l.watch.end()
 	if l.failure != nil {
 		l.logger.Error("Stopped", "error", l.failure)
 	}
-	close(l.writes)
-	close(l.applies)
+	l.workers.dismiss()
 	close(l.ended)
 }
 

@@ -37,19 +37,22 @@ type Node struct {
 }
 
 // Propose replicates a command and returns what this node's state machine made of it, once a majority holds
-// it durably and it is applied here. The command is copied.
+// it durably and it is applied here. The command is copied. A node that does not lead forwards it to the
+// leader, once; the result is still that of this node's own state machine.
 //
 // The context bounds the waiting only: a command that stands in the log is not taken back when it ends.
 // Every error is an *Error; its Outcome says whether the command may still be applied:
 //
-//   - NotApplied: ErrNotLeader, ErrNoLeader, ErrOverloaded, ErrTooLarge, and ErrClosed, ErrStopped or ErrTimeout if
-//     the command was not taken before;
-//   - Unknown: ErrLeadershipLost, ErrTimeout, ErrClosed, ErrStopped otherwise.
+//   - NotApplied: ErrNotLeader, ErrNoLeader, ErrOverloaded and ErrTooLarge always; ErrLeadershipLost when
+//     another entry was committed in the command's place; ErrClosed, ErrStopped and ErrTimeout if the command
+//     was not taken before;
+//   - Unknown: ErrNoAnswer, and ErrLeadershipLost, ErrTimeout, ErrClosed, ErrStopped otherwise.
 func (n *Node) Propose(ctx context.Context, command []byte) ([]byte, error) {
 	return n.propose(ctx, command, false)
 }
 
-// ProposeLocal is Propose without forwarding: a node that does not lead refuses with ErrNotLeader.
+// ProposeLocal is Propose without forwarding: a node that does not lead refuses with ErrNotLeader, or with
+// ErrNoLeader.
 func (n *Node) ProposeLocal(ctx context.Context, command []byte) ([]byte, error) {
 	return n.propose(ctx, command, true)
 }
@@ -154,7 +157,7 @@ func (n *Node) Close() error {
 		n.loop.end(nil)
 		<-n.loop.ended
 		n.failed = n.transport.Close()
-		n.loop.workers.Wait()
+		n.loop.workers.group.Wait()
 		n.failed = errors.Join(n.failed, n.log.Close(), n.unlock())
 	})
 	return n.failed

@@ -48,6 +48,7 @@ func assemble(config Config, log *wal.Log, found wal.Recovered) (*Node, error) {
 		Node:        found.Identity.Node,
 		Incarnation: found.Identity.Incarnation,
 		Start:       found.Start,
+		API:         config.API,
 	}
 	if found.Torn > 0 {
 		config.Logger.Warn("Cut off an unfinished write at the end of the log", "bytes", found.Torn)

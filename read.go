@@ -17,8 +17,9 @@ const (
 	// of messages between the leader and a majority, shared by all reads that wait, and no disk.
 	Linearizable Consistency = iota
 	// FromLeader: what the leader has applied, without asking whether it still leads. It may be old by as
-	// much as a deposed leader needs to notice, about an election timeout. At a node that does not lead it
-	// is Linearizable.
+	// much as a deposed leader needs to notice, about an election timeout. At a node that does not lead, and
+	// at a leader that has not applied an entry of its own term yet, it is Linearizable: the state machine
+	// of a new leader lacks what it found in its log, all of it when every node has just been restarted.
 	FromLeader
 	// Stale: what this node has applied, however old, within ReadMode.MaxStale.
 	Stale
@@ -60,61 +61,74 @@ type ReadState struct {
 // Every error is an *Error whose outcome is NotApplied, for nothing was read: ErrNotLeader and ErrNoLeader
 // if nobody could confirm the read, ErrStale, ErrOverloaded, ErrTimeout, ErrClosed, ErrStopped.
 func (n *Node) Read(ctx context.Context, mode ReadMode) (ReadState, error) {
-	state, err := n.readState()
+	state, err := n.glimpse(mode)
 	if err != nil {
 		return ReadState{}, err
 	}
-	state.Consistency = mode.Consistency
-	switch {
-	case mode.Consistency == Stale:
-		if mode.MaxStale > 0 && (state.Contact < 0 || state.Contact > mode.MaxStale) {
-			return ReadState{}, n.staleError(state, mode.MaxStale)
-		}
-	case mode.Consistency == FromLeader && state.Leader == n.config.ID:
-	default:
-		state.Consistency = Linearizable
-		o, err := n.ask(ctx, func(t raft.Ticket) replica.Event { return replica.Asked{Ticket: t, Local: mode.Local} })
+	if state.Consistency == Linearizable {
+		index, err := n.await(ctx, func(t raft.Ticket) replica.Event {
+			return replica.Asked{Ticket: t, Local: mode.Local}
+		})
 		if err != nil {
-			return ReadState{}, nothingApplied(err)
+			return ReadState{}, err
 		}
-		state.Applied = max(state.Applied, o.index)
+		state.Applied = max(state.Applied, index)
 	}
 	if mode.MinIndex > state.Applied {
-		_, err := n.ask(ctx, func(t raft.Ticket) replica.Event {
+		index, err := n.await(ctx, func(t raft.Ticket) replica.Event {
 			return replica.Awaited{Ticket: t, Index: mode.MinIndex}
 		})
 		if err != nil {
-			return ReadState{}, nothingApplied(err)
+			return ReadState{}, err
 		}
-		state.Applied = mode.MinIndex
+		state.Applied = index
 	}
 	return state, nil
 }
 
-// readState looks at what this node knows now.
-func (n *Node) readState() (state ReadState, err error) {
-	running := n.loop.glance(func() {
-		r := n.loop.replica
-		state.Leader, state.Term = r.Leader()
-		state.Applied = r.Applied()
-		state.Contact = -1
-		if ticks, known := r.Contact(); known {
-			state.Contact = time.Duration(ticks) * tick
-		}
-	})
-	if !running {
-		return state, n.loop.endError(NotApplied)
+// glimpse looks at what this node knows now, and settles what the read is going to fulfil. It refuses what is
+// older than the mode allows.
+func (n *Node) glimpse(mode ReadMode) (ReadState, error) {
+	var state ReadState
+	var refusal *Error
+	running := n.loop.glance(func() { state, refusal = n.loop.judge(mode) })
+	switch {
+	case !running:
+		return ReadState{}, n.loop.endError(NotApplied)
+	case refusal != nil:
+		return ReadState{}, refusal
 	}
 	return state, nil
 }
 
-func (n *Node) staleError(state ReadState, bound time.Duration) *Error {
-	cause := fmt.Errorf("no leader is known, and at most %v is allowed", bound)
-	if state.Contact >= 0 {
-		cause = fmt.Errorf("the last contact is %v ago, at most %v is allowed", state.Contact, bound)
+// judge is the loop's part of glimpse.
+func (l *loop) judge(mode ReadMode) (ReadState, *Error) {
+	state := ReadState{Applied: l.replica.Applied(), Contact: l.contact(), Consistency: mode.Consistency}
+	state.Leader, state.Term = l.replica.Leader()
+	tooOld := mode.MaxStale > 0 && (state.Contact < 0 || state.Contact > mode.MaxStale)
+	switch {
+	case mode.Consistency == Stale && tooOld:
+		e := l.situation()
+		e.Kind, e.Outcome, e.Retry = ErrStale, NotApplied, staleRetry
+		e.Cause = fmt.Errorf("no leader is known, and at most %v is allowed", mode.MaxStale)
+		if state.Contact >= 0 {
+			e.Cause = fmt.Errorf("the last contact is %v ago, at most %v is allowed", state.Contact, mode.MaxStale)
+		}
+		return ReadState{}, e
+	case mode.Consistency == FromLeader && !(state.Leader == l.identity.Node && l.appliedTerm == state.Term):
+		state.Consistency = Linearizable
 	}
-	return &Error{Kind: ErrStale, Outcome: NotApplied, Node: n.config.ID, Leader: state.Leader, Term: state.Term,
-		Cause: cause, Retry: n.config.Heartbeat}
+	return state, nil
+}
+
+// staleRetry is when a node that has lost contact may have found it again: about a heartbeat.
+const staleRetry = 150 * time.Millisecond
+
+// await puts a question about indexes to the loop, and returns the one that has been applied. Whatever goes
+// wrong, nothing has been changed by asking.
+func (n *Node) await(ctx context.Context, event func(raft.Ticket) replica.Event) (raft.Index, error) {
+	o, err := n.ask(ctx, event)
+	return o.index, nothingApplied(err)
 }
 
 // nothingApplied notes that a read, however it fails, has changed nothing.

@@ -1,6 +1,10 @@
 package balsa
 
-import "balsa/raft"
+import (
+	"time"
+
+	"balsa/raft"
+)
 
 // Status is what a node knows of itself and of its cluster at one moment.
 type Status struct {
@@ -9,11 +13,15 @@ type Status struct {
 	Incarnation raft.Incarnation // of the data directory
 	Start       uint64           // how often the data directory has been started
 	Address     string           // where peers reach this node
+	API         string           // where clients reach this node, as Config.API says
 
 	Role   raft.Role
 	Term   raft.Term
 	Vote   raft.NodeID // of this term; raft.None if it was not given
 	Leader raft.NodeID // of this term; raft.None when unknown
+	// Contact is the time since this node last heard its leader, or as leader was last answered by a quorum;
+	// negative when it knows of no leader.
+	Contact time.Duration
 
 	Commit    raft.Index // everything up to it is committed, as far as this node knows
 	Applied   raft.Index // everything up to it is in the state machine
@@ -30,8 +38,30 @@ type Status struct {
 type Peer struct {
 	ID      raft.NodeID
 	Address string
+	API     string     // where clients reach it, as it said last; empty if unknown
 	Match   raft.Index // at a leader: the peer durably holds the log up to here
 	Next    raft.Index // at a leader: what it will be sent next; 0 at others
+}
+
+// APIOf returns where clients reach a member, such as the leader; empty if unknown.
+func (s Status) APIOf(id raft.NodeID) string {
+	if id == s.ID {
+		return s.API
+	}
+	for _, p := range s.Peers {
+		if p.ID == id {
+			return p.API
+		}
+	}
+	return ""
+}
+
+// contact is Status.Contact.
+func (l *loop) contact() time.Duration {
+	if ticks, known := l.replica.Contact(); known {
+		return time.Duration(ticks) * tick
+	}
+	return -1
 }
 
 func (l *loop) status() Status {
@@ -43,10 +73,12 @@ func (l *loop) status() Status {
 		Incarnation: l.identity.Incarnation,
 		Start:       l.identity.Start,
 		Address:     self.Address,
+		API:         l.identity.API,
 		Role:        core.Role,
 		Term:        core.Term,
 		Vote:        core.Vote,
 		Leader:      core.Leader,
+		Contact:     l.contact(),
 		Commit:      core.Commit,
 		Applied:     core.Applied,
 		Durable:     core.Durable,
@@ -59,7 +91,7 @@ func (l *loop) status() Status {
 		if m.ID == core.ID {
 			continue
 		}
-		p := Peer{ID: m.ID, Address: m.Address}
+		p := Peer{ID: m.ID, Address: m.Address, API: l.replica.API(m.ID)}
 		for _, progress := range core.Progress {
 			if progress.ID == m.ID {
 				p.Match, p.Next = progress.Match, progress.Next

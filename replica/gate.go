@@ -17,6 +17,7 @@ type gate struct {
 	self     raft.Identity
 	byHand   bool
 	met      []acquaintance // sorted by node
+	apis     []apiAddress   // of the members, as each said last
 	troubles []PeerRefused  // told already and not over: a message that is repeated for ever is reported once
 }
 
@@ -28,6 +29,12 @@ type acquaintance struct {
 	node        raft.NodeID
 	incarnation raft.Incarnation
 	start       uint64
+}
+
+// apiAddress is where clients reach a node.
+type apiAddress struct {
+	node    raft.NodeID
+	address string
 }
 
 // PeerRefused is the event that this server does not listen to another, or another not to this one.
@@ -87,6 +94,7 @@ func (g *gate) meet(from raft.Identity, member, answers bool) {
 	if !member || from.Cluster == (raft.ClusterID{}) {
 		return
 	}
+	g.remember(from.Node, from.API)
 	a := acquaintance{node: from.Node, incarnation: from.Incarnation, start: from.Start}
 	at, known := g.find(from.Node)
 	if known {
@@ -94,6 +102,32 @@ func (g *gate) meet(from raft.Identity, member, answers bool) {
 		return
 	}
 	g.met = slices.Insert(g.met, at, a)
+}
+
+// remember notes where clients reach a member. Only what passed the gate is noted: a stranger could otherwise
+// have this server send its clients anywhere.
+func (g *gate) remember(node raft.NodeID, api string) {
+	at := slices.IndexFunc(g.apis, func(a apiAddress) bool { return a.node == node })
+	switch {
+	case at >= 0:
+		g.apis[at].address = api
+	case api != "":
+		g.apis = append(g.apis, apiAddress{node: node, address: api})
+	}
+}
+
+// API returns where clients reach a member, as that member said last; empty when it has not been heard in this
+// run, or does not say.
+func (r *Replica) API(id raft.NodeID) string {
+	if id == r.config.Identity.Node {
+		return r.config.Identity.API
+	}
+	for _, a := range r.gate.apis {
+		if a.node == id {
+			return a.address
+		}
+	}
+	return ""
 }
 
 // news reports whether this trouble has not been told yet. Of strangers only so many are told, or one who

@@ -1,0 +1,61 @@
+package balsa
+
+import (
+	"balsa/raft"
+	"balsa/replica"
+)
+
+// mailbox is where others leave what they want of the loop. Who leaves something never touches the replica,
+// and whom the loop has not heard was not heard at all.
+type mailbox struct {
+	inbox    chan raft.Envelope // from the transport; bounded, so that a flood holds up its senders
+	requests chan request       // unbuffered: what was not taken by the loop was not taken at all
+	glances  chan func()        // run by the loop: they look at what only it may touch
+}
+
+func newMailbox() mailbox {
+	return mailbox{
+		inbox:    make(chan raft.Envelope, 256),
+		requests: make(chan request),
+		glances:  make(chan func()),
+	}
+}
+
+// request is a caller on its way into the loop.
+type request struct {
+	event  func(raft.Ticket) replica.Event
+	answer chan outcome // holds one: the loop never waits for a caller
+}
+
+// outcome is what a caller gets.
+type outcome struct {
+	result []byte
+	index  raft.Index
+	err    error
+}
+
+// callers are those whom the loop has heard and not answered yet.
+type callers struct {
+	waiting map[raft.Ticket]chan<- outcome
+	last    raft.Ticket
+}
+
+// enter gives a caller a ticket, under which it will be answered once.
+func (c *callers) enter(answer chan<- outcome) raft.Ticket {
+	c.last++
+	c.waiting[c.last] = answer
+	return c.last
+}
+
+func (c *callers) answer(ticket raft.Ticket, o outcome) {
+	if caller, waits := c.waiting[ticket]; waits {
+		delete(c.waiting, ticket)
+		caller <- o
+	}
+}
+
+func (c *callers) answerAll(o outcome) {
+	for ticket := range c.waiting {
+		c.answer(ticket, o)
+	}
+}
