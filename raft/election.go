@@ -160,7 +160,8 @@ func (c *Core) requestVoteResponse(from NodeID, m RequestVoteResponse) {
 		c.ignore(from, m, StaleResponse)
 		return
 	}
-	if m.Granted && c.outbox.hardIn > c.outbox.persisted { // nobody was asked yet: our own vote is not durable
+	if m.Granted &&
+		c.outbox.hardIn > c.outbox.persisted { // nobody was asked yet: our own vote is not durable
 		c.refuse(from, m, NotAsked)
 		return
 	}

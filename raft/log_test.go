@@ -38,8 +38,9 @@ func TestAtLeast(t *testing.T) {
 	}
 }
 
-// TestAgreementNeverSkipsTheTrueAgreement makes two logs that share a beginning, and plays the conversation of a leader and
-// a follower from any Prev: it must end at the last common entry, with one rejection at most for each diverging term.
+// TestAgreementNeverSkipsTheTrueAgreement makes two logs that share a beginning, and plays the conversation
+// of a leader and a follower from any Prev: it must end at the last common entry, with one rejection at
+// most for each diverging term.
 func TestAgreementNeverSkipsTheTrueAgreement(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		leader, follower, common := twoLogs(t)
@@ -63,8 +64,8 @@ func TestAgreementNeverSkipsTheTrueAgreement(t *testing.T) {
 	})
 }
 
-// twoLogs draws logs as Raft makes them: the same entry ID means the same history. After the common beginning the terms
-// of the two are disjoint at each index.
+// twoLogs draws logs as Raft makes them: the same entry ID means the same history. After the common
+// beginning the terms of the two are disjoint at each index.
 func twoLogs(t *rapid.T) (leader, follower log, common Index) {
 	beginning := rapid.SliceOfN(rapid.IntRange(0, 1), 0, 6).Draw(t, "common")
 	var terms []Term
@@ -104,7 +105,10 @@ func divergingTerms(l log, after Index) (n int) {
 func TestAgreementIsTheLastEntryOfNoHigherTerm(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		_, l, _ := twoLogs(t)
-		id := EntryID{Term: Term(rapid.IntRange(0, 12).Draw(t, "term")), Index: Index(rapid.IntRange(0, 25).Draw(t, "index"))}
+		id := EntryID{
+			Term:  Term(rapid.IntRange(0, 12).Draw(t, "term")),
+			Index: Index(rapid.IntRange(0, 25).Draw(t, "index")),
+		}
 		want := EntryID{}
 		for _, e := range l.entries {
 			if e.Index <= id.Index && e.Term <= id.Term {
@@ -157,8 +161,8 @@ func TestAfterTakesWhatFits(t *testing.T) {
 	}
 }
 
-// TestTruncationLeavesWritesInFlightAlone: what was handed out is never overwritten in place, or a write on its way to
-// the disk would write other entries than it was given.
+// TestTruncationLeavesWritesInFlightAlone: what was handed out is never overwritten in place, or a write on
+// its way to the disk would write other entries than it was given.
 func TestTruncationLeavesWritesInFlightAlone(t *testing.T) {
 	l := logOfTerms()
 	for i := range Index(6) {

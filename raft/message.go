@@ -57,8 +57,8 @@ type AppendEntriesResponse struct {
 	// Prev's: the leader continues from there, which skips a whole diverging term in one round trip (§5.3,
 	// end).
 	Conflict EntryID
-	// Holds is how far the follower holds the leader's log, durably or not. It steers what is sent again and promises
-	// nothing.
+	// Holds is how far the follower holds the leader's log, durably or not. It steers what is sent again
+	// and promises nothing.
 	Holds Index
 	// Busy says that the follower takes no entries for now; it reports when that has ended.
 	Busy bool

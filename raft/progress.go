@@ -148,7 +148,12 @@ func (c *Core) sendEmpty(p *peer) {
 
 func (c *Core) newAppend(p *peer, prev Index) AppendEntries {
 	p.told = c.commitIndex
-	return AppendEntries{Term: c.hard.Term, Prev: c.log.id(prev), Commit: c.commitIndex, Round: c.leading.round}
+	return AppendEntries{
+		Term:   c.hard.Term,
+		Prev:   c.log.id(prev),
+		Commit: c.commitIndex,
+		Round:  c.leading.round,
+	}
 }
 
 // appendEntriesResponse learns how far a follower has come, or how far back to go (§5.3). Whatever it says,

@@ -16,8 +16,9 @@ var (
 	allSeeds = flag.Uint64("seeds", 2000, "how many seeds TestRandomSchedules runs")
 )
 
-// TestRandomSchedules runs clusters of three and five servers under thousands of random schedules. After every step the
-// properties of Figure 3 must hold; after the faults have ended, everybody must agree within a bound.
+// TestRandomSchedules runs clusters of three and five servers under thousands of random schedules. After
+// every step the properties of Figure 3 must hold; after the faults have ended, everybody must agree within
+// a bound.
 //
 //	go test ./raft -run RandomSchedules -seed 17      one seed, every step printed
 //	go test ./raft -run RandomSchedules -seeds 100000
@@ -74,8 +75,9 @@ func runSeed(seed uint64, trace func(string, ...any)) (c counts, err error) {
 	return w.counts, nil
 }
 
-// heal ends all faults. Within ten election timeouts there is a leader that everybody follows, all logs are equal and
-// committed, and what is proposed then is applied everywhere; and nobody disturbs that leader any more.
+// heal ends all faults. Within ten election timeouts there is a leader that everybody follows, all logs are
+// equal and committed, and what is proposed then is applied everywhere; and nobody disturbs that leader any
+// more.
 func (w *world) heal() {
 	w.trace("peace")
 	clear(w.cut)
@@ -92,7 +94,8 @@ func (w *world) heal() {
 	}
 	leader := w.nodes[w.nodes[0].before.Leader-1]
 	term := leader.before.Term
-	w.pass(testHeartbeat, func() bool { return false }) // what was applied last is reported, nobody is overloaded
+	w.pass(testHeartbeat,
+		func() bool { return false }) // what was applied last is reported, nobody is overloaded
 	w.step(leader, raft.Propose{Ticket: 1, Command: []byte("peace")})
 	w.pass(5*testElectionMax, never)
 	last := leader.before.Last.Index
@@ -124,7 +127,8 @@ func (w *world) agreed() bool {
 	first := w.nodes[0].before
 	for _, n := range w.nodes {
 		s := n.before
-		if s.Leader == raft.None || s.Leader != first.Leader || s.Term != first.Term || s.Last != first.Last ||
+		if s.Leader == raft.None || s.Leader != first.Leader || s.Term != first.Term ||
+			s.Last != first.Last ||
 			s.Commit != first.Last.Index {
 			return false
 		}

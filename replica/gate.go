@@ -116,8 +116,8 @@ func (g *gate) remember(node raft.NodeID, api string) {
 	}
 }
 
-// API returns where clients reach a member, as that member said last; empty when it has not been heard in this
-// run, or does not say.
+// API returns where clients reach a member, as that member said last; empty when it has not been heard in
+// this run, or does not say.
 func (r *Replica) API(id raft.NodeID) string {
 	if id == r.config.Identity.Node {
 		return r.config.Identity.API

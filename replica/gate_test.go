@@ -57,7 +57,8 @@ func TestWhoMayNotSpeakIsRefused(t *testing.T) {
 			b.sent = nil
 			b.do(envelope(raft.AppendEntriesResponse{Term: 5, Match: 3}, c.change))
 			if len(b.sent) != 0 {
-				t.Errorf("a response was answered by %+v: two servers could refuse each other for ever", b.sent)
+				t.Errorf("a response was answered by %+v: two servers could refuse each other for ever",
+					b.sent)
 			}
 			if b.core.Digest() != before && c.want != 0 {
 				t.Error("what was refused changed the core")
@@ -125,7 +126,8 @@ func TestALaterStartSilencesTheEarlierOnes(t *testing.T) {
 		}
 	}
 	b.do(envelope(question(1), func(e *raft.Envelope) { e.From = identity(3) }))
-	if got := b.gate.met; len(got) != 2 || got[0] != (acquaintance{2, 7, 100}) || got[1] != (acquaintance{3, 103, 1}) {
+	if got := b.gate.met; len(got) != 2 || got[0] != (acquaintance{2, 7, 100}) ||
+		got[1] != (acquaintance{3, 103, 1}) {
 		t.Errorf("remembers %v", got)
 	}
 }
@@ -135,7 +137,10 @@ func TestStrangersCannotMakeTheMemoryGrow(t *testing.T) {
 	for id := raft.NodeID(4); id < 1000; id++ {
 		b.do(envelope(question(1), func(e *raft.Envelope) { e.From = identity(id) }))
 		b.do(envelope(question(1), func(e *raft.Envelope) { e.From = identity(id); e.From.Cluster[0]++ }))
-		b.do(envelope(raft.IdentityRefused{Why: raft.IdentityReason(id)}, func(e *raft.Envelope) { e.From = identity(id) }))
+		b.do(
+			envelope(raft.IdentityRefused{Why: raft.IdentityReason(id)},
+				func(e *raft.Envelope) { e.From = identity(id) }),
+		)
 		b.do(envelope(question(1), func(e *raft.Envelope) { e.From.Node = id; e.To = 3 }))
 	}
 	if len(b.gate.met) != 0 || len(b.gate.troubles) > maxTroubles {

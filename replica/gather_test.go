@@ -84,7 +84,8 @@ func (f *follower) step(t *rapid.T, e Event) {
 
 func (f *follower) collect(t *rapid.T) {
 	if out := f.replica.core.Clone().Output(); out.Write != 0 {
-		f.handedOut = append(f.handedOut, Write{Number: out.Write, State: out.HardState, Entries: out.Entries})
+		f.handedOut = append(f.handedOut,
+			Write{Number: out.Write, State: out.HardState, Entries: out.Entries})
 	}
 	for _, w := range f.replica.Work() {
 		switch w := w.(type) {
@@ -144,7 +145,8 @@ func (f *follower) keptPromises(t *rapid.T) {
 	for _, m := range f.matches {
 		held := int(m.entry.Index) <= len(f.disk.entries) && f.disk.entries[m.entry.Index-1].ID() == m.entry
 		if !held && m.term == f.disk.state.Term {
-			t.Fatalf("acknowledged %v in term %d, and the disk has %v", m.entry, m.term, idsOf(f.disk.entries))
+			t.Fatalf("acknowledged %v in term %d, and the disk has %v", m.entry, m.term,
+				idsOf(f.disk.entries))
 		}
 	}
 }
@@ -182,7 +184,8 @@ func (f *follower) newLeader(t *rapid.T) {
 		last := f.logs[len(f.logs)-1].entries
 		candidates := [][]raft.Entry{last}
 		for _, l := range f.logs {
-			if len(l.entries) >= int(f.committed) && reflect.DeepEqual(l.entries[:f.committed], last[:f.committed]) {
+			if len(l.entries) >= int(f.committed) &&
+				reflect.DeepEqual(l.entries[:f.committed], last[:f.committed]) {
 				candidates = append(candidates, l.entries)
 			}
 		}
@@ -275,7 +278,8 @@ func TestTheDiskKeepsWhatWasPromisedAndWhatTheCoreWanted(t *testing.T) {
 				}
 			},
 			"crash": func(t *rapid.T) {
-				if f.inFlight != nil && rapid.Bool().Draw(t, "landed") { // the disk has it, the server never knew
+				if f.inFlight != nil &&
+					rapid.Bool().Draw(t, "landed") { // the disk has it, the server never knew
 					if wrote := f.inFlight.Perform(&f.disk); wrote.Err != nil {
 						t.Fatal(wrote.Err)
 					}

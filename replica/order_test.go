@@ -41,7 +41,8 @@ func TestOneWriteIsInFlightAndTheRestIsGathered(t *testing.T) {
 		t.Errorf("the second write has %v, want all that came meanwhile", got)
 	}
 	if second := b.writes[0].Number; second != first+3 {
-		t.Errorf("writes %d and %d: the second must acknowledge all three hand-outs of the core", first, second)
+		t.Errorf("writes %d and %d: the second must acknowledge all three hand-outs of the core", first,
+			second)
 	}
 	b.settle()
 	if got := b.machine.commands(); !slices.Equal(got, []string{"a", "b", "c", "d"}) {
@@ -89,8 +90,10 @@ func TestATruncationIsGatheredAsTheDiskWouldTakeIt(t *testing.T) {
 				t.Errorf("the second write has %v, want %v", got, c.want)
 			}
 			b.settle()
-			if got := b.log.entries[len(b.log.entries)-1].ID(); got != b.Status().Last || b.log.state.Term != term {
-				t.Errorf("the disk ends in %v of term %d, the log in %v of %d", got, b.log.state.Term, b.Status().Last, term)
+			if got := b.log.entries[len(b.log.entries)-1].ID(); got != b.Status().Last ||
+				b.log.state.Term != term {
+				t.Errorf("the disk ends in %v of term %d, the log in %v of %d", got, b.log.state.Term,
+					b.Status().Last, term)
 			}
 		})
 	}
@@ -146,7 +149,8 @@ func TestOneApplyIsInFlightAndBounded(t *testing.T) {
 			b.lead()
 			var commands []string
 			for i := range 10 {
-				commands = append(commands, []string{"12345678", string(make([]byte, 4*size))}[map[bool]int{i == 2: 1}[true]])
+				commands = append(commands,
+					[]string{"12345678", string(make([]byte, 4*size))}[map[bool]int{i == 2: 1}[true]])
 			}
 			b.propose(commands...)
 			var got []int
@@ -239,7 +243,8 @@ func TestFollowersApplyTooAndAPartitionAppliesNothing(t *testing.T) {
 func TestARestartedServerFillsItsMachineByItsNoOp(t *testing.T) {
 	log := &modelLog{state: raft.HardState{Term: 3, Vote: 2}, entries: entriesOf(1, 1, 1, 3)}
 	b := hold(t, 1, log)
-	if s := b.Status(); s.Term != 3 || s.Vote != 2 || s.Last.Index != 3 || s.Commit != 0 || s.Role != raft.Follower {
+	if s := b.Status(); s.Term != 3 || s.Vote != 2 || s.Last.Index != 3 || s.Commit != 0 ||
+		s.Role != raft.Follower {
 		t.Fatalf("restored %+v", s)
 	}
 	b.lead()

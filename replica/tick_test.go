@@ -107,7 +107,8 @@ func TestTicksAreTakenBeforeTheEvent(t *testing.T) {
 	leader.do(Proposed{Ticket: 1, Command: []byte("a")})
 	first := leader.sent[0].Message.(raft.AppendEntries)
 	if n := leader.rounds(); n != 3 || len(first.Entries) != 0 {
-		t.Errorf("%d rounds, the first message has %d entries: the proposal overtook the time", n, len(first.Entries))
+		t.Errorf("%d rounds, the first message has %d entries: the proposal overtook the time", n,
+			len(first.Entries))
 	}
 	if got := leader.writes[0].Entries[0].Time; got != leader.now {
 		t.Errorf("the entry's time is %d, want that of its proposal, %d", got, leader.now)

@@ -72,7 +72,8 @@ func TestPerformingAWriteReportsItsNumberAndItsError(t *testing.T) {
 	if got := w.Perform(log); got.Number != 9 || got.Err != nil {
 		t.Errorf("wrote %+v", got)
 	}
-	if log.state != (raft.HardState{Term: 2, Vote: 3}) || !slices.Equal(idsOf(log.entries), []string{"1/t1", "2/t2"}) {
+	if log.state != (raft.HardState{Term: 2, Vote: 3}) ||
+		!slices.Equal(idsOf(log.entries), []string{"1/t1", "2/t2"}) {
 		t.Errorf("the log has %v %v", log.state, idsOf(log.entries))
 	}
 	log.fail = broken
