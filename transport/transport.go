@@ -53,6 +53,9 @@ type Transport interface {
 	// not be delivered: ErrUnknownNode, ErrFull, ErrTooLarge, ErrClosed, or ErrTimeout for a response whose
 	// request no longer waits. Nil promises nothing, and later failures reach Handler.Failed. What the
 	// message refers to must not be written to any more.
+	//
+	// A response whose sequence is 0 answers no request: a follower reports with it that it takes entries
+	// again. It is carried as a request is, and received with sequence 0.
 	Send(raft.Envelope) error
 	// Close stops listening and delivering, waits for the transport's goroutines and loses what is on its
 	// way. After it returns the handler is not called again. A handler that is blocked in Receive must be

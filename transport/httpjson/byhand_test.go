@@ -77,6 +77,24 @@ func TestTimeoutNowHasNoAnswer(t *testing.T) {
 	}
 }
 
+// A report has the form of a response and answers nothing: whatever number it claims, it is nobody's answer.
+func TestAReportHasNoAnswer(t *testing.T) {
+	received := make(chan raft.Envelope, 1)
+	n := start(t, Config{}, func(_ *node, e raft.Envelope) { received <- e })
+	const cluster = `"cluster":"c1000000000000000000000000000000"`
+	status, answer := n.curl("/raft/append_entries_response",
+		`{"term":4,"success":true,"match_index":7,"holds_index":8,"node":2,"to":1,"sequence":1,`+cluster+`}`)
+	if status != 202 || answer != "" {
+		t.Errorf("%d %s", status, answer)
+	}
+	want := raft.Message(raft.AppendEntriesResponse{Term: 4, Match: 7, Holds: 8})
+	if e := next(t, received); e.Message != want || e.From.Node != 2 || e.Sequence != 0 {
+		t.Errorf("received %+v", e)
+	}
+	status, answer = n.curl("/raft/append_entries_response", `{"term":4,"success":true,`+cluster+`}`)
+	wantProblem(t, "a report of nobody", status, answer, 400, `"node" is missing`)
+}
+
 func TestWithoutByHandAStrangerIsRefused(t *testing.T) {
 	n := start(t, Config{}, receiveNothing)
 	status, answer := n.curl("/raft/request_vote", `{"term":4,"candidate_id":2}`)

@@ -15,6 +15,9 @@
 //	│ Receive ◀──────────│ ◀─────────────── │ Send(response 5)     │
 //	└────────────────────┘   200            └──────────────────────┘
 //
+// What answers no request is posted too: a follower reports with an append_entries_response of its own that it
+// takes entries again. The answer to a POST to which no response belongs is 202.
+//
 // Connections are kept and reused. Messages may overtake each other.
 package httpjson
 
@@ -197,7 +200,7 @@ func (t *Transport) Send(e raft.Envelope) error {
 	if phase != started {
 		return transport.ErrClosed
 	}
-	if raft.IsResponse(e.Message) {
+	if raft.IsResponse(e.Message) && e.Sequence != 0 {
 		return t.exchanges.answer(e)
 	}
 	for _, p := range t.peers {

@@ -24,9 +24,9 @@ const (
 	idleTimeout   = 2 * time.Minute
 )
 
-// requests are the messages that have a path, as the 404 lists them.
-const requests = "request_vote append_entries pre_vote install_snapshot timeout_now " +
-	"forward_proposal forward_read"
+// posted are the messages that have a path, as the 404 lists them.
+const posted = "request_vote append_entries pre_vote install_snapshot timeout_now " +
+	"forward_proposal forward_read append_entries_response"
 
 const prefix = "/raft/"
 
@@ -78,14 +78,17 @@ func (t *Transport) receive(w http.ResponseWriter, r *http.Request) (e raft.Enve
 	if e, err = wire.DecodeJSON(name, body); err != nil {
 		return e, problem(http.StatusBadRequest, err.Error())
 	}
+	if e.From.Node == raft.None {
+		return e, problem(http.StatusBadRequest, name+`: "node" is missing: a report names its sender`)
+	}
 	return e, nil
 }
 
 // route returns the name of the message that a path stands for.
 func route(w http.ResponseWriter, r *http.Request) (name string, bad *outcome) {
 	name, found := strings.CutPrefix(r.URL.Path, prefix)
-	if !found || !slices.Contains(strings.Fields(requests), name) {
-		paths := prefix + strings.ReplaceAll(requests, " ", ", "+prefix)
+	if !found || !slices.Contains(strings.Fields(posted), name) {
+		paths := prefix + strings.ReplaceAll(posted, " ", ", "+prefix)
 		return "", problem(http.StatusNotFound, "no such path: POST to one of "+paths)
 	}
 	if r.Method != http.MethodPost {
@@ -120,11 +123,18 @@ func (t *Transport) deliver(r *http.Request, e raft.Envelope) *outcome {
 	if t.running.Err() != nil {
 		return closing()
 	}
-	if _, silent := e.Message.(raft.TimeoutNow); silent {
+	if unanswered(e.Message) {
+		e.Sequence = 0 // it answers no request here, whatever number it bears
 		t.handler.Receive(e)
 		return &outcome{status: http.StatusAccepted}
 	}
 	return t.await(r, e)
+}
+
+// unanswered reports whether a message gets no response: TimeoutNow, and what is itself the form of one.
+func unanswered(m raft.Message) bool {
+	_, silent := m.(raft.TimeoutNow)
+	return silent || raft.IsResponse(m)
 }
 
 // byHand completes a message that a person wrote: all that is believed of its sender is the id. Its sequence

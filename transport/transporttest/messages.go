@@ -23,7 +23,8 @@ func exchanges() []exchange {
 		{raft.RequestVote{Term: 9, Last: last}, raft.IdentityRefused{Why: raft.OtherIncarnation}},
 		{
 			raft.AppendEntries{Term: 9, Prev: last, Entries: entries, Commit: 77, Round: 12},
-			raft.AppendEntriesResponse{Term: 9, Round: 12, Match: last.Index + 3, Busy: true},
+			raft.AppendEntriesResponse{Term: 9, Round: 12, Match: last.Index + 2, Holds: last.Index + 3,
+				Busy: true},
 		},
 		{
 			raft.AppendEntries{Term: 9, Prev: last, Commit: 77, Round: 13},

@@ -37,6 +37,7 @@ func Run(t *testing.T, s Suite) {
 	}{
 		{"messages arrive both ways", arriveBothWays},
 		{"a response carries the sequence of its request", echoSequences},
+		{"a response that answers nothing arrives", reportArrives},
 		{"every message survives", everyMessageSurvives},
 		{"a megabyte arrives", aMegabyteArrives},
 		{"a received message belongs to its receiver", memoryIsNotShared},
@@ -102,7 +103,7 @@ func (c *cluster) close(t transport.Transport) {
 func identity(id raft.NodeID) raft.Identity {
 	return raft.Identity{
 		Cluster: raft.ClusterID{1: 0xc1}, Node: id,
-		Incarnation: 0xfedc_ba98_7654_3210, Start: 7, Configuration: 3,
+		Incarnation: 0xfedc_ba98_7654_3210, Start: 7, Configuration: 3, API: "https://[::1]:8001",
 	}
 }
 
