@@ -78,7 +78,49 @@ func (in *interpreter) doTick(t *testing.T, args []string) {
 
 func (in *interpreter) doPropose(t *testing.T, args []string) {
 	in.tickets++
-	in.step(in.server(parseID(args[0])), raft.Propose{Ticket: in.tickets, Command: []byte(args[1])})
+	in.step(in.server(parseID(args[0])), raft.Propose{Ticket: in.tickets, Command: scriptCommandOf(args[1])})
+}
+
+// scriptCommandOf reads "x", or "x*100" for a hundred of them.
+func scriptCommandOf(word string) []byte {
+	what, times, repeated := strings.Cut(word, "*")
+	if !repeated {
+		return []byte(word)
+	}
+	n, err := strconv.Atoi(times)
+	if err != nil {
+		panic(err)
+	}
+	return []byte(strings.Repeat(what, n))
+}
+
+func (in *interpreter) doRead(t *testing.T, args []string) {
+	in.tickets++
+	in.step(in.server(parseID(args[0])), raft.ReadIndex{Ticket: in.tickets})
+}
+
+func (in *interpreter) doPass(t *testing.T, args []string) {
+	count, err := strconv.Atoi(args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range count {
+		for _, s := range in.servers {
+			in.step(s, raft.Tick{})
+		}
+		in.doStabilize(t, nil)
+	}
+}
+
+func (in *interpreter) doMachine(t *testing.T, args []string) {
+	in.server(parseID(args[0])).slow = args[1] == "manual"
+}
+
+func (in *interpreter) doApply(t *testing.T, args []string) {
+	if s := in.server(parseID(args[0])); s.behind > 0 {
+		in.print("%v  has applied up to %d", s.id, s.behind)
+		in.applied(s)
+	}
 }
 
 func (in *interpreter) doDeliver(t *testing.T, args []string) {
@@ -99,7 +141,7 @@ func (in *interpreter) doStabilize(t *testing.T, args []string) {
 
 func (in *interpreter) doDrop(t *testing.T, args []string) {
 	for _, l := range take(&in.network, parseLink(args)) {
-		in.print("%v → %v  %s   ✗ lost", l.from, l.to, formatMessage(l.message))
+		in.print("%v → %v  %s   ✗ lost", l.from, l.to, in.format(l.message))
 	}
 }
 

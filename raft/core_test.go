@@ -295,7 +295,7 @@ func TestUncommittedBytesAreBounded(t *testing.T) {
 	if a := c.Output().Answers; len(a) != 1 || a[0].Refusal != Accepted {
 		t.Errorf("a large proposal with nothing else uncommitted: %+v", a)
 	}
-	c.Step(0, Receive{From: 2, Message: RequestVote{Term: 9}})
+	c.Step(0, Receive{From: 2, Message: AppendEntriesResponse{Term: 9, Rejected: true}})
 	if c.Status().Uncommitted != 0 {
 		t.Errorf("a follower reports %d uncommitted bytes, which are a leader's", c.Status().Uncommitted)
 	}

@@ -54,14 +54,26 @@ func (c *Core) resetTimer() {
 func (c *Core) electionTimeout() {
 	switch {
 	case !c.members.Voter(c.config.ID): // a learner waits for whoever leads
+		c.giveUpLeader(Silence)
+	case c.role == Candidate && c.outbox.hardIn > c.outbox.persisted:
+		// Nobody has been asked yet. Another campaign would wait for the same disk, and one that is slower
+		// than the timeout would never have its vote in time.
 		c.resetTimer()
 	case c.diskStalled(): // it could not make its vote durable, let alone an entry
-		c.resetTimer()
+		c.giveUpLeader(DiskStalled)
 	case c.config.NoPreVote:
 		c.campaign()
 	default:
 		c.preCampaign()
 	}
+}
+
+// giveUpLeader makes a server wait that has waited in vain and may not campaign. It forgets who led: with the
+// timer begun anew it would otherwise take the silent leader for one just heard, deny its vote to others,
+// and call old what it shows of its state fresh (Contact).
+func (c *Core) giveUpLeader(why Reason) {
+	c.follow(c.hard.Term, None, why)
+	c.resetTimer()
 }
 
 // preCampaign asks whether a campaign could be won. It changes no term and promises nothing, so nothing
@@ -129,7 +141,7 @@ func (c *Core) requestVote(from NodeID, sequence Sequence, m RequestVote) {
 		why = StaleTerm
 	case c.hard.Vote != None && c.hard.Vote != from:
 		why = AlreadyVoted
-	case c.leader != None: // we know who won this term; our vote was spent on nobody, and is of no use to anybody
+	case c.leader != None: // we know who won this term: our vote is of no use to anybody
 		why = LeaderHeard
 	case !m.Last.AtLeast(c.log.last()):
 		why = LogNotUpToDate
@@ -188,13 +200,14 @@ func (c *Core) countVote(from NodeID, yes bool) {
 	if from != c.config.ID {
 		c.emit(VoteReceived{From: from, Role: c.role, Granted: yes})
 	}
-	if !c.members.HasQuorum(c.votedForUs) {
-		return
-	}
-	if c.role == PreCandidate {
-		c.campaign()
-	} else {
+	switch {
+	case !c.members.HasQuorum(c.votedForUs):
+	case c.role == Candidate:
 		c.lead()
+	case c.diskStalled(): // noticed since it asked
+		c.giveUpLeader(DiskStalled)
+	default:
+		c.campaign()
 	}
 }
 

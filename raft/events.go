@@ -20,16 +20,17 @@ const (
 	LeaderHeard                     // the voter hears a leader (thesis §9.6)
 	Gap                             // the follower's log ends before Prev (§5.3)
 	Conflict                        // the follower holds another entry at Prev (§5.3)
-	OldTerm                         // a quorum holds an entry of an earlier term, which does not commit it (§5.4.2)
+	OldTerm                         // a quorum holds it, but it is of an earlier term (§5.4.2)
 	StaleResponse                   // the answer is to a question that is no longer open
 	UnknownSender                   // no such server in the configuration, or the receiver's own id
 	SecondLeader                    // another server already leads this term
 	Malformed                       // the entries could not stand in any log
-	CommittedConflict               // the message would replace an entry that is committed or was sent by this very leader
+	CommittedConflict               // it would replace what is committed, or what this very leader sent
 	BeyondLog                       // the answer acknowledges what was never sent
 	LostEntries                     // a follower lacks what it acknowledged before in this term
 	QuorumLost                      // no quorum answered within the minimum election timeout (thesis §6.2)
 	DiskStalled                     // the own disk has not answered for a maximal election timeout
+	Silence                         // the leader was not heard
 	Unsupported                     // this version does not speak that message
 	NotAsked                        // the answer is to a question that was never asked
 )
@@ -40,7 +41,7 @@ func (r Reason) String() string {
 		"log not up-to-date", "hears a leader", "gap", "conflict", "of an old term", "stale response",
 		"unknown sender", "second leader", "malformed", "conflict with what is committed or verified",
 		"beyond the log", "lost what it acknowledged", "no quorum answered", "the disk is stalled",
-		"unsupported", "never asked"}[r]
+		"the leader is silent", "unsupported", "never asked"}[r]
 }
 
 // The events. Terms are the server's own unless the field says otherwise.

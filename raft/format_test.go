@@ -17,18 +17,47 @@ func formatMessage(m raft.Message) string {
 	case raft.PreVoteResponse:
 		return fmt.Sprintf("PreVoteResponse: term %d, %s", m.Term, formatGranted(m.Granted))
 	case raft.RequestVote:
+		if m.Forced {
+			return fmt.Sprintf("RequestVote: term %d, last %v, forced", m.Term, m.Last)
+		}
 		return fmt.Sprintf("RequestVote: term %d, last %v", m.Term, m.Last)
 	case raft.RequestVoteResponse:
 		return fmt.Sprintf("RequestVoteResponse: term %d, %s", m.Term, formatGranted(m.Granted))
 	case raft.AppendEntries:
 		return formatAppend(m)
 	case raft.AppendEntriesResponse:
-		if m.Rejected {
-			return fmt.Sprintf("AppendEntriesResponse: term %d, rejected, conflict %v", m.Term, m.Conflict)
-		}
-		return fmt.Sprintf("AppendEntriesResponse: term %d, match %d", m.Term, m.Match)
+		return formatAppendResponse(m)
 	}
 	return fmt.Sprintf("%T", m)
+}
+
+// format is formatMessage with the round, in a cluster whose transcript wants to see it.
+func (in *interpreter) format(m raft.Message) string {
+	text := formatMessage(m)
+	if !in.options.rounds {
+		return text
+	}
+	switch m := m.(type) {
+	case raft.AppendEntries:
+		text += fmt.Sprintf(", round %d", m.Round)
+	case raft.AppendEntriesResponse:
+		text += fmt.Sprintf(", round %d", m.Round)
+	}
+	return text
+}
+
+func formatAppendResponse(m raft.AppendEntriesResponse) string {
+	if m.Rejected {
+		return fmt.Sprintf("AppendEntriesResponse: term %d, rejected, conflict %v", m.Term, m.Conflict)
+	}
+	text := fmt.Sprintf("AppendEntriesResponse: term %d, match %d", m.Term, m.Match)
+	if m.Holds != m.Match {
+		text += fmt.Sprintf(", holds %d", m.Holds)
+	}
+	if m.Busy {
+		text += ", busy"
+	}
+	return text
 }
 
 func formatAppend(m raft.AppendEntries) string {
@@ -51,11 +80,19 @@ func formatEntries(entries []raft.Entry) string {
 	for _, e := range entries {
 		what := e.Kind.String()
 		if e.Kind == raft.Normal {
-			what = strconv.Quote(string(e.Command))
+			what = formatCommand(e.Command)
 		}
 		parts = append(parts, fmt.Sprintf("%v %s", e.ID(), what))
 	}
 	return "[" + strings.Join(parts, ", ") + "]"
+}
+
+// formatCommand shows a short command, and of a long one its first byte and its length.
+func formatCommand(command []byte) string {
+	if len(command) > 20 {
+		return fmt.Sprintf("%q*%d", command[:1], len(command))
+	}
+	return strconv.Quote(string(command))
 }
 
 // formatTerms draws a log as Figure 7 does: the term of each entry.
@@ -83,6 +120,13 @@ func formatAnswer(a raft.Answer) string {
 		return fmt.Sprintf("proposal %d stands at %v", a.Ticket, a.Entry)
 	}
 	return fmt.Sprintf("proposal %d refused, %v", a.Ticket, a.Refusal)
+}
+
+func formatReading(r raft.Reading) string {
+	if r.Refusal == raft.Accepted {
+		return fmt.Sprintf("read %d may be served from index %d on", r.Ticket, r.Index)
+	}
+	return fmt.Sprintf("read %d refused, %v", r.Ticket, r.Refusal)
 }
 
 func formatStatus(s raft.Status) string {
@@ -143,11 +187,12 @@ func (h sentByHand) message(kind string) raft.Message {
 	case "PreVoteResponse":
 		return raft.PreVoteResponse{Term: term, Granted: h.said["granted"]}
 	case "RequestVote":
-		return raft.RequestVote{Term: term, Last: h.ids["last"]}
+		return raft.RequestVote{Term: term, Last: h.ids["last"], Forced: h.said["forced"]}
 	case "RequestVoteResponse":
 		return raft.RequestVoteResponse{Term: term, Granted: h.said["granted"]}
 	case "AppendEntries":
-		m := raft.AppendEntries{Term: term, Prev: h.ids["prev"], Commit: raft.Index(h.numbers["commit"])}
+		m := raft.AppendEntries{Term: term, Prev: h.ids["prev"], Commit: raft.Index(h.numbers["commit"]),
+			Round: raft.Round(h.numbers["round"])}
 		for i, t := range h.terms {
 			m.Entries = append(m.Entries,
 				scriptEntry(m.Prev.Index+1+raft.Index(i)+raft.Index(h.numbers["gap"]), t))
@@ -158,6 +203,8 @@ func (h sentByHand) message(kind string) raft.Message {
 			Term:     term,
 			Round:    raft.Round(h.numbers["round"]),
 			Match:    raft.Index(h.numbers["match"]),
+			Holds:    raft.Index(max(h.numbers["match"], h.numbers["holds"])),
+			Busy:     h.said["busy"],
 			Rejected: h.said["rejected"],
 			Conflict: h.ids["conflict"],
 		}

@@ -27,8 +27,7 @@ type interpreter struct {
 	network []scriptLetter // on their way, in the order in which they were sent
 	waiting []scriptLetter // taken off the network by `hold`
 	cut     map[scriptLink]bool
-	noVote  bool // noprevote
-	single  bool // every AppendEntries carries at most one entry
+	options scriptOptions
 	mute    bool
 	lines   []string
 	tickets raft.Ticket
@@ -49,6 +48,8 @@ type scriptServer struct {
 	disk   raft.Restored
 	writes []raft.Output // handed out, not yet durable
 	manual bool
+	slow   bool       // its state machine applies only by `apply`
+	behind raft.Index // committed and not applied; 0 if nothing is
 }
 
 func newInterpreter() *interpreter { return &interpreter{cut: map[scriptLink]bool{}} }
@@ -63,7 +64,9 @@ func scriptCommands() []scriptCommand {
 	return []scriptCommand{
 		{
 			"cluster",
-			"cluster 3 [noprevote] [single] (single: at most one entry in an AppendEntries)",
+			"cluster 3 [noprevote [3]] [nocheckquorum] [single] [window 2] [inflight 100] [append 100] " +
+				"[backlog 100] [uncommitted 100] [rounds] (noprevote 3: that server alone; single: at most " +
+				"one entry in an AppendEntries; rounds: messages are shown with their rounds)",
 			(*interpreter).doCluster,
 		},
 		{
@@ -73,7 +76,9 @@ func scriptCommands() []scriptCommand {
 		},
 		{"timeout", "timeout 1 (ticks one server until it campaigns)", (*interpreter).doTimeout},
 		{"tick", "tick 2 40", (*interpreter).doTick},
-		{"propose", "propose 1 x", (*interpreter).doPropose},
+		{"pass", "pass 20 (ticks everybody, and delivers everything after each tick)", (*interpreter).doPass},
+		{"propose", "propose 1 x | propose 1 x*100 (100 bytes)", (*interpreter).doPropose},
+		{"read", "read 1", (*interpreter).doRead},
 		{"deliver", "deliver [1->2] (what is on its way now, not the answers)", (*interpreter).doDeliver},
 		{"stabilize", "stabilize (delivers until nothing is on its way)", (*interpreter).doStabilize},
 		{"drop", "drop [1->2] (what is on its way)", (*interpreter).doDrop},
@@ -84,6 +89,8 @@ func scriptCommands() []scriptCommand {
 		{"heal", "heal (mends every cut)", (*interpreter).doHeal},
 		{"disk", "disk 3 manual|auto", (*interpreter).doDisk},
 		{"persist", "persist 3 [1] (acknowledges all writes, or the oldest one)", (*interpreter).doPersist},
+		{"machine", "machine 3 manual|auto", (*interpreter).doMachine},
+		{"apply", "apply 3 (everything committed)", (*interpreter).doApply},
 		{
 			"crash",
 			"crash 3 [keeping 1] (what is not durable is lost, but for the oldest writes)",
@@ -140,8 +147,7 @@ func (in *interpreter) print(format string, args ...any) {
 
 func (in *interpreter) doCluster(t *testing.T, args []string) {
 	size, _ := strconv.Atoi(args[0])
-	in.noVote = slices.Contains(args, "noprevote")
-	in.single = slices.Contains(args, "single")
+	in.options = parseOptions(args[1:])
 	addresses := map[raft.NodeID]string{}
 	for id := 1; id <= size; id++ {
 		addresses[raft.NodeID(id)] = "server " + strconv.Itoa(id)
@@ -154,24 +160,51 @@ func (in *interpreter) doCluster(t *testing.T, args []string) {
 	}
 }
 
+// scriptOptions are those of the cluster command.
+type scriptOptions struct {
+	config    raft.Config // of every server, but for the id
+	impatient []raft.NodeID
+	rounds    bool
+}
+
+func parseOptions(words []string) scriptOptions {
+	o := scriptOptions{config: raft.Config{
+		Heartbeat:     scriptHeartbeat,
+		ElectionMin:   scriptElectionMin,
+		ElectionMax:   scriptElectionMax,
+		NoPreVote:     slices.Contains(words, "noprevote"),
+		NoCheckQuorum: slices.Contains(words, "nocheckquorum"),
+		Events:        true,
+	}}
+	o.rounds = slices.Contains(words, "rounds")
+	l := &o.config.Limits
+	if slices.Contains(words, "single") {
+		l.AppendBytes = 1
+	}
+	fields := map[string]*int{"window": &l.Window, "inflight": &l.InFlightBytes, "append": &l.AppendBytes,
+		"backlog": &l.BacklogBytes, "uncommitted": &l.UncommittedBytes}
+	for i, word := range words {
+		n, err := strconv.Atoi(word)
+		switch {
+		case err != nil:
+		case words[i-1] == "noprevote":
+			o.config.NoPreVote, o.impatient = false, append(o.impatient, raft.NodeID(n))
+		default:
+			*fields[words[i-1]] = n
+		}
+	}
+	return o
+}
+
 func (in *interpreter) start(s *scriptServer) {
-	config := raft.Config{
-		ID:          s.id,
-		Heartbeat:   scriptHeartbeat,
-		ElectionMin: scriptElectionMin,
-		ElectionMax: scriptElectionMax,
-		Seed:        uint64(s.id),
-		NoPreVote:   in.noVote,
-		Events:      true,
-	}
-	if in.single {
-		config.Limits.AppendBytes = 1
-	}
+	config := in.options.config
+	config.ID, config.Seed = s.id, uint64(s.id)
+	config.NoPreVote = config.NoPreVote || slices.Contains(in.options.impatient, s.id)
 	core, err := raft.New(config, s.disk)
 	if err != nil {
 		panic(err)
 	}
-	s.core, s.writes = core, nil
+	s.core, s.writes, s.behind = core, nil, 0
 }
 
 // step feeds one input to a server and shows and carries out what it decides.
@@ -187,7 +220,8 @@ func (in *interpreter) step(s *scriptServer, input raft.Input) {
 }
 
 func idle(o raft.Output) bool {
-	return o.Write == 0 && len(o.Committed)+len(o.Messages)+len(o.Answers)+len(o.Events) == 0
+	return o.Write == 0 &&
+		len(o.Committed)+len(o.Messages)+len(o.Answers)+len(o.Readings)+len(o.Events) == 0
 }
 
 func (in *interpreter) carryOut(s *scriptServer, out raft.Output) {
@@ -199,6 +233,9 @@ func (in *interpreter) carryOut(s *scriptServer, out raft.Output) {
 	for _, a := range out.Answers {
 		in.print("%v  answers: %s", s.id, formatAnswer(a))
 	}
+	for _, r := range out.Readings {
+		in.print("%v  answers: %s", s.id, formatReading(r))
+	}
 	if out.Write != 0 {
 		s.writes = append(s.writes, out)
 		if s.manual {
@@ -209,12 +246,22 @@ func (in *interpreter) carryOut(s *scriptServer, out raft.Output) {
 		in.post(s.id, l)
 	}
 	if n := len(out.Committed); n > 0 {
-		in.print("%v  applies %s", s.id, formatEntries(out.Committed))
-		s.core.Step(0, raft.Applied{Index: out.Committed[n-1].Index})
+		s.behind = out.Committed[n-1].Index
+		if !s.slow {
+			in.print("%v  applies %s", s.id, formatEntries(out.Committed))
+			in.applied(s)
+		}
 	}
 	if !s.manual && out.Write != 0 {
 		in.persist(s, 1)
 	}
+}
+
+// applied tells a server that its state machine has caught up.
+func (in *interpreter) applied(s *scriptServer) {
+	index := s.behind
+	s.behind = 0
+	in.step(s, raft.Applied{Index: index})
 }
 
 func (in *interpreter) post(from raft.NodeID, l raft.Letter) {
@@ -225,7 +272,7 @@ func (in *interpreter) post(from raft.NodeID, l raft.Letter) {
 	} else {
 		in.network = append(in.network, scriptLetter{link, l.Sequence, l.Message})
 	}
-	in.print("%v → %v  %s%s", from, l.To, formatMessage(l.Message), lost)
+	in.print("%v → %v  %s%s", from, l.To, in.format(l.Message), lost)
 }
 
 // persist makes the oldest writes durable and tells the server of the last of them.

@@ -27,8 +27,10 @@ type Letter struct {
 
 // Answer tells what became of a proposal at its entrance.
 type Answer struct {
-	Ticket  Ticket
-	Entry   EntryID // where the command was appended; zero when refused. Another term at that index means: not applied
+	Ticket Ticket
+	// Entry is where the command was appended; zero when refused. Another term at that index means that it
+	// was not applied.
+	Entry   EntryID
 	Refusal Refusal // Accepted, or why not
 }
 
@@ -112,8 +114,15 @@ func (o *outbox) send(letter Letter, until Write) {
 		o.ready = append(o.ready, letter)
 		return
 	}
+	if len(o.held) == maxHeld {
+		o.held = slices.Delete(o.held, 0, maxHeld/4)
+	}
 	o.held = append(o.held, held{until: until, Letter: letter})
 }
+
+// maxHeld bounds the messages that wait for the disk: while it hangs, every heartbeat of a new leader adds an
+// answer. The oldest go, as if the network had lost them.
+const maxHeld = 1 << 12
 
 // release moves to ready what has waited long enough, in the order in which it was sent.
 func (o *outbox) release() {

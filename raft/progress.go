@@ -207,10 +207,11 @@ func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
 	c.emit(SteppedBack{Peer: p.id, Conflict: m.Conflict, Next: p.next})
 }
 
-// probe forgets what is on its way and goes on with one message at a time.
+// probe forgets what is on its way and goes on from next: with one message at a time, as long as it is not
+// known whether the follower holds what precedes it.
 func (c *Core) probe(p *peer, next Index) {
 	p.next = max(p.match+1, next)
-	p.probing = true
+	p.probing = p.next > p.match+1
 	p.onTheWay = nil
 }
 
@@ -226,11 +227,16 @@ func (c *Core) acknowledged(p *peer, sequence Sequence, m AppendEntriesResponse)
 		p.onTheWay = p.onTheWay[1:]
 	}
 	if len(p.onTheWay) > 0 && lost(p.onTheWay[0], sequence, m) {
-		c.probe(p, m.Holds+1)
+		// A probe is repeated where it was: before its first answer a follower holds nothing that is known to
+		// be ours, and to begin there would send it the whole log.
+		c.probe(p, max(m.Holds, p.onTheWay[0].prev)+1)
 	}
 	p.next = max(p.next, p.match+1)
-	if p.next == p.match+1 { // we know that the follower holds what precedes next
+	if p.probing && p.next == p.match+1 {
 		p.probing = false
+		if n := len(p.onTheWay); n > 0 { // the probe is the first message of the window, and not sent again
+			p.next = p.onTheWay[n-1].last + 1
+		}
 	}
 }
 
