@@ -45,12 +45,11 @@ type loop struct {
 
 // ending is how the loop comes to its end, and what remains of it.
 type ending struct {
-	quit      chan struct{} // closed: stop
-	ended     chan struct{} // closed: the loop has returned, nothing is sent or written any more
-	once      sync.Once
-	failure   error  // why the node stopped by itself; like the rest, set before ended is closed
-	last      Status // what was known then
-	lastStats Stats
+	quit    chan struct{} // closed: stop
+	ended   chan struct{} // closed: the loop has returned, nothing is sent or written any more
+	once    sync.Once
+	failure error  // why the node stopped by itself; like last, set before ended is closed
+	last    Status // what was known then
 }
 
 // maxBatch bounds how many events are stepped before their work is dispatched: without a bound, a flood of
@@ -257,7 +256,7 @@ func (l *loop) refusal(fate replica.Fate) *Error {
 func (l *loop) finish() {
 	l.end(nil)
 	l.callers.answerAll(outcome{err: l.endError(Unknown)})
-	l.last, l.lastStats = l.status(), l.stats
+	l.last = l.status()
 	l.watch.end()
 	if l.failure != nil {
 		l.logger.Error("Stopped", "error", l.failure)

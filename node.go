@@ -103,15 +103,8 @@ func (n *Node) Status() Status {
 	return s
 }
 
-// Stats returns what the node has done so far.
-func (n *Node) Stats() Stats {
-	var s Stats
-	if !n.loop.glance(func() { s = n.loop.stats }) {
-		s = n.loop.lastStats
-	}
-	s.MessagesLost = n.loop.lost.Load()
-	return s
-}
+// Stats returns what the node has done so far; Status has the same beside what it knows.
+func (n *Node) Stats() Stats { return n.Status().Stats }
 
 // AwaitLeader waits until this node knows who leads, and returns the leader's id. The error is an *Error:
 // ErrTimeout when the context ended first, ErrClosed or ErrStopped when the node did.

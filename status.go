@@ -30,6 +30,7 @@ type Status struct {
 	LogLength int // entries in memory
 
 	Peers   []Peer // the other members, by id
+	Stats   Stats  // what the node has done so far
 	Refused uint64 // messages that no correct node would have sent
 	Err     error  // why the node stopped; nil while it runs
 }
@@ -64,6 +65,13 @@ func (l *loop) contact() time.Duration {
 	return -1
 }
 
+// counted returns the stats with what is counted outside the loop.
+func (l *loop) counted() Stats {
+	s := l.stats
+	s.MessagesLost = l.lost.Load()
+	return s
+}
+
 func (l *loop) status() Status {
 	core, members := l.replica.Status(), l.replica.Members()
 	self, _ := members.Member(core.ID)
@@ -84,6 +92,7 @@ func (l *loop) status() Status {
 		Durable:     core.Durable,
 		Last:        core.Last,
 		LogLength:   core.Entries,
+		Stats:       l.counted(),
 		Refused:     core.Refused,
 		Err:         l.failure,
 	}

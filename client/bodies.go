@@ -96,7 +96,8 @@ type ErrorDetail struct {
 	RetryAfterMS int64   `json:"retry_after_ms,omitempty"`
 }
 
-// Leader names the leader. URL is absent as long as the node knows only where other nodes reach it.
+// Leader names the leader. URL is where clients reach it, such as "http://127.0.0.1:8001"; absent when the
+// answering node does not know it.
 type Leader struct {
 	ID  uint64 `json:"id"`
 	URL string `json:"url,omitempty"`

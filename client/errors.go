@@ -38,10 +38,10 @@ const (
 	CodeInternal           Code = "internal"            // 500: a bug; the node has stopped or will
 	CodeNoLeader           Code = "no_leader"           // 503: an election is on
 	CodeLeaderChanged      Code = "leader_changed"      // 503: not the node that was asked leads
-	CodeStaleRead          Code = "stale_read"          // 503, reserved
+	CodeStaleRead          Code = "stale_read"          // 503: the node's state is older than max_stale allows
 	CodeNotReady           Code = "not_ready"           // 503: the node has not caught up yet, or has stopped
 	CodeShuttingDown       Code = "shutting_down"       // 503
-	CodeTimeout            Code = "timeout"             // 504
+	CodeTimeout            Code = "timeout"             // 504: no answer in time, of the leader or at all
 	CodeNoSpace            Code = "no_space"            // 507
 )
 
@@ -71,6 +71,7 @@ type Error struct {
 	Endpoint   string        // who was asked
 	Node       uint64        // who answered; 0 if unknown
 	Leader     uint64        // who leads, as far as that node knows; 0 if unknown
+	LeaderURL  string        // where clients reach that leader; empty if unknown
 	Term       uint64        // that node's term
 	RetryAfter time.Duration // how long that node suggests to wait; 0 if it does not
 	Cause      error         // what lies behind it; may be nil

@@ -12,7 +12,7 @@ const (
 	PathClientStatus = "/client/status" // GET ClientStatus
 	PathClientGet    = "/client/get/"   // GET ClientItem: this node's own state, which may be behind
 	PathClientKV     = "/client/kv"     // GET all keys and values of this node's own state as one JSON object
-	PathKV           = "/v1/kv/"        // GET, HEAD, PUT, DELETE: raw bytes, at the leader
+	PathKV           = "/v1/kv/"        // GET, HEAD, PUT, DELETE: raw bytes, at any node
 	PathStatus       = "/v1/status"     // GET Status
 	PathLive         = "/livez"         // GET Health: the node's loop turns
 	PathReady        = "/readyz"        // GET Health: the node can serve
@@ -25,17 +25,26 @@ const (
 	HeaderTerm           = "Balsa-Term"            // the node's term
 	HeaderLeader         = "Balsa-Leader"          // the leader's id; absent if unknown
 	HeaderServedBy       = "Balsa-Served-By"       // the answering node's id; always there
-	HeaderConsistency    = "Balsa-Consistency"     // what a read promises, see ConsistencyLeader
-	HeaderLastContact    = "Balsa-Last-Contact"    // reserved: of stale reads, in milliseconds
+	HeaderConsistency    = "Balsa-Consistency"     // what the answer promises, see the Consistency constants
+	HeaderLastContact    = "Balsa-Last-Contact"    // of stale reads, in milliseconds; absent if no leader is known
 	HeaderCluster        = "Balsa-Cluster"         // the id of the cluster, in hexadecimal
 	HeaderCreateRevision = "Balsa-Create-Revision" // the write that created the key
 	HeaderVersion        = "Balsa-Version"         // how many writes since then; 1 for a new key
 )
 
-// ConsistencyLeader is what reads of this version promise: the applied state of a node that believes to
-// lead and has applied everything up to its own term. It is not confirmed with the others: a leader that
-// was just cut off and does not know it yet may answer with what a newer leader has overwritten since.
-const ConsistencyLeader = "leader"
+// What an answer promises, as HeaderConsistency and ?consistency say it. None is ever weaker than what was
+// asked for; a stronger one may be given.
+const (
+	// ConsistencyLinearizable: the answer contains every write that was acknowledged to anybody before the
+	// question was asked. It is the default, and what writes always get.
+	ConsistencyLinearizable = "linearizable"
+	// ConsistencyLeader: the applied state of a node that believes to lead, not confirmed with the others: a
+	// leader that was just cut off and does not know it yet may answer with what a newer leader has
+	// overwritten since.
+	ConsistencyLeader = "leader"
+	// ConsistencyStale: the applied state of the node that was asked, however old.
+	ConsistencyStale = "stale"
+)
 
 // KeyPath returns the path, percent-escaped, under which a key lies below PathKV or PathClientGet. A key is
 // any bytes: each that means something in a path is escaped, slashes and lone dots too, so that nothing on

@@ -7,10 +7,14 @@ type Status struct {
 	Incarnation string `json:"incarnation"` // of the data directory, in hexadecimal
 	Start       uint64 `json:"start"`       // how often the data directory has been started
 	Address     string `json:"address"`     // where peers reach it
+	API         string `json:"api"`         // where it tells clients to reach it; empty if it does not
 
 	Role   string `json:"role"` // follower, pre-candidate, candidate or leader
 	Term   uint64 `json:"term"`
 	Leader uint64 `json:"leader"`
+	// ContactMS is the time since the node last heard its leader, or as leader was last answered by a
+	// majority, in milliseconds; -1 when it knows of no leader.
+	ContactMS int64 `json:"contact_ms"`
 
 	Commit   uint64 `json:"commit"`   // everything up to it is committed, as far as the node knows
 	Applied  uint64 `json:"applied"`  // everything up to it is in the map
@@ -21,7 +25,7 @@ type Status struct {
 	Revision uint64 `json:"revision"` // of the map's latest write
 
 	Peers   []Peer `json:"peers"`             // the other members, by id
-	Refused uint64 `json:"refused"`           // messages that no correct node would have sent
+	Stats   Stats  `json:"stats"`             // what the node has done since it was started
 	Stopped string `json:"stopped,omitempty"` // why the node stopped by itself
 }
 
@@ -35,6 +39,28 @@ type Entry struct {
 type Peer struct {
 	ID      uint64 `json:"id"`
 	Address string `json:"address"`
+	API     string `json:"api"`   // where clients reach it, as it said last; empty if unknown
 	Match   uint64 `json:"match"` // the peer durably holds the log up to here
 	Next    uint64 `json:"next"`  // what it will be sent next
+}
+
+// Stats counts what a node has done since it was started. Every number only grows.
+type Stats struct {
+	Elections        uint64 `json:"elections"`         // campaigns begun, won or not
+	TermsLed         uint64 `json:"terms_led"`         // elections won
+	LeaderChanges    uint64 `json:"leader_changes"`    // how often another leader, or term, was learned of
+	ProposalsTaken   uint64 `json:"proposals_taken"`   // commands appended as leader, forwarded ones too
+	ProposalsRefused uint64 `json:"proposals_refused"` // commands not appended
+	ReadsConfirmed   uint64 `json:"reads_confirmed"`   // linearizable reads that a majority confirmed
+	ReadRounds       uint64 `json:"read_rounds"`       // the rounds of messages that it took
+	EntriesAppended  uint64 `json:"entries_appended"`  // entries taken from a leader
+	EntriesTruncated uint64 `json:"entries_truncated"` // how often those of an earlier one were replaced
+	Writes           uint64 `json:"writes"`            // batches given to the disk
+	EntriesWritten   uint64 `json:"entries_written"`
+	Applies          uint64 `json:"applies"` // batches given to the map
+	EntriesApplied   uint64 `json:"entries_applied"`
+	MessagesSent     uint64 `json:"messages_sent"`
+	MessagesReceived uint64 `json:"messages_received"`
+	MessagesLost     uint64 `json:"messages_lost"`    // that the node knows of
+	MessagesRefused  uint64 `json:"messages_refused"` // that no correct node would have sent
 }

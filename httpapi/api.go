@@ -12,11 +12,15 @@ import (
 	"balsa/kv"
 )
 
-// Node is what the API needs of a node; *balsa.Node is one. Its methods are called concurrently.
+// Node is what the API needs of a node; *balsa.Node is one. Its methods are called concurrently, and their
+// errors are *balsa.Error.
 type Node interface {
-	// Propose replicates a command and returns what the state machine made of it. Its errors are
-	// *balsa.Error.
+	// Propose replicates a command, wherever the leader is, and returns what the state machine made of it.
 	Propose(ctx context.Context, command []byte) ([]byte, error)
+	// ProposeLocal is Propose at the leader, and refuses elsewhere.
+	ProposeLocal(ctx context.Context, command []byte) ([]byte, error)
+	// Read waits until the state machine is as new as the mode demands.
+	Read(ctx context.Context, mode balsa.ReadMode) (balsa.ReadState, error)
 	// Status may block as long as the node's loop does.
 	Status() balsa.Status
 	// Done is closed when the node has ended.
@@ -68,7 +72,6 @@ type api struct {
 	logger      *slog.Logger
 	routes      []route
 	probe       probe
-	gate        gate
 	crossOrigin *http.CrossOriginProtection
 }
 
@@ -85,6 +88,13 @@ type route struct {
 	patience   time.Duration     // without ?timeout
 	health     bool              // to be answered even when the node's loop is stuck
 }
+
+// The parameters of a key: those that say what a read must see and how it is shown, and those that say what a
+// node does that does not lead.
+const (
+	readParameters  = "consistency level consistent stale max_stale min_revision format"
+	reachParameters = "redirect local"
+)
 
 // writeConditions are headers that ask for something which this version does not do with a write.
 const writeConditions = "If-Match If-None-Match If-Modified-Since If-Unmodified-Since Idempotency-Key " +
@@ -106,7 +116,7 @@ func routes() []route {
 			path:       client.PathKV,
 			methods:    map[string]handler{"GET": getKey, "HEAD": getKey, "PUT": putKey, "DELETE": deleteKey},
 			allow:      read + ", PUT, DELETE",
-			parameters: "consistency level format",
+			parameters: readParameters + " " + reachParameters,
 			conditions: map[string]string{"GET": readConditions, "HEAD": readConditions,
 				"PUT": writeConditions, "DELETE": writeConditions},
 			patience: defaultTimeout,

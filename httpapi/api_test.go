@@ -23,28 +23,38 @@ import (
 // *balsa.Node is what the API is made for.
 var _ Node = (*balsa.Node)(nil)
 
-// fakeNode is a node of one whose leadership, errors and pace a test sets.
+// fakeNode is a node of one whose leadership, errors and pace a test sets. Where it does not lead it behaves
+// as if forwarding always succeeded.
 type fakeNode struct {
 	store *kv.Store
 	ended chan struct{}
 
 	mu     sync.Mutex
 	status balsa.Status
-	err    error         // of Propose
+	err    error         // of Propose and Read
 	answer []byte        // of Propose, in place of the map's
+	calls  []string      // of Propose, ProposeLocal and Read, in short
 	stuck  chan struct{} // Status waits for it to be closed
 	asked  int           // how often Status was
-	script []func()      // what happens after each Status, in turn
 }
 
 func (n *fakeNode) Propose(ctx context.Context, command []byte) ([]byte, error) {
+	return n.propose(ctx, command, "propose", false)
+}
+
+func (n *fakeNode) ProposeLocal(ctx context.Context, command []byte) ([]byte, error) {
+	return n.propose(ctx, command, "propose locally", true)
+}
+
+func (n *fakeNode) propose(ctx context.Context, command []byte, call string, local bool) ([]byte, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	switch {
+	n.calls = append(n.calls, call)
+	switch refusal := n.refusal(local); {
 	case ctx.Err() != nil:
 		return nil, &balsa.Error{Kind: balsa.ErrTimeout, Outcome: balsa.Unknown, Node: 2, Cause: ctx.Err()}
-	case n.err != nil:
-		return nil, n.err
+	case refusal != nil:
+		return nil, refusal
 	case n.answer != nil:
 		return n.answer, nil
 	}
@@ -54,14 +64,51 @@ func (n *fakeNode) Propose(ctx context.Context, command []byte) ([]byte, error) 
 	return n.store.Apply(e), nil
 }
 
+// refusal is what a node answers that does not lead and may not, or cannot, forward.
+func (n *fakeNode) refusal(local bool) error {
+	s := n.status
+	e := &balsa.Error{
+		Outcome: balsa.NotApplied,
+		Node:    s.ID,
+		Leader:  s.Leader,
+		API:     s.APIOf(s.Leader),
+		Term:    s.Term,
+	}
+	switch {
+	case n.err != nil:
+		return n.err
+	case s.Leader == raft.None:
+		e.Kind, e.Retry = balsa.ErrNoLeader, 250*time.Millisecond
+	case s.Role != raft.Leader && local:
+		e.Kind = balsa.ErrNotLeader
+	default:
+		return nil
+	}
+	return e
+}
+
+func (n *fakeNode) Read(ctx context.Context, mode balsa.ReadMode) (balsa.ReadState, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.calls = append(n.calls, fmt.Sprintf("read %v max %v min %d local %v", mode.Consistency, mode.MaxStale,
+		mode.MinIndex, mode.Local))
+	state := balsa.ReadState{
+		Applied:     n.status.Applied,
+		Consistency: mode.Consistency,
+		Leader:      n.status.Leader,
+		Term:        n.status.Term,
+		Contact:     n.status.Contact,
+	}
+	if mode.Consistency == balsa.Stale {
+		return state, n.err
+	}
+	return state, n.refusal(mode.Local)
+}
+
 func (n *fakeNode) Status() balsa.Status {
 	n.mu.Lock()
 	stuck, status := n.stuck, n.status
 	n.asked++
-	if len(n.script) > 0 {
-		n.script[0]()
-		n.script = n.script[1:]
-	}
 	n.mu.Unlock()
 	if stuck != nil {
 		<-stuck
@@ -87,6 +134,7 @@ func newNode(t *testing.T) (*fakeNode, http.Handler) {
 	n := &fakeNode{store: kv.New(), ended: make(chan struct{}), status: balsa.Status{
 		ID: 2, Cluster: raft.ClusterID{0xab, 15: 0xcd}, Role: raft.Leader, Term: 7, Leader: 2,
 		Commit: 4, Applied: 4, Durable: 4, Last: raft.EntryID{Term: 7, Index: 4}, LogLength: 4,
+		API: "http://two:8002", Peers: []balsa.Peer{{ID: 3, API: "http://three:8003"}, {ID: 1}},
 	}}
 	return n, New(Config{Node: n, Store: n.store})
 }
@@ -136,21 +184,31 @@ func failure(code client.Code, message, outcome, leader string, term int, more s
 
 // bad is such a body of a request that is refused by the node 2 of newNode.
 func bad(code client.Code, message string) string {
-	return failure(code, message, "not_applied", `{"id":2}`, 7, "")
+	return failure(code, message, "not_applied", two, 7, "")
 }
+
+// The leaders of error bodies. Where clients reach node 1 is not known.
+const (
+	one   = `{"id":1}`
+	two   = `{"id":2,"url":"http://two:8002"}`
+	three = `{"id":3,"url":"http://three:8003"}`
+)
 
 func TestLifeOfAKey(t *testing.T) {
 	_, h := newNode(t)
 	const asBytes, asJSON = "Content-Type: application/octet-stream", "Content-Type: application/json"
 	expect(t, h, "GET /v1/kv/k", "", 404, bad("key_not_found", "key not found"),
-		"Balsa-Revision: 0", "Balsa-Consistency: leader", asJSON)
-	expect(t, h, "PUT /v1/kv/k", "one", 201, `{"created":true,"revision":5}`,
-		`ETag: "5"`, "Balsa-Revision: 5", "Balsa-Term: 7", "Balsa-Leader: 2", "Balsa-Served-By: 2",
-		"Balsa-Cluster: ab0000000000000000000000000000cd", "X-Content-Type-Options: nosniff", asJSON)
+		"Balsa-Revision: 0", "Balsa-Consistency: linearizable", asJSON)
+	expect(t, h, "PUT /v1/kv/k", "one", 201, `{"created":true,"revision":5}`, `ETag: "5"`,
+		"Balsa-Revision: 5", "Balsa-Term: 7", "Balsa-Leader: 2", "Balsa-Served-By: 2",
+		"Balsa-Cluster: ab0000000000000000000000000000cd", "Balsa-Consistency: linearizable",
+		"X-Content-Type-Options: nosniff", asJSON)
 	expect(t, h, "PUT /v1/kv/k", "<b>two</b>", 200, `{"created":false,"revision":6}`, `ETag: "6"`)
 	expect(t, h, "GET /v1/kv/k", "", 200, "<b>two</b>", asBytes, `ETag: "6"`, "Balsa-Revision: 6",
-		"Balsa-Create-Revision: 5", "Balsa-Version: 2", "Balsa-Consistency: leader", "Content-Length: 10",
-		"Balsa-Served-By: 2", "Balsa-Term: 7", "X-Content-Type-Options: nosniff", "Cache-Control: no-cache")
+		"Balsa-Create-Revision: 5", "Balsa-Version: 2", "Balsa-Consistency: linearizable",
+		"Content-Length: 10", "Balsa-Served-By: 2", "Balsa-Term: 7", "Balsa-Leader: 2", "Balsa-Last-Contact:",
+		"Balsa-Cluster: ab0000000000000000000000000000cd", "X-Content-Type-Options: nosniff",
+		"Cache-Control: no-cache")
 	expect(t, h, "GET /v1/kv/k?format=json&consistency=leader&level=weak&timeout=3s", "", 200,
 		`{"key":"k","value":"<b>two</b>","create_revision":5,"mod_revision":6,"version":2}`, asJSON)
 	expect(t, h, "GET /v1/kv/k?format=raw", "", 200, "<b>two</b>", asBytes)
@@ -246,6 +304,8 @@ func TestEveryErrorOfANode(t *testing.T) {
 		{balsa.ErrNoLeader, 503, 503, "no_leader"},
 		{balsa.ErrLeadershipLost, 503, 503, "leader_changed"},
 		{balsa.ErrTimeout, 504, 503, "timeout"},
+		{balsa.ErrNoAnswer, 504, 503, "timeout"},
+		{balsa.ErrStale, 503, 503, "stale_read"},
 		{balsa.ErrOverloaded, 429, 503, "overloaded"},
 		{balsa.ErrTooLarge, 413, 413, "too_large"},
 		{balsa.ErrClosed, 503, 503, "shutting_down"},
@@ -257,10 +317,18 @@ func TestEveryErrorOfANode(t *testing.T) {
 	} {
 		for _, outcome := range []balsa.Outcome{balsa.NotApplied, balsa.Unknown} {
 			n, h := newNode(t)
-			err := &balsa.Error{Kind: test.kind, Outcome: outcome, Node: 2, Leader: 3, Term: 8, Cause: cause,
-				Retry: 1250 * time.Millisecond}
+			err := &balsa.Error{
+				Kind:    test.kind,
+				Outcome: outcome,
+				Node:    2,
+				Leader:  3,
+				API:     "http://here:1",
+				Term:    8,
+				Cause:   cause,
+				Retry:   1250 * time.Millisecond,
+			}
 			n.set(func(n *fakeNode) { n.err = err })
-			body := failure(test.code, err.Error(), outcome.String(), `{"id":3}`, 8,
+			body := failure(test.code, err.Error(), outcome.String(), `{"id":3,"url":"http://here:1"}`, 8,
 				`,"retry_after_ms":1250`)
 			for _, method := range []string{"PUT", "DELETE"} {
 				expect(t, h, method+" /v1/kv/k", "", test.status, body,
@@ -286,7 +354,7 @@ func TestErrorsThatNameNobody(t *testing.T) {
 
 	n.set(func(n *fakeNode) { n.err = errors.New("plain\nand a stack") })
 	expect(t, h, "PUT /v1/kv/k", "", 500, failure("internal", "plain", "unknown", "null", 7, ""))
-	n.set(func(n *fakeNode) { n.err, n.answer = nil, []byte("no result") })
+	n.set(func(n *fakeNode) { n.err, n.answer, n.status.Leader = nil, []byte("no result"), 2 })
 	w := ask(h, "PUT /v1/kv/k", "")
 	if w.Code != 500 || !strings.Contains(w.Body.String(), `"outcome":"unknown"`) {
 		t.Errorf("an answer that is no result: %d %s", w.Code, w.Body)

@@ -96,9 +96,8 @@ func (c *call) admit(route *route, escapedKey string) *problem {
 }
 
 // notYet are parameters of the API that belong to later versions or to other paths.
-const notYet = "stale consistent max_stale freshness min_revision cas ttl lease prev index wait recurse " +
-	"keys separator raw prefix start end limit after reverse count pretty redirect local forward confirm " +
-	"consistency level format verbose exclude"
+const notYet = "freshness cas ttl lease prev index wait recurse keys separator raw prefix start end limit " +
+	"after reverse count pretty forward confirm verbose exclude " + readParameters + " " + reachParameters
 
 // readQuery returns the request's timeout, and refuses paths without a route and parameters that the route
 // does not know. With a problem the timeout is the one that was asked for if it can be had, else the

@@ -1,8 +1,11 @@
 // Package httpapi is the server side of the HTTP API whose words are in package client: the small API below
 // /client/, the key-value API below /v1/, and the pages by which supervisors judge a node's health.
 //
-// A request is answered by the node that it reaches; none is forwarded yet. So writes, and reads below
-// /v1/kv/, are refused by a node that does not lead, with the leader's id.
+// Keys below /v1/kv/ can be read and written at every node. A node that does not lead forwards to the
+// leader what needs it, once, and answers from its own map; the headers say who served the request, at
+// which revision and term, and what the answer promises. With ?redirect the node sends the client to the
+// leader instead, and with ?local it refuses. The small API refuses and names the leader, unless it is
+// asked to forward.
 //
 // What a request says and this version does not understand is refused and never ignored: a condition that
 // is overlooked is a lost update. Keys are taken from the path as it was sent, without any tidying up.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"balsa/client"
 	"balsa/raft"
@@ -17,9 +18,11 @@ func showStatus(c *call) *problem {
 		Incarnation: strconv.FormatUint(uint64(s.Incarnation), 16),
 		Start:       s.Start,
 		Address:     s.Address,
+		API:         s.API,
 		Role:        s.Role.String(),
 		Term:        uint64(s.Term),
 		Leader:      uint64(s.Leader),
+		ContactMS:   milliseconds(s.Contact),
 		Commit:      uint64(s.Commit),
 		Applied:     uint64(s.Applied),
 		Durable:     uint64(s.Durable),
@@ -28,11 +31,11 @@ func showStatus(c *call) *problem {
 		Keys:        uint64(view.Len()),
 		Revision:    uint64(view.Revision()),
 		Peers:       []client.Peer{},
-		Refused:     s.Refused,
+		Stats:       client.Stats(s.Stats),
 	}
 	for _, p := range s.Peers {
 		body.Peers = append(body.Peers, client.Peer{
-			ID: uint64(p.ID), Address: p.Address, Match: uint64(p.Match), Next: uint64(p.Next),
+			ID: uint64(p.ID), Address: p.Address, API: p.API, Match: uint64(p.Match), Next: uint64(p.Next),
 		})
 	}
 	if s.Err != nil {
@@ -41,6 +44,14 @@ func showStatus(c *call) *problem {
 	c.setRevision(view.Revision())
 	c.json(http.StatusOK, body)
 	return nil
+}
+
+// milliseconds of a duration; -1 for a negative one, which division would turn into 0.
+func milliseconds(d time.Duration) int64 {
+	if d < 0 {
+		return -1
+	}
+	return d.Milliseconds()
 }
 
 // showLive answers whether the node's loop turns. It looks at nothing else: whoever restarts a node for

@@ -2,32 +2,50 @@ package httpapi
 
 import (
 	"errors"
+	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"balsa"
 	"balsa/raft"
 )
 
 func TestStatus(t *testing.T) {
+	const stats = `"stats":{"elections":1,"terms_led":2,"leader_changes":3,"proposals_taken":4,` +
+		`"proposals_refused":5,"reads_confirmed":6,"read_rounds":7,"entries_appended":8,` +
+		`"entries_truncated":9,"writes":10,"entries_written":11,"applies":12,"entries_applied":13,` +
+		`"messages_sent":14,"messages_received":15,"messages_lost":16,"messages_refused":17}`
 	n, h := newNode(t)
 	ask(h, "PUT /v1/kv/k", "v")
 	n.set(func(n *fakeNode) {
-		n.status.Incarnation, n.status.Start, n.status.Refused = 0xbeef, 3, 4
+		n.status.Incarnation, n.status.Start, n.status.Contact = 0xbeef, 3, 1999*time.Microsecond
 		n.status.Address = "127.0.0.1:7002"
-		n.status.Peers = []balsa.Peer{{ID: 1, Address: "127.0.0.1:7001", Match: 5, Next: 6}, {ID: 3}}
+		n.status.Peers = []balsa.Peer{
+			{ID: 1, Address: "127.0.0.1:7001", API: "http://one:8001", Match: 5, Next: 6},
+			{ID: 3},
+		}
+		stats := reflect.ValueOf(&n.status.Stats).Elem()
+		for i := range stats.NumField() {
+			stats.Field(i).SetUint(uint64(i) + 1)
+		}
 		n.status.Err = errors.New("disk broke\nstack")
 	})
 	expect(t, h, "GET /v1/status", "", 200, `{"id":2,"cluster":"ab0000000000000000000000000000cd",`+
-		`"incarnation":"beef","start":3,"address":"127.0.0.1:7002","role":"leader","term":7,"leader":2,`+
+		`"incarnation":"beef","start":3,"address":"127.0.0.1:7002","api":"http://two:8002","role":"leader",`+
+		`"term":7,"leader":2,"contact_ms":1,`+
 		`"commit":5,"applied":5,"durable":4,"last":{"term":7,"index":5},"entries":4,"keys":1,"revision":5,`+
-		`"peers":[{"id":1,"address":"127.0.0.1:7001","match":5,"next":6},`+
-		`{"id":3,"address":"","match":0,"next":0}],"refused":4,"stopped":"disk broke"}`, "Balsa-Revision: 5")
-	_, h = newNode(t)
-	expect(t, h, "GET /v1/status", "", 200, `{"id":2,"cluster":"ab0000000000000000000000000000cd",`+
-		`"incarnation":"0","start":0,"address":"","role":"leader","term":7,"leader":2,"commit":4,`+
-		`"applied":4,"durable":4,"last":{"term":7,"index":4},"entries":4,"keys":0,"revision":0,`+
-		`"peers":[],"refused":0}`)
+		`"peers":[{"id":1,"address":"127.0.0.1:7001","api":"http://one:8001","match":5,"next":6},`+
+		`{"id":3,"address":"","api":"","match":0,"next":0}],`+stats+`,"stopped":"disk broke"}`,
+		"Balsa-Revision: 5")
+	n, h = newNode(t)
+	n.set(func(n *fakeNode) { n.status.Peers, n.status.API, n.status.Contact = nil, "", -1 })
+	w := ask(h, "GET /v1/status", "")
+	if body := w.Body.String(); !strings.Contains(body, `"peers":[],"stats":{`) ||
+		!strings.Contains(body, `"contact_ms":-1,`) || strings.Contains(body, "stopped") {
+		t.Errorf("the status of a node that knows nobody: %s", body)
+	}
 }
 
 func TestHealth(t *testing.T) {
@@ -81,7 +99,7 @@ func TestStuckLoop(t *testing.T) {
 			`"reason":"the node's loop does not answer"}]}`
 		expect(t, h, "GET /livez", "", 503, failed, "Balsa-Served-By: 2")
 		expect(t, h, "GET /readyz", "", 503, failed)
-		stuck := failure("not_ready", "the node's loop does not answer", "not_applied", `{"id":2}`, 7,
+		stuck := failure("not_ready", "the node's loop does not answer", "not_applied", two, 7,
 			`,"retry_after_ms":1000`)
 		expect(t, h, "GET /v1/kv/k?timeout=1s", "", 503, stuck, "Retry-After: 1")
 		expect(t, h, "PUT /v1/kv/k?timeout=1s", "v", 503, stuck)

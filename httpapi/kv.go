@@ -1,30 +1,22 @@
 package httpapi
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
-	"balsa"
 	"balsa/client"
 	"balsa/kv"
-	"balsa/raft"
 )
 
-// getKey answers GET and HEAD below PathKV with the leader's applied state.
+// getKey answers GET and HEAD below PathKV from a state as new as the request demands.
 func getKey(c *call) *problem {
-	if p := c.checkRead(); p != nil {
-		return p
-	}
-	if p := c.awaitLead(); p != nil {
+	if p := c.read(); p != nil {
 		return p
 	}
 	item, at, found := c.api.store.Read(c.key)
 	c.setRevision(at)
-	c.w.Header().Set(client.HeaderConsistency, client.ConsistencyLeader)
 	if !found {
 		return notFound()
 	}
@@ -49,106 +41,20 @@ func notFound() *problem {
 		message: kv.ErrNotFound.Error()}
 }
 
-// checkRead refuses consistencies and formats that this version does not have. Nothing weaker than asked
-// for may be given in silence.
-func (c *call) checkRead() *problem {
-	if err := kv.CheckKey(c.key); err != nil {
-		return refusalProblem(err)
-	}
-	consistency, level := c.query.Get("consistency"), c.query.Get("level")
-	if c.query.Has("consistency") && consistency != client.ConsistencyLeader {
-		return badRequest("this version does not offer consistency=%q, only consistency=leader", consistency)
-	}
-	if c.query.Has("level") && level != "weak" {
-		return badRequest("this version does not offer level=%q, only level=weak", level)
-	}
-	format := c.query.Get("format")
-	if c.query.Has("format") && format != "json" && format != "raw" {
-		return badRequest("format is raw or json")
-	}
-	return nil
-}
-
-// applyPoll is the pause between two looks at whether a new leader has applied what it found.
-const applyPoll = 5 * time.Millisecond
-
-// awaitLead returns nil once this node may answer reads as the leader.
-func (c *call) awaitLead() *problem {
-	ticker := time.NewTicker(applyPoll)
-	defer ticker.Stop()
-	for {
-		if p := c.notLeading(); p != nil {
-			return p
-		}
-		if c.api.gate.admits(c.status) {
-			return nil
-		}
-		select {
-		case <-ticker.C:
-		case <-c.ctx.Done():
-		}
-		if c.introduce() != nil || c.ctx.Err() != nil {
-			return &problem{status: http.StatusServiceUnavailable, code: client.CodeNotReady,
-				message: "this node leads but has not yet applied what it found in its log",
-				retry:   time.Second}
-		}
-	}
-}
-
-// notLeading says why this node must not answer as the leader, in the words and codes that a write would
-// get.
-func (c *call) notLeading() *problem {
-	s := c.status
-	e := &balsa.Error{Outcome: balsa.NotApplied, Node: s.ID, Leader: s.Leader, Term: s.Term}
-	select {
-	case <-c.api.node.Done(): // the status of a node that has ended is its last one: it may have led
-		e.Kind, e.Cause = balsa.ErrClosed, s.Err
-		if e.Cause != nil {
-			e.Kind = balsa.ErrStopped
-		}
-		return readProblem(e)
-	default:
-	}
-	switch {
-	case s.Role == raft.Leader:
-		return nil
-	case s.Leader == raft.None:
-		e.Kind, e.Retry = balsa.ErrNoLeader, electionRetry
-	default:
-		e.Kind = balsa.ErrNotLeader
-	}
-	return readProblem(e)
-}
-
-// electionRetry is when it is worth asking again where no leader was known: about half an election.
-const electionRetry = 250 * time.Millisecond
-
-// readProblem words an error for a read: there is no command that could have been applied.
-func readProblem(e *balsa.Error) *problem {
-	p := proposalProblem(e)
-	p.message = fmt.Sprintf("node %v: %v", e.Node, e.Kind)
-	switch {
-	case e.Cause != nil:
-		p.message += ": " + firstLine(e.Cause.Error())
-	case e.Kind == balsa.ErrNotLeader:
-		p.message += fmt.Sprintf("; node %v leads", e.Leader)
-	}
-	return p
-}
-
 // putKey stores the request's body.
 func putKey(c *call) *problem {
 	if p := c.noReadParameters(); p != nil {
 		return p
 	}
-	if err := kv.CheckKey(c.key); err != nil {
-		return refusalProblem(err)
+	reach, p := c.checkReach()
+	if p != nil {
+		return p
 	}
 	value, p := c.body(kv.MaxValue)
 	if p != nil {
 		return p
 	}
-	result, p := c.propose(kv.Put(c.key, value))
+	result, p := c.propose(kv.Put(c.key, value), reach)
 	if p != nil {
 		return p
 	}
@@ -166,10 +72,11 @@ func deleteKey(c *call) *problem {
 	if p := c.noReadParameters(); p != nil {
 		return p
 	}
-	if err := kv.CheckKey(c.key); err != nil {
-		return refusalProblem(err)
+	reach, p := c.checkReach()
+	if p != nil {
+		return p
 	}
-	result, p := c.propose(kv.Delete(c.key))
+	result, p := c.propose(kv.Delete(c.key), reach)
 	if p != nil {
 		return p
 	}
@@ -177,27 +84,35 @@ func deleteKey(c *call) *problem {
 	return nil
 }
 
-// noReadParameters refuses what only a read understands.
+// noReadParameters refuses what only a read understands, and keys that are none.
 func (c *call) noReadParameters() *problem {
-	for _, name := range []string{"consistency", "level", "format"} {
+	for _, name := range strings.Fields(readParameters) {
 		if c.query.Has(name) {
 			return badRequest("the parameter %q belongs to reads", name)
 		}
+	}
+	if err := kv.CheckKey(c.key); err != nil {
+		return refusalProblem(err)
 	}
 	return nil
 }
 
 // propose replicates a command and reads what the map made of it.
-func (c *call) propose(command []byte) (kv.Result, *problem) {
-	answer, err := c.api.node.Propose(c.ctx, command)
+func (c *call) propose(command []byte, reach reach) (kv.Result, *problem) {
+	propose := c.api.node.Propose
+	if reach != anywhere {
+		propose = c.api.node.ProposeLocal
+	}
+	answer, err := propose(c.ctx, command)
 	if err != nil {
-		return kv.Result{}, proposalProblem(err)
+		return kv.Result{}, c.sendOn(nodeProblem(err), reach)
 	}
 	result, err := kv.DecodeResult(answer)
 	if err != nil {
-		return kv.Result{}, proposalProblem(err)
+		return kv.Result{}, nodeProblem(err)
 	}
 	c.setRevision(result.Revision)
+	c.w.Header().Set(client.HeaderConsistency, client.ConsistencyLinearizable)
 	if result.Refusal != 0 {
 		return kv.Result{}, refusalProblem(result.Refusal)
 	}

@@ -195,7 +195,7 @@ func TestWithTheClient(t *testing.T) {
 	follower.follow(3)
 	leader, l := newNode(t)
 	leader.set(func(n *fakeNode) { n.status.ID, n.status.Leader = 3, 3 })
-	follower.set(func(n *fakeNode) {
+	follower.set(func(n *fakeNode) { // it cannot reach the leader, and knows who that is
 		n.err = &balsa.Error{Kind: balsa.ErrNotLeader, Outcome: balsa.NotApplied, Node: 2, Leader: 3, Term: 7}
 	})
 	c, err := client.New([]string{serve(t, h), serve(t, l)})

@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"balsa"
-	"balsa/raft"
 )
 
 // probe asks the node for its status without ever hanging on it: a node whose loop is stuck answers nobody,
@@ -53,24 +52,4 @@ func (p *probe) put(q *question) {
 	defer p.mu.Unlock()
 	p.last, p.open = q.status, nil
 	close(q.answered)
-}
-
-// gate keeps reads from a leader that has not yet applied what earlier terms left. After a restart of the
-// whole cluster a new leader's map is empty until its own no-op commits and everything before it with it
-// (§8); reads would find nothing and say so. The gate remembers where the log of a leader ended when it was
-// first seen in a term, which is at or behind that no-op, and lets reads pass when that much is applied.
-type gate struct {
-	mu    sync.Mutex
-	term  raft.Term
-	floor raft.Index
-}
-
-// admits reports whether a leader of this status may be read from.
-func (g *gate) admits(s balsa.Status) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if s.Term > g.term {
-		g.term, g.floor = s.Term, s.Last.Index
-	}
-	return s.Term == g.term && s.Applied >= g.floor
 }

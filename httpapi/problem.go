@@ -20,8 +20,10 @@ type problem struct {
 	status  int
 	code    client.Code
 	message string
-	unknown bool // the outcome is
+	unknown bool  // the outcome is
+	kind    error // of the node's error; nil when it is not the node that refuses
 	leader  raft.NodeID
+	api     string    // where clients reach the leader; empty if unknown
 	term    raft.Term // 0: what the node's status said, the leader too
 	retry   time.Duration
 }
@@ -45,6 +47,8 @@ func causes() []cause {
 		{balsa.ErrNotLeader, http.StatusServiceUnavailable, client.CodeLeaderChanged},
 		{balsa.ErrNoLeader, http.StatusServiceUnavailable, client.CodeNoLeader},
 		{balsa.ErrLeadershipLost, http.StatusServiceUnavailable, client.CodeLeaderChanged},
+		{balsa.ErrNoAnswer, http.StatusGatewayTimeout, client.CodeTimeout},
+		{balsa.ErrStale, http.StatusServiceUnavailable, client.CodeStaleRead},
 		{balsa.ErrTimeout, http.StatusGatewayTimeout, client.CodeTimeout},
 		{balsa.ErrOverloaded, http.StatusTooManyRequests, client.CodeOverloaded},
 		{balsa.ErrTooLarge, http.StatusRequestEntityTooLarge, client.CodeTooLarge},
@@ -56,8 +60,8 @@ func causes() []cause {
 	}
 }
 
-// proposalProblem maps what Propose returned. What is not in the table is a bug, and its outcome unknown.
-func proposalProblem(err error) *problem {
+// nodeProblem maps what a node returned. What is not in the table is a bug, and its outcome unknown.
+func nodeProblem(err error) *problem {
 	var e *balsa.Error
 	if !errors.As(err, &e) {
 		return &problem{status: http.StatusInternalServerError, code: client.CodeInternal,
@@ -65,7 +69,7 @@ func proposalProblem(err error) *problem {
 	}
 	p := &problem{status: http.StatusInternalServerError, code: client.CodeInternal,
 		message: firstLine(e.Error()), unknown: e.Outcome != balsa.NotApplied,
-		leader: e.Leader, term: e.Term, retry: e.Retry}
+		kind: e.Kind, leader: e.Leader, api: e.API, term: e.Term, retry: e.Retry}
 	for _, row := range causes() {
 		if e.Kind == row.kind {
 			p.status, p.code = row.status, row.code
@@ -96,6 +100,9 @@ func (c *call) fail(p *problem) {
 		p.term, p.leader = c.status.Term, c.status.Leader
 	} else {
 		c.showTerm(p.term, p.leader)
+	}
+	if p.api == "" {
+		p.api = c.status.APIOf(p.leader)
 	}
 	if p.code == client.CodeInternal {
 		c.api.logger.Error("A request failed", "method", c.r.Method, "error", p.message)
@@ -134,7 +141,7 @@ func (p *problem) detail(node raft.NodeID) client.ErrorDetail {
 		d.Outcome = client.OutcomeUnknown
 	}
 	if p.leader != raft.None {
-		d.Leader = &client.Leader{ID: uint64(p.leader)}
+		d.Leader = &client.Leader{ID: uint64(p.leader), URL: p.api}
 	}
 	return d
 }

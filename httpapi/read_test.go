@@ -7,71 +7,171 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"balsa"
+	"balsa/client"
 	"balsa/raft"
 )
 
-func TestReadsAtAFollower(t *testing.T) {
+// TestReadsSayWhatTheyPromise: each way to ask reaches the node as one mode, and the answer says what it is
+// worth.
+func TestReadsSayWhatTheyPromise(t *testing.T) {
+	for query, want := range map[string]struct{ call, consistency, contact string }{
+		"":                               {"linearizable max 0s min 0 local false", "linearizable", ""},
+		"?consistency=linearizable":      {"linearizable max 0s min 0 local false", "linearizable", ""},
+		"?consistent":                    {"linearizable max 0s min 0 local false", "linearizable", ""},
+		"?level=strong":                  {"linearizable max 0s min 0 local false", "linearizable", ""},
+		"?consistency=leader":            {"leader max 0s min 0 local false", "leader", ""},
+		"?level=weak&consistency=leader": {"leader max 0s min 0 local false", "leader", ""},
+		"?consistency=stale":             {"stale max 0s min 0 local false", "stale", "1250"},
+		"?stale&max_stale=2s":            {"stale max 2s min 0 local false", "stale", "1250"},
+		"?level=none&min_revision=17":    {"stale max 0s min 17 local false", "stale", "1250"},
+		"?local":                         {"linearizable max 0s min 0 local true", "linearizable", ""},
+		"?redirect&min_revision=0":       {"linearizable max 0s min 0 local true", "linearizable", ""},
+	} {
+		n, h := newNode(t)
+		ask(h, "PUT /v1/kv/k", "v")
+		n.set(func(n *fakeNode) { n.calls, n.status.Contact = nil, 1250*time.Millisecond })
+		headers := []string{"Balsa-Consistency: " + want.consistency, "Balsa-Last-Contact: " + want.contact,
+			"Balsa-Revision: 5", "Balsa-Term: 7", "Balsa-Leader: 2", "Balsa-Served-By: 2",
+			"Balsa-Cluster: ab0000000000000000000000000000cd"}
+		expect(t, h, "GET /v1/kv/k"+query, "", 200, "v", headers...)
+		expect(t, h, "HEAD /v1/kv/k"+query, "", 200, "v", headers...) // it is net/http that drops the body
+		call := "read " + want.call
+		if diff := cmp.Diff([]string{call, call}, n.calls); diff != "" {
+			t.Errorf("%s: %s", query, diff)
+		}
+		headers[2] = "Balsa-Revision: 5"
+		expect(t, h, "GET /v1/kv/missing"+query, "", 404, bad("key_not_found", "key not found"), headers...)
+	}
+}
+
+// TestAStaleReadOfANodeThatKnowsNobody has no time of contact to show.
+func TestAStaleReadOfANodeThatKnowsNobody(t *testing.T) {
 	n, h := newNode(t)
 	ask(h, "PUT /v1/kv/k", "v")
-	n.follow(3)
-	expect(t, h, "GET /v1/kv/k", "", 503,
-		failure("leader_changed", "node 2: not the leader; node 3 leads", "not_applied", `{"id":3}`, 7, ""),
-		"Balsa-Leader: 3", "Balsa-Revision:", "ETag:")
 	n.follow(raft.None)
+	n.set(func(n *fakeNode) { n.status.Contact = -1 })
+	expect(t, h, "GET /v1/kv/k?stale", "", 200, "v", "Balsa-Last-Contact:", "Balsa-Leader:",
+		"Balsa-Consistency: stale")
+}
+
+// TestWhatAFollowerDoes: it asks the leader, or sends the client there, or refuses.
+func TestWhatAFollowerDoes(t *testing.T) {
+	n, h := newNode(t)
+	n.follow(3)
+	const sentOn = "node 2: not the leader; node 3 leads"
+	const notApplied = "node 2: not the leader; the command was not applied; node 3 leads"
+	expect(t, h, "PUT /v1/kv/k", "v", 201, `{"created":true,"revision":5}`, "Balsa-Leader: 3",
+		"Balsa-Served-By: 2", "Balsa-Consistency: linearizable", "Location:")
+	expect(t, h, "GET /v1/kv/k", "", 200, "v", "Balsa-Leader: 3", "Balsa-Served-By: 2")
+	expect(t, h, "DELETE /v1/kv/k", "", 200, `{"deleted":1,"revision":6}`)
+	for _, method := range []string{"GET", "PUT", "DELETE"} {
+		message := notApplied
+		if method == "GET" {
+			message = sentOn
+		}
+		expect(t, h, method+" /v1/kv/a//b%2F?local", "", 503,
+			failure("leader_changed", message, "not_applied", three, 7, ""), "Location:", "Balsa-Leader: 3",
+			"Balsa-Revision:", "Balsa-Consistency:", "ETag:")
+		expect(t, h, method+" /v1/kv/a//b%2F?redirect", "", 307,
+			failure("leader_changed", notApplied, "not_applied", three, 7, ""),
+			"Location: http://three:8003/v1/kv/a//b%2F?redirect", "Cache-Control: no-store")
+	}
+	expect(t, h, "GET /v1/kv/k?stale&redirect", "", 404,
+		failure("key_not_found", "key not found", "not_applied", three, 7, "")) // it needs nobody else
+	if n.store.Revision() != 6 {
+		t.Error("what was refused or sent on was written")
+	}
+}
+
+// TestARedirectNeedsAnAddress, and a leader.
+func TestARedirectNeedsAnAddress(t *testing.T) {
+	n, h := newNode(t)
+	n.follow(1)
+	const unreachable = "node 2: not the leader; the command was not applied; node 1 leads; " +
+		"where clients reach it is not known"
+	expect(t, h, "PUT /v1/kv/k?redirect", "v", 503,
+		failure("leader_changed", unreachable, "not_applied", one, 7, `,"retry_after_ms":250`), "Location:")
+	n.follow(raft.None)
+	const nobody = "node 2: no leader; the command was not applied"
+	expect(t, h, "PUT /v1/kv/k?redirect", "v", 503,
+		failure("no_leader", nobody, "not_applied", "null", 7, `,"retry_after_ms":250`), "Location:")
 	expect(t, h, "GET /v1/kv/k", "", 503,
 		failure("no_leader", "node 2: no leader", "not_applied", "null", 7, `,"retry_after_ms":250`),
-		"Balsa-Leader:", "Retry-After: 1")
-	expect(t, h, "HEAD /v1/kv/k", "", 503,
-		failure("no_leader", "node 2: no leader", "not_applied", "null", 7, `,"retry_after_ms":250`))
+		"Balsa-Leader:", "Retry-After: 1", "Balsa-Consistency:")
 }
 
-func TestReadsAtANodeThatHasEnded(t *testing.T) {
+// TestARedirectAfterALateRefusal: the status said that this node leads, the node says that it no longer does.
+// A write whose outcome is unknown is never sent on: sent twice, it could be applied twice.
+func TestARedirectAfterALateRefusal(t *testing.T) {
 	n, h := newNode(t)
-	close(n.ended) // its last status still says that it leads
-	expect(t, h, "GET /v1/kv/k", "", 503,
-		failure("shutting_down", "node 2: node closed", "not_applied", `{"id":2}`, 7, ""))
-	n.set(func(n *fakeNode) { n.status.Err = errors.New("disk broke\nstack") })
-	expect(t, h, "GET /v1/kv/k", "", 503,
-		failure("not_ready", "node 2: node stopped: disk broke", "not_applied", `{"id":2}`, 7, ""))
+	e := &balsa.Error{
+		Kind:    balsa.ErrNotLeader,
+		Outcome: balsa.NotApplied,
+		Node:    2,
+		Leader:  3,
+		API:     "http://x:1",
+		Term:    8,
+	}
+	n.set(func(n *fakeNode) { n.err = e })
+	w := ask(h, "PUT /v1/kv/k?redirect", "v")
+	if w.Code != 307 || w.Header().Get("Location") != "http://x:1/v1/kv/k?redirect" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	if w := ask(h, "PUT /v1/kv/k", "v"); w.Code != 503 || w.Header().Get("Location") != "" {
+		t.Errorf("nobody asked for a redirect: %d %v", w.Code, w.Header())
+	}
+	e.Outcome = balsa.Unknown
+	if w := ask(h, "PUT /v1/kv/k?redirect", "v"); w.Code != 503 || w.Header().Get("Location") != "" {
+		t.Errorf("a write that may be applied was sent on: %d %v", w.Code, w.Header())
+	}
 }
 
-// TestReadsWaitUntilTheLeaderHasApplied: after a restart of all nodes the leader's map is empty until its
-// own no-op commits. A read in between must wait, not find nothing.
-func TestReadsWaitUntilTheLeaderHasApplied(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n, h := newNode(t)
-		ask(h, "PUT /v1/kv/k", "v") // entry 5
-		n.set(func(n *fakeNode) {
-			n.status.Term, n.status.Last.Index, n.status.Applied, n.status.Commit = 8, 6, 0, 0
-		})
-		expect(t, h, "GET /v1/kv/k?timeout=50ms", "", 503, failure("not_ready",
-			"this node leads but has not yet applied what it found in its log",
-			"not_applied", `{"id":2}`, 8, `,"retry_after_ms":1000`))
-		apply := func() { n.status.Applied, n.status.Commit = 6, 6 }
-		n.set(func(n *fakeNode) {
-			n.status.Last.Index = 9 // later writes do not keep reads waiting
-			n.script = []func(){func() {}, func() {}, apply}
-		})
-		expect(t, h, "GET /v1/kv/k", "", 200, "v")
-		n.set(func(n *fakeNode) { n.status.Term, n.status.Last.Index = 9, 10 })
-		if w := ask(h, "GET /v1/kv/k?timeout=20ms", ""); w.Code != 503 {
-			t.Errorf("in the next term it is the same again, but: %d", w.Code)
-		}
-	})
+// TestARedirectDoesNotWaitForTheBody: what is sent on is not read here first.
+func TestARedirectDoesNotWaitForTheBody(t *testing.T) {
+	n, h := newNode(t)
+	n.follow(3)
+	const head = "PUT /v1/kv/k?redirect HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
+	answer, body := raw(t, serve(t, h), head)
+	if answer.StatusCode != 307 {
+		t.Errorf("%d %s", answer.StatusCode, body)
+	}
 }
 
-func TestLeadershipLostWhileARead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+// TestReadsThatFail: whatever the reason, a read has changed nothing, and its words speak of no command.
+func TestReadsThatFail(t *testing.T) {
+	cause := errors.New("why\nstack")
+	for _, test := range []struct {
+		kind    error
+		status  int
+		code    client.Code
+		message string
+	}{
+		{balsa.ErrStale, 503, "stale_read", "node 2: too old a state: why"},
+		{balsa.ErrTimeout, 504, "timeout", "node 2: gave up waiting: why"},
+		{balsa.ErrOverloaded, 429, "overloaded", "node 2: overloaded: why"},
+		{balsa.ErrClosed, 503, "shutting_down", "node 2: node closed: why"},
+		{balsa.ErrStopped, 503, "not_ready", "node 2: node stopped: why"},
+	} {
 		n, h := newNode(t)
 		n.set(func(n *fakeNode) {
-			n.status.Applied = 3
-			n.script = []func(){func() { n.status.Role, n.status.Leader = raft.Follower, 1 }}
+			n.err = &balsa.Error{
+				Kind:   test.kind,
+				Node:   2,
+				Leader: 3,
+				Term:   7,
+				Cause:  cause,
+			} // outcome unknown
 		})
-		w := ask(h, "GET /v1/kv/k", "")
-		if w.Code != 503 || !strings.Contains(w.Body.String(), "leader_changed") {
-			t.Errorf("%d %s", w.Code, w.Body)
-		}
-	})
+		expect(t, h, "GET /v1/kv/k?stale&max_stale=1s", "", test.status,
+			failure(test.code, test.message, "not_applied", three, 7, ""), "Balsa-Consistency:",
+			"Balsa-Revision:")
+	}
+	n, h := newNode(t)
+	n.set(func(n *fakeNode) { n.err = errors.New("plain") })
+	expect(t, h, "GET /v1/kv/k", "", 500, failure("internal", "plain", "not_applied", two, 7, ""))
 }
 
 // TestWhatIsNotUnderstoodIsRefused: nothing weaker, unconditional or shorter-lived than asked for, in
@@ -79,19 +179,34 @@ func TestLeadershipLostWhileARead(t *testing.T) {
 func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 	n, h := newNode(t)
 	const unoffered = "this version does not offer "
+	const offered = "only linearizable, leader and stale"
+	const staleness = "max_stale is a duration from 1ms on, such as max_stale=2s"
+	const revision = "min_revision is a revision, a decimal such as min_revision=17"
 	const bounds = "timeout is a duration from 1ms to 1m0s, such as timeout=3s"
 	for what, message := range map[string]string{
-		"GET /v1/kv/k?consistency=linearizable": unoffered +
-			`consistency="linearizable", only consistency=leader`,
-		"GET /v1/kv/k?consistency=stale": unoffered + `consistency="stale", only consistency=leader`,
-		"GET /v1/kv/k?consistency=lease": unoffered + `consistency="lease", only consistency=leader`,
-		"GET /v1/kv/k?consistency=":      unoffered + `consistency="", only consistency=leader`,
-		"GET /v1/kv/k?level=strong":      unoffered + `level="strong", only level=weak`,
-		"GET /v1/kv/k?level=none":        unoffered + `level="none", only level=weak`,
-		"GET /v1/kv/k?format=xml":        `format is raw or json`,
-		"GET /v1/kv/k?timeout=0s":        bounds,
-		"GET /v1/kv/k?timeout=61s":       bounds,
-		"GET /v1/kv/k?timeout=3":         bounds,
+		"GET /v1/kv/k?consistency=lease": unoffered + `consistency="lease", ` + offered,
+		"GET /v1/kv/k?consistency=":      unoffered + `consistency="", ` + offered,
+		"GET /v1/kv/k?consistency=Stale": unoffered + `consistency="Stale", ` + offered,
+		"GET /v1/kv/k?level=all":         unoffered + `level="all", only strong, weak and none`,
+		"GET /v1/kv/k?stale=false":       `the parameter "stale" takes no value`,
+		"GET /v1/kv/k?consistent=1":      `the parameter "consistent" takes no value`,
+		"GET /v1/kv/k?consistent&stale":  `the parameters "consistent" and "stale" ask for different things`,
+		"GET /v1/kv/k?level=none&consistency=leader": `the parameters "consistency" and "level" ask for ` +
+			`different things`,
+		"GET /v1/kv/k?max_stale=2s":        `max_stale belongs to consistency=stale`,
+		"GET /v1/kv/k?stale&max_stale=0s":  staleness,
+		"GET /v1/kv/k?stale&max_stale=-1s": staleness,
+		"GET /v1/kv/k?stale&max_stale=2":   staleness,
+		"GET /v1/kv/k?min_revision=-1":     revision,
+		"GET /v1/kv/k?min_revision=":       revision,
+		"GET /v1/kv/k?min_revision=1e3":    revision,
+		"GET /v1/kv/k?redirect=true":       `the parameter "redirect" takes no value`,
+		"PUT /v1/kv/k?local=1":             `the parameter "local" takes no value`,
+		"DELETE /v1/kv/k?local&redirect":   `the parameters "redirect" and "local" ask for different things`,
+		"GET /v1/kv/k?format=xml":          `format is raw or json`,
+		"GET /v1/kv/k?timeout=0s":          bounds,
+		"GET /v1/kv/k?timeout=61s":         bounds,
+		"GET /v1/kv/k?timeout=3":           bounds,
 
 		"GET /v1/kv/k?x=%zz":                  `the query of the URL is not escaped as it should be`,
 		"GET /v1/kv/k?format=json&format=raw": `the parameter "format" is given more than once`,
@@ -99,12 +214,14 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 		"GET /v1/kv/k?Timeout=1s":             `unknown parameter "Timeout"`,
 		"PUT /v1/kv/k?format=json":            `the parameter "format" belongs to reads`,
 		"DELETE /v1/kv/k?consistency=leader":  `the parameter "consistency" belongs to reads`,
+		"PUT /v1/kv/k?min_revision=1":         `the parameter "min_revision" belongs to reads`,
+		"PUT /v1/kv/k?stale":                  `the parameter "stale" belongs to reads`,
 		"GET /v1/status?verbose":              `the parameter "verbose" is not offered here by this version`,
 	} {
 		expect(t, h, what, "v", 400, bad("bad_request", message))
 	}
-	for _, name := range strings.Fields("stale consistent max_stale freshness min_revision cas ttl lease " +
-		"prev index wait recurse keys separator raw prefix limit redirect local forward pretty") {
+	for _, name := range strings.Fields("freshness cas ttl lease prev index wait recurse keys separator raw " +
+		"prefix limit forward pretty") {
 		for _, method := range []string{"GET", "PUT", "DELETE"} {
 			message := `the parameter "` + name + `" is not offered here by this version`
 			expect(t, h, method+" /v1/kv/k?"+name, "v", 400, bad("bad_request", message))

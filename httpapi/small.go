@@ -22,8 +22,9 @@ const maxSubmit = 6*kv.MaxCommand + 1024
 
 // submitCommand replicates a command in the text form and answers with what the map returned for it.
 func submitCommand(c *call) *problem {
-	if forward := c.query.Get("forward"); c.query.Has("forward") && forward != "false" {
-		return badRequest("this version does not forward: send the command to the leader")
+	reach, p := c.forwards()
+	if p != nil {
+		return p
 	}
 	body, p := c.body(maxSubmit)
 	if p != nil {
@@ -37,7 +38,7 @@ func submitCommand(c *call) *problem {
 	if err != nil {
 		return badRequest("%v", err)
 	}
-	result, p := c.propose(command)
+	result, p := c.propose(command, reach)
 	if p != nil {
 		return p
 	}
@@ -133,7 +134,8 @@ func showOwnKey(c *call) *problem {
 
 func (c *call) ownState(at kv.Revision) {
 	c.setRevision(at)
-	c.w.Header().Set(client.HeaderConsistency, "stale")
+	c.w.Header().Set(client.HeaderConsistency, client.ConsistencyStale)
+	c.showContact(c.status.Contact)
 }
 
 // showOwnState streams all keys and values of this node's own state, which may be behind, as one JSON

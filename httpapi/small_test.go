@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"balsa/kv"
 	"balsa/raft"
@@ -66,11 +67,23 @@ func TestSubmitKeepsTheWholeValue(t *testing.T) {
 	}
 }
 
-func TestSubmitDoesNotForwardYet(t *testing.T) {
-	_, h := newNode(t)
-	for _, query := range []string{"forward=true", "forward", "forward=1"} {
+// TestSubmitForwardsOnRequest: the clients of the small API follow the hint, so it forwards only when it is
+// asked to.
+func TestSubmitForwardsOnRequest(t *testing.T) {
+	n, h := newNode(t)
+	n.follow(3)
+	for _, query := range []string{"", "?forward=false"} {
+		expect(t, h, "POST /client/submit"+query, `{"command":"SET k v"}`, 503,
+			`{"error":"node 2: not the leader; the command was not applied; node 3 leads","leader_hint":3}`)
+	}
+	if n.store.Len() != 0 {
+		t.Error("what was refused was written")
+	}
+	expect(t, h, "POST /client/submit?forward=true", `{"command":"SET k v"}`, 200, `{"result":"OK"}`,
+		"Balsa-Leader: 3", "Balsa-Served-By: 2", "Balsa-Revision: 5")
+	for _, query := range []string{"forward", "forward=1", "forward=yes"} {
 		expect(t, h, "POST /client/submit?"+query, `{"command":"SET k v"}`, 400,
-			saying("this version does not forward: send the command to the leader"))
+			`{"error":"forward is true or false","leader_hint":3}`)
 	}
 }
 
@@ -100,9 +113,10 @@ func TestOwnState(t *testing.T) {
 	ask(h, "PUT /v1/kv/a%22", "1")
 	ask(h, "PUT /v1/kv/a//b", "")
 	n.follow(3)
+	n.set(func(n *fakeNode) { n.status.Contact = 40 * time.Millisecond })
 	expect(t, h, "GET /client/kv", "", 200, `{"a\"":"1","a//b":"","b":"two words"}`,
 		"Content-Type: application/json", "Balsa-Revision: 7", "Balsa-Consistency: stale",
-		"Balsa-Served-By: 2")
+		"Balsa-Served-By: 2", "Balsa-Last-Contact: 40")
 	expect(t, h, "HEAD /client/kv", "", 200, ``, "Balsa-Revision: 7")
 	expect(t, h, "GET /client/get/b", "", 200, `{"key":"b","value":"two words"}`,
 		"Balsa-Revision: 7", "Balsa-Consistency: stale")
