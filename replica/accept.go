@@ -55,19 +55,38 @@ const foreignTicket raft.Ticket = 1 << 63
 // takeForwarded takes a command from another server, if this one leads the term that was addressed.
 func (r *Replica) takeForwarded(now raft.Time, e raft.Envelope, m raft.ForwardProposal) {
 	f := foreign{node: e.From.Node, sequence: e.Sequence, leader: m.Leader, start: m.Start, number: m.Number}
+	if !r.mayForward(e, f) {
+		return
+	}
 	if r.core.Role() != raft.Leader || r.core.Term() != m.Leader {
 		r.refuseForwarded(f)
 		return
 	}
-	list := r.reign(m.Leader).list(f.node, f.start)
-	if v, known := list.numbers[f.number]; known || f.number <= list.floor || list.start != f.start {
-		if v.answered {
-			r.answerForwarded(f, v)
-		}
-		return // forgotten, or its answer is on its way: silence is no refusal
+	g := r.reign(m.Leader)
+	if g == nil {
+		g = r.beginReign(m.Leader)
+	}
+	list := g.list(f.node, f.start)
+	if v, met := list.recall(f); met {
+		r.repeat(f, v)
+		return
 	}
 	list.take(f.number)
 	r.core.Step(now, raft.Propose{Ticket: r.foreign(f), Command: m.Command})
+}
+
+// mayForward reports whether a server may have something done here: it is a member, which keeps strangers
+// from filling the lists, and it speaks for the start that sends.
+func (r *Replica) mayForward(e raft.Envelope, f foreign) bool {
+	return r.member(f.node) && f.start == e.From.Start
+}
+
+// repeat answers a command that was met before as it was answered then. If it was not, or nobody knows any
+// more, silence is no refusal.
+func (r *Replica) repeat(f foreign, v verdict) {
+	if v.answered {
+		r.answerForwarded(f, v)
+	}
 }
 
 // foreign gives a foreign question a ticket.
@@ -85,8 +104,8 @@ func (r *Replica) foreignAnswered(a raft.Answer) {
 	f := r.asked[a.Ticket]
 	delete(r.asked, a.Ticket)
 	v := verdict{answered: true, entry: a.Entry}
-	if list := r.reign(f.leader).list(f.node, f.start); list.start == f.start {
-		list.numbers[f.number] = v
+	if g := r.reign(f.leader); g != nil {
+		g.list(f.node, f.start).note(f, v)
 	}
 	r.answerForwarded(f, v)
 }
@@ -94,7 +113,8 @@ func (r *Replica) foreignAnswered(a raft.Answer) {
 func (r *Replica) answerForwarded(f foreign, v verdict) {
 	refused := v.entry == raft.EntryID{}
 	r.send(raft.Letter{To: f.node, Sequence: f.sequence, Message: raft.ForwardProposalResponse{
-		Leader: f.leader, Start: f.start, Number: f.number, Entry: v.entry, Refused: refused, NotAccepted: refused,
+		Leader: f.leader, Start: f.start, Number: f.number,
+		Entry: v.entry, Refused: refused, NotAccepted: refused,
 	}})
 }
 
@@ -103,33 +123,39 @@ func (r *Replica) answerForwarded(f foreign, v verdict) {
 // it has seen that whole reign, if there was one, in this run; it remembers it; and it can never lead that
 // term again.
 func (r *Replica) refuseForwarded(f foreign) {
-	answer := raft.ForwardProposalResponse{Leader: f.leader, Start: f.start, Number: f.number, Refused: true}
-	at := slices.IndexFunc(r.reigns, func(g *reign) bool { return g.term == f.leader })
-	over := r.core.Term() > f.leader || r.core.Term() == f.leader && at >= 0
-	answer.NotAccepted = over && f.leader > r.bornIn && f.leader > r.forgotten
-	if at >= 0 {
-		list := r.reigns[at].list(f.node, f.start)
-		if v, known := list.numbers[f.number]; known || f.number <= list.floor || list.start != f.start {
-			if v.answered {
-				r.answerForwarded(f, v)
-			}
+	g := r.reign(f.leader)
+	if g != nil {
+		if v, met := g.list(f.node, f.start).recall(f); met {
+			r.repeat(f, v)
 			return
 		}
 	}
-	r.send(raft.Letter{To: f.node, Sequence: f.sequence, Message: answer})
+	over := r.core.Term() > f.leader || r.core.Term() == f.leader && g != nil
+	r.send(raft.Letter{To: f.node, Sequence: f.sequence, Message: raft.ForwardProposalResponse{
+		Leader: f.leader, Start: f.start, Number: f.number, Refused: true,
+		NotAccepted: over && f.leader > r.bornIn && f.leader > r.forgotten,
+	}})
 }
 
-// reign returns the list of a term in which this server leads or led, and makes it if there is none.
+// reign returns the list of a term in which this server leads or led, nil if there is none.
 func (r *Replica) reign(term raft.Term) *reign {
-	if at := slices.IndexFunc(r.reigns, func(g *reign) bool { return g.term == term }); at >= 0 {
-		return r.reigns[at]
+	for _, g := range r.reigns {
+		if g.term == term {
+			return g
+		}
 	}
-	r.reigns = append(r.reigns, &reign{term: term})
+	return nil
+}
+
+// beginReign makes the list of the term in which this server leads, which is later than all others.
+func (r *Replica) beginReign(term raft.Term) *reign {
+	g := &reign{term: term}
+	r.reigns = append(r.reigns, g)
 	if len(r.reigns) > maxReigns {
 		r.forgotten = r.reigns[0].term
 		r.reigns = slices.Delete(r.reigns, 0, 1)
 	}
-	return r.reigns[len(r.reigns)-1]
+	return g
 }
 
 // list returns what was taken from a server: from that start, or from a later one that was met already. An
@@ -145,6 +171,23 @@ func (g *reign) list(node raft.NodeID, start uint64) *taken {
 	}
 	g.origins = append(g.origins, taken{node: node, start: start, numbers: map[uint64]verdict{}})
 	return &g.origins[len(g.origins)-1]
+}
+
+// recall tells what was answered to a command, and whether it may have been met before: an earlier start can
+// send nothing any more, and numbers up to the floor may have been forgotten.
+func (t *taken) recall(f foreign) (v verdict, met bool) {
+	if t.start != f.start {
+		return verdict{}, true
+	}
+	v, met = t.numbers[f.number]
+	return v, met || f.number <= t.floor
+}
+
+// note records the answer to a command, unless the command is forgotten by now.
+func (t *taken) note(f foreign, v verdict) {
+	if _, known := t.numbers[f.number]; known && t.start == f.start {
+		t.numbers[f.number] = v
+	}
 }
 
 // take notes that a number was put to the core. When too many are kept the oldest goes, and with it the

@@ -8,19 +8,26 @@ import (
 	"balsa/raft"
 )
 
-// Every way in which a proposal can end. Each case leads to the answer that its caller must get.
-func TestEveryProposalEndsInItsFate(t *testing.T) {
-	type end struct {
-		fate   Fate
-		entry  raft.EntryID
-		result string
-	}
-	at := func(index raft.Index, term raft.Term) raft.EntryID { return raft.EntryID{Index: index, Term: term} }
-	for _, c := range []struct {
-		name string
-		run  func(b *bench) raft.Ticket
-		want end
-	}{
+// proposalEnd is one way in which a proposal can end: run leads to it.
+type proposalEnd struct {
+	name string
+	run  func(b *bench) raft.Ticket
+	want end
+}
+
+type end struct {
+	fate   Fate
+	entry  raft.EntryID
+	result string
+}
+
+func entryAt(index raft.Index, term raft.Term) raft.EntryID {
+	return raft.EntryID{Index: index, Term: term}
+}
+
+// plainEnds are those under one leader, or none.
+func plainEnds() []proposalEnd {
+	return []proposalEnd{
 		{"committed and applied", func(b *bench) raft.Ticket {
 			b.lead()
 			b.acknowledge(2)
@@ -29,7 +36,7 @@ func TestEveryProposalEndsInItsFate(t *testing.T) {
 			b.acknowledge(3)
 			b.settle()
 			return ticket
-		}, end{Done, at(2, 1), "#1 2/t1 a"}},
+		}, end{Done, entryAt(2, 1), "#1 2/t1 a"}},
 		{"at a follower", func(b *bench) raft.Ticket { return b.propose("a") }, end{fate: NotLeader}},
 		{"at a pre-candidate", func(b *bench) raft.Ticket {
 			b.pass(11)
@@ -42,57 +49,68 @@ func TestEveryProposalEndsInItsFate(t *testing.T) {
 		}, end{fate: NotLeader}},
 		{"too much waits", func(b *bench) raft.Ticket {
 			b.lead()
-			return b.propose(string(make([]byte, 900)), "what is one too many by then, since no follower answers")
+			return b.propose(string(make([]byte, 900)), "one too many, since no follower answers")
 		}, end{fate: Overloaded}},
+	}
+}
+
+// lostEnds are those of a leader that is deposed.
+func lostEnds() []proposalEnd {
+	return []proposalEnd{
 		{"a higher term in a request", func(b *bench) raft.Ticket {
 			b.lead()
 			ticket := b.propose("a")
-			b.do(b.from(3, raft.RequestVote{Term: 2}))
+			b.do(b.from(3, raft.RequestVote{Term: 2, Forced: true}))
 			return ticket
-		}, end{fate: LeadershipLost, entry: at(2, 1)}},
+		}, end{fate: LeadershipLost, entry: entryAt(2, 1)}},
 		{"a higher term in a response", func(b *bench) raft.Ticket {
 			b.lead()
 			ticket := b.propose("a")
 			b.do(b.from(3, raft.AppendEntriesResponse{Term: 5, Rejected: true}))
 			return ticket
-		}, end{fate: LeadershipLost, entry: at(2, 1)}},
+		}, end{fate: LeadershipLost, entry: entryAt(2, 1)}},
 		{"deposed right after it was taken", func(b *bench) raft.Ticket {
 			b.lead()
-			b.do(Proposed{Ticket: 9}, b.from(3, raft.RequestVote{Term: 2}))
+			b.do(Proposed{Ticket: 9}, b.from(3, raft.RequestVote{Term: 2, Forced: true}))
 			return 9
-		}, end{fate: LeadershipLost, entry: at(2, 1)}},
+		}, end{fate: LeadershipLost, entry: entryAt(2, 1)}},
 		{"deposed after it was committed", func(b *bench) raft.Ticket {
 			b.lead()
 			ticket := b.propose("a")
 			b.acknowledge(2)
 			b.acknowledge(3)
-			b.do(b.from(3, raft.RequestVote{Term: 2}))
+			b.do(b.from(3, raft.RequestVote{Term: 2, Forced: true}))
 			b.settle()
 			return ticket
-		}, end{Done, at(2, 1), "#1 2/t1 a"}},
+		}, end{Done, entryAt(2, 1), "#1 2/t1 a"}},
 		{"deposed, then committed by the next leader in the same message", func(b *bench) raft.Ticket {
 			b.lead()
 			ticket := b.propose("a")
 			b.settle()
 			own := b.log.entries
-			b.do(b.from(3, raft.AppendEntries{Term: 2, Prev: at(1, 1), Entries: own[1:2], Commit: 2}))
+			b.do(b.from(3, raft.AppendEntries{Term: 2, Prev: entryAt(1, 1), Entries: own[1:2], Commit: 2}))
 			b.settle()
 			return ticket
-		}, end{Done, at(2, 1), "#1 2/t1 a"}},
+		}, end{Done, entryAt(2, 1), "#1 2/t1 a"}},
 		{"replaced by the next leader in one message", func(b *bench) raft.Ticket {
 			b.lead()
 			ticket := b.propose("a")
-			b.do(b.from(3, appends(2, 2, at(1, 1), 2)))
+			b.do(b.from(3, appends(2, 2, entryAt(1, 1), 2)))
 			b.settle()
 			return ticket
-		}, end{fate: Replaced, entry: at(2, 1)}},
+		}, end{fate: Replaced, entry: entryAt(2, 1)}},
 		{"replaced, and nothing committed yet", func(b *bench) raft.Ticket {
 			b.lead()
 			ticket := b.propose("a")
-			b.do(b.from(3, appends(2, 1, at(1, 1), 2)))
+			b.do(b.from(3, appends(2, 1, entryAt(1, 1), 2)))
 			return ticket
-		}, end{fate: LeadershipLost, entry: at(2, 1)}},
-	} {
+		}, end{fate: LeadershipLost, entry: entryAt(2, 1)}},
+	}
+}
+
+// Each case leads to the answer that its caller must get.
+func TestEveryProposalEndsInItsFate(t *testing.T) {
+	for _, c := range slices.Concat(plainEnds(), lostEnds()) {
 		t.Run(c.name, func(t *testing.T) {
 			b := hold(t, 3, &modelLog{}, func(config *Config) { config.Core.Limits.UncommittedBytes = 1000 })
 			a := b.answer(c.run(b))
@@ -157,7 +175,7 @@ func TestWhatWasGivenUpMayStillBeApplied(t *testing.T) {
 	b.lead()
 	ticket := b.propose("a")
 	b.settle()
-	b.do(b.from(2, raft.RequestVote{Term: 2, Last: raft.EntryID{Index: 2, Term: 1}})) // who holds it too
+	b.do(b.from(2, raft.RequestVote{Term: 2, Forced: true, Last: raft.EntryID{Index: 2, Term: 1}})) // who holds it too
 	if a := b.answer(ticket); a.Fate != LeadershipLost {
 		t.Fatalf("answered %+v", a)
 	}

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"slices"
 
 	"balsa/raft"
@@ -23,18 +24,11 @@ const forwardSequence raft.Sequence = 1 << 62
 // maxForwarded bounds the commands of an origin that are not answered; beyond it callers are refused.
 const maxForwarded = 1 << 14
 
-// maxResults bounds how many results an origin keeps for answers that are late.
-const maxResults = 1 << 14
-
 // origin is what a server keeps of the commands that it has forwarded and not answered.
 type origin struct {
 	number uint64      // the last one given out in this start
 	open   []forwarded // in the order of their numbers
-	// results are those of the entries applied since the oldest open command was sent: its entry may be
-	// applied here before the leader's answer says which one it is. Those up to index dropped were more
-	// than can be kept.
-	results []applied
-	dropped raft.Index
+	kept   results     // of the entries applied since the oldest open command was sent
 }
 
 // forwarded is a command on its way to the leader, or in its log.
@@ -42,14 +36,12 @@ type forwarded struct {
 	ticket raft.Ticket
 	number uint64
 	leader raft.Term    // the term of the leader that was addressed
+	since  raft.Index   // what was applied here when it was sent: its entry comes after that
 	entry  raft.EntryID // zero until the leader has answered
 	until  raft.Time    // when to give up waiting for that answer
 }
 
-type applied struct {
-	entry  raft.EntryID
-	result []byte
-}
+func (f forwarded) placed() bool { return f.entry != raft.EntryID{} }
 
 // forward sends a command to the leader. An answer is waited for as long as two maximal election timeouts.
 func (r *Replica) forward(now raft.Time, p Proposed) {
@@ -61,7 +53,7 @@ func (r *Replica) forward(now raft.Time, p Proposed) {
 	}
 	o.number++
 	o.open = append(o.open, forwarded{
-		ticket: p.Ticket, number: o.number, leader: term, until: now + r.patience(),
+		ticket: p.Ticket, number: o.number, leader: term, since: r.applied, until: now + r.patience(),
 	})
 	r.send(raft.Letter{To: leader, Sequence: forwardSequence | raft.Sequence(o.number),
 		Message: raft.ForwardProposal{
@@ -78,10 +70,9 @@ func (r *Replica) patience() raft.Time {
 // term or a command that is no longer open says nothing.
 func (r *Replica) forwardAnswered(m raft.ForwardProposalResponse) {
 	o := &r.origin
-	at := slices.IndexFunc(o.open, func(f forwarded) bool {
-		return f.number == m.Number && f.leader == m.Leader && f.entry == raft.EntryID{}
-	})
-	if at < 0 || m.Start != r.config.Identity.Start {
+	at, open := slices.BinarySearchFunc(o.open, m.Number,
+		func(f forwarded, number uint64) int { return cmp.Compare(f.number, number) })
+	if !open || m.Start != r.config.Identity.Start || o.open[at].leader != m.Leader || o.open[at].placed() {
 		return
 	}
 	switch {
@@ -91,33 +82,10 @@ func (r *Replica) forwardAnswered(m raft.ForwardProposalResponse) {
 		r.closeForward(at, Answer{Fate: Unanswered})
 	default:
 		o.open[at].entry = m.Entry
-		if a, known := o.judge(m.Entry); known {
+		if a, known := o.kept.judge(m.Entry); known {
 			r.closeForward(at, a)
 		}
 	}
-}
-
-// judge tells what became of an entry, as far as what was applied here tells.
-func (o *origin) judge(entry raft.EntryID) (a Answer, known bool) {
-	if entry.Index <= o.dropped {
-		return Answer{Fate: Unanswered, Entry: entry}, true
-	}
-	if len(o.results) == 0 {
-		return Answer{}, false
-	}
-	first, last := o.results[0].entry, o.results[len(o.results)-1].entry
-	switch {
-	case entry.Index < first.Index: // applied before the command was sent: no answer of a correct leader
-		return Answer{Fate: Unanswered, Entry: entry}, true
-	case entry.Index > last.Index:
-		// A later term before the entry's place: the log that held the entry has been replaced from there on.
-		return Answer{Fate: Replaced, Entry: entry}, last.Term > entry.Term
-	}
-	there := o.results[entry.Index-first.Index]
-	if there.entry != entry {
-		return Answer{Fate: Replaced, Entry: entry}, true
-	}
-	return Answer{Fate: Done, Entry: entry, Result: there.result}, true
 }
 
 // settleForwards takes the results of a batch of applied entries to the forwarded commands.
@@ -126,41 +94,50 @@ func (r *Replica) settleForwards(ran Ran) {
 	if len(o.open) == 0 {
 		return
 	}
-	for i, e := range ran.Entries {
-		o.results = append(o.results, applied{entry: e.ID(), result: ran.Results[i]})
-	}
-	if excess := len(o.results) - maxResults; excess > 0 {
-		o.dropped = o.results[excess-1].entry.Index
-		o.results = slices.Delete(o.results, 0, excess)
-	}
-	for at := 0; at < len(o.open); {
-		f := o.open[at]
-		a, known := o.judge(f.entry)
-		if (f.entry == raft.EntryID{}) || !known {
-			at++
-			continue
+	o.kept.add(ran)
+	r.closeForwards(func(f forwarded) (Answer, bool) {
+		if !f.placed() {
+			return Answer{}, false
 		}
-		r.closeForward(at, a)
-	}
+		return o.kept.judge(f.entry)
+	})
+	o.kept.bound()
 }
 
 // expireForwards answers the commands whose leader has not said in time where they stand.
 func (r *Replica) expireForwards(now raft.Time) {
-	for at := 0; at < len(r.origin.open); {
-		if f := r.origin.open[at]; f.until > now || f.entry != (raft.EntryID{}) {
-			at++
-			continue
+	r.closeForwards(func(f forwarded) (Answer, bool) {
+		return Answer{Fate: Unanswered}, f.until <= now && !f.placed()
+	})
+}
+
+// closeForwards answers every open command of which something is known now.
+func (r *Replica) closeForwards(know func(forwarded) (Answer, bool)) {
+	o := &r.origin
+	o.open = slices.DeleteFunc(o.open, func(f forwarded) bool {
+		a, known := know(f)
+		if known {
+			a.Ticket = f.ticket
+			r.answer(a)
 		}
-		r.closeForward(at, Answer{Fate: Unanswered})
-	}
+		return known
+	})
+	o.tidy()
 }
 
 func (r *Replica) closeForward(at int, a Answer) {
 	o := &r.origin
 	a.Ticket = o.open[at].ticket
 	r.answer(a)
-	o.open = slices.Delete(o.open, at, at+1)
+	o.open = without(o.open, at)
+	o.tidy()
+}
+
+// tidy forgets the results that nobody can ask for any more.
+func (o *origin) tidy() {
 	if len(o.open) == 0 {
-		o.results, o.dropped = nil, 0
+		o.kept = results{}
+		return
 	}
+	o.kept.forget(o.open[0].since)
 }

@@ -231,12 +231,16 @@ func TestFollowersApplyTooAndAPartitionAppliesNothing(t *testing.T) {
 	alone.lead()
 	ticket := alone.propose("a")
 	alone.settle()
+	alone.pass(4) // less than the minimum election timeout
+	alone.waits(ticket)
 	alone.pass(200)
 	alone.settle()
 	if len(alone.machine.applied) != 0 {
 		t.Error("a leader that is cut off applied a command")
 	}
-	alone.waits(ticket)
+	if a := alone.answer(ticket); a.Fate != LeadershipLost {
+		t.Errorf("cut off from everybody it answers %+v", a)
+	}
 }
 
 // O22: after a restart the machine is full again without a new command.

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"slices"
 
 	"balsa/raft"
@@ -53,6 +54,9 @@ func (r *Replica) read(now raft.Time, a Asked) {
 // answered twice.
 func (r *Replica) takeForwardedRead(now raft.Time, e raft.Envelope, m raft.ForwardRead) {
 	f := foreign{node: e.From.Node, sequence: e.Sequence, leader: m.Leader, start: m.Start, number: m.Number}
+	if !r.mayForward(e, f) {
+		return
+	}
 	if r.core.Role() != raft.Leader || r.core.Term() != m.Leader {
 		r.answerForeignRead(f, raft.Reading{Refusal: raft.NotLeader})
 		return
@@ -62,8 +66,18 @@ func (r *Replica) takeForwardedRead(now raft.Time, e raft.Envelope, m raft.Forwa
 
 func (r *Replica) answerForeignRead(f foreign, a raft.Reading) {
 	r.send(raft.Letter{To: f.node, Sequence: f.sequence, Message: raft.ForwardReadResponse{
-		Leader: f.leader, Start: f.start, Number: f.number, Index: a.Index, Refused: a.Refusal != raft.Accepted,
+		Leader: f.leader, Start: f.start, Number: f.number,
+		Index: a.Index, Refused: a.Refusal != raft.Accepted,
 	}})
+}
+
+// without removes one element. Answers come in the order of the questions, so it is almost always the
+// first, and the others need not move.
+func without[T any](list []T, at int) []T {
+	if at == 0 {
+		return list[1:]
+	}
+	return slices.Delete(list, at, at+1)
 }
 
 // readAnswered takes the core's answer to a read, of a caller here or of another server.
@@ -73,8 +87,7 @@ func (r *Replica) readAnswered(a raft.Reading) {
 		r.answerForeignRead(f, a)
 		return
 	}
-	at := slices.Index(r.reads.own, a.Ticket) // the core answers in order: it is almost always the first
-	r.reads.own = slices.Delete(r.reads.own, at, at+1)
+	r.reads.own = without(r.reads.own, slices.Index(r.reads.own, a.Ticket))
 	switch a.Refusal {
 	case raft.Accepted:
 		r.await(a.Ticket, a.Index)
@@ -88,14 +101,14 @@ func (r *Replica) readAnswered(a raft.Reading) {
 // forwardedReadAnswered takes the leader's answer to a read of a caller here. The number is that of one
 // question: an answer to an earlier one, however late, confirms nothing for this.
 func (r *Replica) forwardedReadAnswered(m raft.ForwardReadResponse) {
-	at := slices.IndexFunc(r.reads.sent, func(s sentRead) bool {
-		return s.number == m.Number && s.leader == m.Leader
-	})
-	if at < 0 || m.Start != r.config.Identity.Start {
+	sent := r.reads.sent
+	at, open := slices.BinarySearchFunc(sent, m.Number,
+		func(s sentRead, number uint64) int { return cmp.Compare(s.number, number) })
+	if !open || sent[at].leader != m.Leader || m.Start != r.config.Identity.Start {
 		return
 	}
-	ticket := r.reads.sent[at].ticket
-	r.reads.sent = slices.Delete(r.reads.sent, at, at+1)
+	ticket := sent[at].ticket
+	r.reads.sent = without(sent, at)
 	if m.Refused {
 		r.answer(Answer{Ticket: ticket, Fate: NotLeader})
 		return

@@ -49,12 +49,6 @@ type Replica struct {
 	stopped bool  // and that Stop was handed out
 }
 
-// waiting is a caller whose command stands in the log.
-type waiting struct {
-	ticket raft.Ticket
-	entry  raft.EntryID
-}
-
 // New makes a replica from what its disk remembers. Its state machine must be empty: the entries are
 // applied again as soon as they are known to be committed. An error says what of the configuration or of
 // the restored state cannot be.
@@ -115,27 +109,6 @@ func (r *Replica) Step(now raft.Time, event Event) {
 	}
 }
 
-// refuse answers whoever comes after this server has stopped.
-func (r *Replica) refuse(event Event) {
-	switch event := event.(type) {
-	case Proposed:
-		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
-	case Asked:
-		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
-	case Awaited:
-		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
-	}
-}
-
-// propose puts a command to the core if it leads, and otherwise forwards it to the leader, if one is known.
-func (r *Replica) propose(now raft.Time, p Proposed) {
-	if leader, _ := r.Leader(); !p.Local && leader != raft.None && leader != r.config.Core.ID {
-		r.forward(now, p)
-		return
-	}
-	r.core.Step(now, raft.Propose{Ticket: p.Ticket, Command: p.Command})
-}
-
 // tick steps every tick that is due. A process that was stopped for a while thus learns how long before it
 // acts on anything: a leader that slept through its time must not go on as if it had not. No decision rests
 // on more silence than one maximal election timeout, so what lies further back is not made up for.
@@ -145,6 +118,9 @@ func (r *Replica) tick(now raft.Time) {
 		r.due = now + r.config.Tick
 	}
 	r.due = max(r.due, now-enough)
+	if r.due > now {
+		return
+	}
 	for ; r.due <= now; r.due += r.config.Tick {
 		r.core.Step(r.due, raft.Tick{})
 	}
@@ -225,21 +201,6 @@ func (r *Replica) ran(now raft.Time, ran Ran) {
 	r.core.Step(now, raft.Applied{Index: r.applied})
 }
 
-// settle answers those who waited for an entry up to the one applied: with the result if it is theirs.
-// Another term at their index means that their entry was replaced; a result taken by index alone would be
-// somebody else's.
-func (r *Replica) settle(applied raft.EntryID, result []byte) {
-	for len(r.waiting) > 0 && r.waiting[0].entry.Index <= applied.Index {
-		w := r.waiting[0]
-		r.waiting = r.waiting[1:]
-		a := Answer{Ticket: w.ticket, Fate: Replaced, Entry: w.entry}
-		if w.entry == applied {
-			a.Fate, a.Result = Done, result
-		}
-		r.answer(a)
-	}
-}
-
 // Work returns what must be done, in an order that is safe to carry out one after the other, and counts it
 // as handed out.
 func (r *Replica) Work() []Work {
@@ -280,54 +241,6 @@ func (r *Replica) collect(out raft.Output) {
 	}
 }
 
-func (r *Replica) takeAnswer(a raft.Answer) {
-	if _, is := r.asked[a.Ticket]; is {
-		r.foreignAnswered(a)
-		return
-	}
-	switch a.Refusal {
-	case raft.Accepted:
-		r.waiting = append(r.waiting, waiting{ticket: a.Ticket, entry: a.Entry})
-	case raft.Overloaded:
-		r.answer(Answer{Ticket: a.Ticket, Fate: Overloaded})
-	default:
-		r.answer(Answer{Ticket: a.Ticket, Fate: NotLeader})
-	}
-}
-
-// gatherWrite joins what the core wants written to what waits already. Entries replace those from the same
-// index on, in the gathered write as on the disk.
-func (r *Replica) gatherWrite(out raft.Output) {
-	g := &r.gather
-	g.Number = out.Write
-	if out.HardState != nil {
-		g.State = out.HardState
-	}
-	if len(out.Entries) == 0 {
-		return
-	}
-	keep := 0
-	for keep < len(g.Entries) && g.Entries[keep].Index < out.Entries[0].Index {
-		keep++
-	}
-	if keep == 0 {
-		g.Entries = out.Entries
-		return
-	}
-	if keep < len(g.Entries) {
-		g.Entries = g.Entries[:keep:keep] // what is cut off may still be part of the core's log or of a message
-	}
-	g.Entries = append(g.Entries, out.Entries...)
-}
-
-func (r *Replica) startWrite() {
-	if r.writing || r.gather.Number == 0 {
-		return
-	}
-	r.ready = append(r.ready, r.gather)
-	r.gather, r.writing = Write{}, true
-}
-
 func (r *Replica) startApply() {
 	if r.applying || len(r.toApply) == 0 {
 		return
@@ -341,25 +254,6 @@ func (r *Replica) startApply() {
 	}
 	r.ready = append(r.ready, Apply{Entries: r.toApply[:n:n]})
 	r.toApply, r.applying = r.toApply[n:], true
-}
-
-// giveUpLost answers those whose entries this server can no longer follow as leader. What is committed
-// already will still be applied here, so its callers keep waiting for their results.
-func (r *Replica) giveUpLost() {
-	if len(r.waiting) == 0 ||
-		r.core.Role() == raft.Leader && r.core.Term() == r.waiting[len(r.waiting)-1].entry.Term {
-		return
-	}
-	kept := 0
-	for _, w := range r.waiting {
-		if w.entry.Index <= r.core.Commit() {
-			r.waiting[kept] = w
-			kept++
-			continue
-		}
-		r.answer(Answer{Ticket: w.ticket, Fate: LeadershipLost, Entry: w.entry})
-	}
-	r.waiting = r.waiting[:kept]
 }
 
 // stop ends the replica and answers everybody who waits, those too whose proposals the core has taken and not

@@ -1,0 +1,38 @@
+package replica
+
+import "balsa/raft"
+
+// Group commit: what the core wants written while a write is under way is joined into the next one.
+
+// gatherWrite joins what the core wants written to what waits already. Entries replace those from the same
+// index on, in the gathered write as on the disk.
+func (r *Replica) gatherWrite(out raft.Output) {
+	g := &r.gather
+	g.Number = out.Write
+	if out.HardState != nil {
+		g.State = out.HardState
+	}
+	if len(out.Entries) == 0 {
+		return
+	}
+	keep := 0
+	for keep < len(g.Entries) && g.Entries[keep].Index < out.Entries[0].Index {
+		keep++
+	}
+	if keep == 0 {
+		g.Entries = out.Entries
+		return
+	}
+	if keep < len(g.Entries) {
+		g.Entries = g.Entries[:keep:keep] // what is cut off may still be part of the core's log or of a message
+	}
+	g.Entries = append(g.Entries, out.Entries...)
+}
+
+func (r *Replica) startWrite() {
+	if r.writing || r.gather.Number == 0 {
+		return
+	}
+	r.ready = append(r.ready, r.gather)
+	r.gather, r.writing = Write{}, true
+}

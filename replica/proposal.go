@@ -1,0 +1,82 @@
+package replica
+
+import "balsa/raft"
+
+// Proposals of callers here, put to the own core. Each caller waits for the result of exactly its own
+// entry; what is passed to another server stands in forward.go.
+
+// waiting is a caller whose command stands in the log.
+type waiting struct {
+	ticket raft.Ticket
+	entry  raft.EntryID
+}
+
+// refuse answers whoever comes after this server has stopped.
+func (r *Replica) refuse(event Event) {
+	switch event := event.(type) {
+	case Proposed:
+		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
+	case Asked:
+		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
+	case Awaited:
+		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
+	}
+}
+
+// propose puts a command to the core if it leads, and otherwise forwards it to the leader, if one is known.
+func (r *Replica) propose(now raft.Time, p Proposed) {
+	if leader, _ := r.Leader(); !p.Local && leader != raft.None && leader != r.config.Core.ID {
+		r.forward(now, p)
+		return
+	}
+	r.core.Step(now, raft.Propose{Ticket: p.Ticket, Command: p.Command})
+}
+
+func (r *Replica) takeAnswer(a raft.Answer) {
+	if _, is := r.asked[a.Ticket]; is {
+		r.foreignAnswered(a)
+		return
+	}
+	switch a.Refusal {
+	case raft.Accepted:
+		r.waiting = append(r.waiting, waiting{ticket: a.Ticket, entry: a.Entry})
+	case raft.Overloaded:
+		r.answer(Answer{Ticket: a.Ticket, Fate: Overloaded})
+	default:
+		r.answer(Answer{Ticket: a.Ticket, Fate: NotLeader})
+	}
+}
+
+// settle answers those who waited for an entry up to the one applied: with the result if it is theirs.
+// Another term at their index means that their entry was replaced; a result taken by index alone would be
+// somebody else's.
+func (r *Replica) settle(applied raft.EntryID, result []byte) {
+	for len(r.waiting) > 0 && r.waiting[0].entry.Index <= applied.Index {
+		w := r.waiting[0]
+		r.waiting = r.waiting[1:]
+		a := Answer{Ticket: w.ticket, Fate: Replaced, Entry: w.entry}
+		if w.entry == applied {
+			a.Fate, a.Result = Done, result
+		}
+		r.answer(a)
+	}
+}
+
+// giveUpLost answers those whose entries this server can no longer follow as leader. What is committed
+// already will still be applied here, so its callers keep waiting for their results.
+func (r *Replica) giveUpLost() {
+	if len(r.waiting) == 0 ||
+		r.core.Role() == raft.Leader && r.core.Term() == r.waiting[len(r.waiting)-1].entry.Term {
+		return
+	}
+	kept := 0
+	for _, w := range r.waiting {
+		if w.entry.Index <= r.core.Commit() {
+			r.waiting[kept] = w
+			kept++
+			continue
+		}
+		r.answer(Answer{Ticket: w.ticket, Fate: LeadershipLost, Entry: w.entry})
+	}
+	r.waiting = r.waiting[:kept]
+}
