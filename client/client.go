@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,20 +14,32 @@ import (
 
 // Client talks to a cluster through any of its nodes. It may be used concurrently.
 //
-// It starts at the node that led when it last heard, follows the hints of nodes that do not lead, goes on
-// to the next node when one does not answer, and waits with growing, randomized pauses while there is no
-// leader. A read is asked again after any failure that another try could mend. A write is sent again only
-// when its outcome is NotApplied: a write whose connection broke after it was sent may be in the log, and
-// sending it twice could undo somebody else's write that came between.
+// Every node takes every request, and forwards to the leader what needs it. The client stays with the node
+// that answered last, goes where a node that cannot serve it says that the leader is, or else on to the next
+// one, and waits with growing, randomized pauses while there is no leader. A read is asked again after any
+// failure that another try could mend. A write is sent again only when its outcome is NotApplied: a write
+// whose connection broke after it was sent may be in the log, and sending it twice could undo somebody else's
+// write that came between.
 type Client struct {
-	endpoints []string
+	given     int // how many of the endpoints New was given; the others were learned
 	http      *http.Client
 	patience  time.Duration
 	perTry    time.Duration // 0: readTry or writeTry
+	ownWrites bool          // reads must see them
 
-	mu     sync.Mutex
-	leader int            // the endpoint to begin with
-	byNode map[uint64]int // which endpoint answered as which node
+	mu        sync.Mutex
+	endpoints []endpoint
+	next      int            // the endpoint to begin with
+	byNode    map[uint64]int // which endpoint answered as which node
+	wrote     uint64         // the highest revision of a write
+}
+
+// endpoint is where a node answers, or may answer.
+type endpoint struct {
+	url string
+	// shunned says until when a learned one is passed over, at which no connection could be had. What a node
+	// says of itself need not hold where the client is, and each try could cost a timeout.
+	shunned time.Time
 }
 
 // The limits that options can change. A write may wait for as long as a node does by default, and a little
@@ -49,6 +60,11 @@ func WithPatience(d time.Duration) Option { return func(c *Client) { c.patience 
 // WithTryTimeout bounds each single try; 2 s for reads and 6 s for writes by default. It must be positive.
 func WithTryTimeout(d time.Duration) Option { return func(c *Client) { c.perTry = d } }
 
+// WithOwnWrites makes every read of the client see at least the writes that it has made before, whatever the
+// consistency asked for: a stale read then waits until the node that it asks has applied them. A write whose
+// outcome is unknown does not count.
+func WithOwnWrites() Option { return func(c *Client) { c.ownWrites = true } }
+
 // WithHTTPClient takes the place of the HTTP client that New makes, for TLS and the like. It must not
 // follow redirects of writes by itself, and must not repeat them.
 func WithHTTPClient(h *http.Client) Option { return func(c *Client) { c.http = h } }
@@ -63,10 +79,9 @@ func New(endpoints []string, options ...Option) (*Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !slices.Contains(c.endpoints, normal) {
-			c.endpoints = append(c.endpoints, normal)
-		}
+		c.add(normal)
 	}
+	c.given = len(c.endpoints)
 	if len(c.endpoints) == 0 {
 		return nil, errors.New("no endpoint: name at least one, such as http://127.0.0.1:8001")
 	}
@@ -97,13 +112,22 @@ func newHTTPClient() *http.Client {
 	transport.MaxIdleConnsPerHost = 64 // the default of 2 would keep closing those of concurrent callers
 	return &http.Client{
 		Transport: transport,
-		// A node answers with hints, never with redirects: whoever redirects is somebody else.
+		// A node redirects only when it is asked to, and this client does not ask: whoever does is somebody
+		// else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// Endpoints returns where the client looks for nodes, in the form in which Status takes them.
-func (c *Client) Endpoints() []string { return slices.Clone(c.endpoints) }
+// Endpoints returns the nodes that New was given, in the form in which Status takes them.
+func (c *Client) Endpoints() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var urls []string
+	for _, e := range c.endpoints[:c.given] {
+		urls = append(urls, e.url)
+	}
+	return urls
+}
 
 // Close gives back idle connections. The client may be used afterwards.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
@@ -135,13 +159,14 @@ func (c *Client) do(ctx context.Context, call call) (*answer, error) {
 	}
 }
 
-// round asks each endpoint at most once, beginning with the one that led last, and going where hints point.
+// round asks each endpoint at most once, beginning with the one that answered last, and going where hints
+// point.
 func (c *Client) round(ctx context.Context, call call) (*answer, *Error) {
-	tried := make([]bool, len(c.endpoints))
+	tried := map[int]bool{}
 	var told *Error
-	for next := c.first(); next >= 0; {
+	for next, url := c.first(); next >= 0; {
 		tried[next] = true
-		a, err := c.try(ctx, c.endpoints[next], call)
+		a, err := c.try(ctx, url, call)
 		c.learn(next, a, err)
 		if err == nil {
 			return a, nil
@@ -153,7 +178,7 @@ func (c *Client) round(ctx context.Context, call call) (*answer, *Error) {
 		if ctx.Err() != nil {
 			break
 		}
-		next = c.after(next, err.Leader, tried)
+		next, url = c.after(next, err, tried)
 	}
 	return nil, told
 }
@@ -170,45 +195,6 @@ func moreTelling(old, now *Error) *Error {
 		return old
 	}
 	return now
-}
-
-func (c *Client) first() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.leader
-}
-
-// learn remembers which endpoint is which node, and where to begin next time.
-func (c *Client) learn(at int, a *answer, err *Error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case err == nil:
-		c.leader = at
-		c.byNode[a.servedBy] = at
-	case err.Node != 0:
-		c.byNode[err.Node] = at
-	}
-	if err != nil && c.leader == at { // whoever comes next should not begin with a node that failed
-		c.leader = (at + 1) % len(c.endpoints)
-	}
-}
-
-// after returns the endpoint to ask next in this round: the hinted leader's if it is known, else the next
-// in turn, and -1 when all were asked.
-func (c *Client) after(at int, leader uint64, tried []bool) int {
-	c.mu.Lock()
-	hinted, known := c.byNode[leader]
-	c.mu.Unlock()
-	if leader != 0 && known && !tried[hinted] {
-		return hinted
-	}
-	for step := 1; step < len(tried); step++ {
-		if next := (at + step) % len(tried); !tried[next] {
-			return next
-		}
-	}
-	return -1
 }
 
 // The pauses between rounds: short at first, since an election takes a few hundred milliseconds.

@@ -157,7 +157,7 @@ func TestFollowsTheHint(t *testing.T) {
 		t.Errorf("asked %d, %d and the leader %d times: it is to be remembered",
 			one.asked.Load(), two.asked.Load(), leader.asked.Load())
 	}
-	c.leader = 0 // as if node 1 had led meanwhile; by now the client knows which endpoint is node 3
+	c.next = 0 // as if node 1 had led meanwhile; by now the client knows which endpoint is node 3
 	if _, err := c.Put(t.Context(), "k", nil); err != nil || two.asked.Load() != 1 {
 		t.Errorf("%v; node 2 was asked %d times although node 1 named 3", err, two.asked.Load())
 	}

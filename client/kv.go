@@ -15,7 +15,7 @@ type Item struct {
 	ModRevision    uint64 // the write that gave it this value
 	Version        uint64 // how many writes since it was created: 1 for a new key
 	Revision       uint64 // of the state from which the answer was made
-	Consistency    string // what the answer promises, see ConsistencyLeader
+	Consistency    string // what the answer promises, see the Consistency constants
 	ServedBy       uint64 // the node that answered
 }
 
@@ -31,10 +31,10 @@ type DeleteResult struct {
 	Deleted  uint32 // 0 when the key was not there
 }
 
-// Get returns what is stored under a key. A missing key is an error of class ErrNotFound; every error is an
-// *Error.
-func (c *Client) Get(ctx context.Context, key string) (Item, error) {
-	call := call{method: http.MethodGet, path: KeyPath(PathKV, key)}
+// Get returns what is stored under a key: as of now (linearizable), unless an option says that less is
+// enough. A missing key is an error of class ErrNotFound; every error is an *Error.
+func (c *Client) Get(ctx context.Context, key string, options ...ReadOption) (Item, error) {
+	call := call{method: http.MethodGet, path: KeyPath(PathKV, key) + c.query(options)}
 	a, err := c.do(ctx, call)
 	if err != nil {
 		return Item{}, err
@@ -70,6 +70,7 @@ func (c *Client) Put(ctx context.Context, key string, value []byte) (PutResult, 
 	if err := json.Unmarshal(a.body, &body); err != nil {
 		return PutResult{}, foreign(call, a.endpoint, http.StatusOK, "the answer is no JSON")
 	}
+	c.noteWrite(body.Revision)
 	return PutResult{Revision: body.Revision, Created: body.Created}, nil
 }
 
@@ -85,6 +86,7 @@ func (c *Client) Delete(ctx context.Context, key string) (DeleteResult, error) {
 	if err := json.Unmarshal(a.body, &body); err != nil {
 		return DeleteResult{}, foreign(call, a.endpoint, http.StatusOK, "the answer is no JSON")
 	}
+	c.noteWrite(body.Revision)
 	return DeleteResult{Revision: body.Revision, Deleted: body.Deleted}, nil
 }
 

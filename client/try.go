@@ -114,7 +114,7 @@ func refused(call call, endpoint string, r *http.Response, body []byte) *Error {
 		RetryAfter: time.Duration(d.RetryAfterMS) * time.Millisecond,
 	}
 	if d.Leader != nil {
-		e.Leader = d.Leader.ID
+		e.Leader, e.LeaderURL = d.Leader.ID, d.Leader.URL
 	}
 	return e
 }

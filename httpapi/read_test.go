@@ -120,6 +120,9 @@ func TestARedirectAfterALateRefusal(t *testing.T) {
 	if w.Code != 307 || w.Header().Get("Location") != "http://x:1/v1/kv/k?redirect" {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
+	if diff := cmp.Diff([]string{"propose locally"}, n.calls); diff != "" {
+		t.Errorf("what is to be sent on may have been forwarded: %s", diff)
+	}
 	if w := ask(h, "PUT /v1/kv/k", "v"); w.Code != 503 || w.Header().Get("Location") != "" {
 		t.Errorf("nobody asked for a redirect: %d %v", w.Code, w.Header())
 	}
