@@ -35,7 +35,7 @@ func TestFollowersRefuseAndNameTheLeader(t *testing.T) {
 		c.mustPropose(leader, "known")
 		c.applied([]string{"known"}, all3...)
 		for _, id := range c.others(leader) {
-			_, err := c.propose(id, "elsewhere")
+			_, err := c.nodes[id].ProposeLocal(c.t.Context(), []byte("elsewhere"))
 			e := c.kind(err, balsa.ErrNotLeader, balsa.NotApplied)
 			if e.Leader != leader || e.Address != c.peers[leader] {
 				t.Errorf("node %d names leader %d at %q, it is %d at %q", id, e.Leader, e.Address, leader,
@@ -85,7 +85,7 @@ func TestAnIsolatedLeaderCommitsNothing(t *testing.T) {
 		c.applied([]string{"before"}, all3...)
 		c.network.Isolate(old)
 		_, err := c.propose(old, "lost")
-		c.kind(err, balsa.ErrTimeout, balsa.Unknown)
+		c.kind(err, balsa.ErrLeadershipLost, balsa.Unknown)
 		if got := c.machines[old].applied(); len(got) != 1 {
 			t.Errorf("the isolated leader applied %v", got)
 		}
@@ -108,7 +108,7 @@ func TestSplitBrainEndsWithOneHistory(t *testing.T) {
 			t.Fatal("the minority elected a leader")
 		}
 		c.mustPropose(leader, "majority")
-		c.kind(<-answered, balsa.ErrTimeout, balsa.Unknown)
+		c.kind(<-answered, balsa.ErrLeadershipLost, balsa.Unknown)
 		c.network.Heal()
 		c.applied([]string{"before", "majority"}, 1, 2, 3, 4, 5)
 	})
@@ -156,7 +156,7 @@ func TestAPartitionInMidReplicationLosesNothingAcknowledged(t *testing.T) {
 		c.network.Isolate(old)
 		leader := c.leader(others...)
 		c.mustPropose(leader, "after")
-		c.kind(<-answered, balsa.ErrTimeout, balsa.Unknown)
+		c.kind(<-answered, balsa.ErrLeadershipLost, balsa.Unknown)
 		c.network.Heal()
 		c.network.Release(others[0], old)
 		c.network.Release(others[1], old)
@@ -173,7 +173,7 @@ func TestWhatAMinorityHoldsIsCommittedThroughTheNextNoOp(t *testing.T) {
 		near, far := others[0], others[1:]
 		c.network.Partition([]raft.NodeID{first, near}, far[:1], far[1:2], far[2:])
 		_, err := c.propose(first, "two of five")
-		c.kind(err, balsa.ErrTimeout, balsa.Unknown)
+		c.kind(err, balsa.ErrLeadershipLost, balsa.Unknown)
 		c.crash(first)
 		c.network.Partition([]raft.NodeID{near, far[0], far[1]}, far[2:])
 		if leader := c.leader(others...); leader != near { // the only one of the three that the other two may elect
