@@ -65,6 +65,11 @@ func TestOwnWritesAreSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask("consistency=stale&min_revision=9", Stale(0))
+	c.wrote = 20 // by a write that began later and was answered earlier
+	if _, err := c.Delete(t.Context(), "k"); err != nil {
+		t.Fatal(err)
+	}
+	ask("consistency=stale&min_revision=20", Stale(0))
 	plain := connect(t, n.URL)
 	if _, err := plain.Put(t.Context(), "k", nil); err != nil {
 		t.Fatal(err)
