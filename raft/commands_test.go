@@ -2,6 +2,7 @@ package raft_test
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"testing"
@@ -178,7 +179,10 @@ func (in *interpreter) doCut(t *testing.T, args []string) {
 	}
 }
 
-func (in *interpreter) doHeal(t *testing.T, args []string) { clear(in.cut) }
+func (in *interpreter) doHeal(t *testing.T, args []string) {
+	matches := parseLink(args)
+	maps.DeleteFunc(in.cut, func(l scriptLink, _ bool) bool { return matches(l) })
+}
 
 func (in *interpreter) doDisk(t *testing.T, args []string) {
 	in.server(parseID(args[0])).manual = args[1] == "manual"

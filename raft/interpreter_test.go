@@ -86,7 +86,7 @@ func scriptCommands() []scriptCommand {
 		{"hold", "hold [1->2] (delays what is on its way)", (*interpreter).doHold},
 		{"release", "release [1->2] (puts what was held back on its way)", (*interpreter).doRelease},
 		{"cut", "cut 1->2 | cut 3 (loses what is sent there from now on)", (*interpreter).doCut},
-		{"heal", "heal (mends every cut)", (*interpreter).doHeal},
+		{"heal", "heal [1->2] (mends every cut, or one)", (*interpreter).doHeal},
 		{"disk", "disk 3 manual|auto", (*interpreter).doDisk},
 		{"persist", "persist 3 [1] (acknowledges all writes, or the oldest one)", (*interpreter).doPersist},
 		{"machine", "machine 3 manual|auto", (*interpreter).doMachine},

@@ -226,10 +226,10 @@ func (c *Core) acknowledged(p *peer, sequence Sequence, m AppendEntriesResponse)
 	for len(p.onTheWay) > 0 && p.onTheWay[0].last <= p.match {
 		p.onTheWay = p.onTheWay[1:]
 	}
-	if len(p.onTheWay) > 0 && lost(p.onTheWay[0], sequence, m) {
+	if s, is := p.lost(sequence, m); is {
 		// A probe is repeated where it was: before its first answer a follower holds nothing that is known to
 		// be ours, and to begin there would send it the whole log.
-		c.probe(p, max(m.Holds, p.onTheWay[0].prev)+1)
+		c.probe(p, max(m.Holds, s.prev)+1)
 	}
 	p.next = max(p.next, p.match+1)
 	if p.probing && p.next == p.match+1 {
@@ -240,9 +240,13 @@ func (c *Core) acknowledged(p *peer, sequence Sequence, m AppendEntriesResponse)
 	}
 }
 
-// lost reports whether an answer tells that a shipment did not arrive, or was not taken: it was given to
-// that very message or to a later one, and the follower does not hold the entries, on disk or on their way
-// to it. (If the answer merely overtook the shipment, the entries are sent twice, which does no harm.)
-func lost(s shipment, sequence Sequence, m AppendEntriesResponse) bool {
-	return sequence >= s.sequence && m.Holds < s.last
+// lost returns the first shipment that, as an answer tells, did not arrive or was not taken: the answer is
+// to that very message or to a later one, and the follower does not hold the entries, on disk or on their
+// way to it. (If the answer merely overtook the shipment, the entries are sent twice, which does no harm.)
+func (p *peer) lost(sequence Sequence, m AppendEntriesResponse) (s shipment, is bool) {
+	at := slices.IndexFunc(p.onTheWay, func(s shipment) bool { return s.last > m.Holds })
+	if at < 0 || sequence < p.onTheWay[at].sequence {
+		return shipment{}, false
+	}
+	return p.onTheWay[at], true
 }

@@ -21,8 +21,8 @@ var update = flag.Bool("update", false, "rewrite the expected output of the tran
 // Blocks are separated by an empty line. The name of the file is the claim.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) < 16 {
-		t.Fatalf("found %d transcripts, at least 16 are needed (%v)", len(files), err)
+	if err != nil || len(files) < 70 {
+		t.Fatalf("found %d transcripts, at least 70 are needed (%v)", len(files), err)
 	}
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".txt")
