@@ -20,6 +20,7 @@ type devFlags struct {
 	data               string
 	ephemeral          bool
 	httpPort, raftPort int
+	logLevel           string
 }
 
 // The limits of dev.
@@ -37,6 +38,7 @@ func (f *devFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.httpPort, "http-port", 8001,
 		"port for clients of node 1; node 2 gets the next, and so on")
 	flags.IntVar(&f.raftPort, "raft-port", 7001, "port for peers of node 1; node 2 gets the next, and so on")
+	registerLevel(flags, &f.logLevel, "debug")
 }
 
 func devCommand(c *console) *cobra.Command {
@@ -85,6 +87,7 @@ func (f *devFlags) check(dataGiven bool) error {
 	if f.ephemeral && dataGiven {
 		wrong.add("--ephemeral and --data exclude each other: the one keeps nothing, the other says where")
 	}
+	checkLevel(f.logLevel, &wrong)
 	return joined(exitUsage, wrong)
 }
 
@@ -143,7 +146,7 @@ func (f *devFlags) arguments(n int) []string {
 	}
 	return []string{"serve", "--id", fmt.Sprint(n), "--data", filepath.Join(f.data, fmt.Sprint(n)),
 		"--raft", loopback(f.raftPort + n - 1), "--http", loopback(f.httpPort + n - 1),
-		"--peers", strings.Join(peers, ","), "--raft-by-hand"}
+		"--peers", strings.Join(peers, ","), "--raft-by-hand", "--log-level", f.logLevel}
 }
 
 // start starts the nodes. The members that it returns are to be stopped, whatever the error.

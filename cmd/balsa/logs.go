@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,12 +20,71 @@ import (
 // can be read together.
 func newLogger(w io.Writer, id raft.NodeID, color bool, level slog.Level) *slog.Logger {
 	prefixed := &prefixWriter{w: w, prefix: fmt.Sprintf("[NODE %v] ", id)}
-	return slog.New(tint.NewTextHandler(prefixed, &tint.Options{
+	text := tint.NewTextHandler(prefixed, &tint.Options{
 		NoColor: !color, Level: level, TimeFormat: "15:04:05.000", ReplaceAttr: oneLine,
-	}))
+	})
+	return slog.New(&patient{Handler: text, told: &told{at: map[string]time.Time{}}})
 }
 
-// oneLine keeps a message on its line, whatever is in it: nobody may forge a line of the log. Values are quoted already.
+// patient tells a repeated error once in a while: a peer that is down is down at every heartbeat, and seven
+// lines a second would bury everything else.
+type patient struct {
+	slog.Handler
+	told *told // shared by the handlers that are derived from one
+}
+
+// told is when an error was told last.
+type told struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+// The limits of patient. When there are too many errors to remember, all are told anew.
+const (
+	tellAgain = 10 * time.Second
+	maxTold   = 256
+)
+
+// Handle passes on everything but an error that was told a moment ago in the same words.
+func (p *patient) Handle(ctx context.Context, r slog.Record) error {
+	words := ""
+	r.Attrs(func(a slog.Attr) bool {
+		if _, isError := a.Value.Any().(error); isError {
+			words = r.Message + " " + a.Value.String()
+		}
+		return words == ""
+	})
+	if words != "" && p.told.lately(words, r.Time) {
+		return nil
+	}
+	return p.Handler.Handle(ctx, r)
+}
+
+// WithAttrs and WithGroup keep the patience of what they derive.
+func (p *patient) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &patient{Handler: p.Handler.WithAttrs(attrs), told: p.told}
+}
+
+// WithGroup is described at WithAttrs.
+func (p *patient) WithGroup(name string) slog.Handler {
+	return &patient{Handler: p.Handler.WithGroup(name), told: p.told}
+}
+
+func (t *told) lately(words string, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if last, known := t.at[words]; known && now.Sub(last) < tellAgain {
+		return true
+	}
+	if len(t.at) >= maxTold {
+		clear(t.at)
+	}
+	t.at[words] = now
+	return false
+}
+
+// oneLine keeps a message on its line, whatever is in it: nobody may forge a line of the log. Values are
+// quoted already.
 func oneLine(groups []string, a slog.Attr) slog.Attr {
 	text := a.Value.String()
 	if a.Key == slog.MessageKey && len(groups) == 0 && strings.ContainsFunc(text, unicode.IsControl) {

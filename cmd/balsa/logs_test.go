@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // Every line of a log begins with the node, in text that tools can cut and in colour that people can follow.
@@ -30,6 +33,39 @@ func TestLogLinesNameTheirNode(t *testing.T) {
 	if !strings.Contains(out.String(), "\x1b[") {
 		t.Errorf("no colour in %q", out.String())
 	}
+}
+
+// An error that is repeated is told once in ten seconds, and another error at once.
+func TestRepeatedErrorsAreToldOnceInAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		logger := newLogger(&out, 1, false, slog.LevelInfo).With("a", 1)
+		for range 21 {
+			logger.Info("Message lost", "error", io.ErrClosedPipe)
+			logger.WithGroup("g").Info("Message lost", "error", io.ErrUnexpectedEOF)
+			logger.Info("Became LEADER")
+			advance(time.Second)
+		}
+		for text, want := range map[string]int{
+			io.ErrClosedPipe.Error(): 3, io.ErrUnexpectedEOF.Error(): 3, "Became LEADER": 21,
+		} {
+			if got := strings.Count(out.String(), text); got != want {
+				t.Errorf("%q is told %d times, want %d", text, got, want)
+			}
+		}
+		for i := range 3 * maxTold {
+			logger.Info("Message lost", "error", fmt.Errorf("error %d", i))
+		}
+		if n := strings.Count(out.String(), "error="); n != 6+3*maxTold {
+			t.Errorf("%d lines about errors", n)
+		}
+	})
+}
+
+// advance lets time pass inside a bubble.
+func advance(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // stuck is a reader that has stopped reading until it is let go.

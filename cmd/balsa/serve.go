@@ -53,7 +53,7 @@ func serve(ctx context.Context, c *console, s settings) error {
 	}
 	logs := newRelay(c.err)
 	defer logs.Close()
-	logger := newLogger(logs, s.node.ID, c.paints(c.err), slog.LevelDebug)
+	logger := newLogger(logs, s.node.ID, c.paints(c.err), s.level)
 
 	listener, err := listen(s)
 	if err != nil {

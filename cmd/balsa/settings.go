@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
+	"slices"
 	"time"
 
 	"balsa"
@@ -16,7 +18,7 @@ type serveFlags struct {
 	cluster, transport          string
 	byHand, insecure            bool
 	heartbeat                   time.Duration
-	election                    string
+	election, logLevel          string
 	supervised                  bool // hidden: dev sets it for its children
 }
 
@@ -39,6 +41,7 @@ func (f *serveFlags) register(flags *pflag.FlagSet) {
 		"how long a follower waits for a leader before it campaigns, drawn from MIN..MAX")
 	flags.BoolVar(&f.insecure, "insecure-i-understand", false,
 		"listen on addresses that other machines reach, though nothing is encrypted or authenticated")
+	registerLevel(flags, &f.logLevel, "info")
 	flags.BoolVar(&f.supervised, "supervised", false,
 		"stop when standard input closes, and leave Ctrl-C to the parent")
 	_ = flags.MarkHidden("supervised")
@@ -49,6 +52,7 @@ type settings struct {
 	node       balsa.Config // without what serve itself adds: state machine and logger
 	http       string
 	supervised bool
+	level      slog.Level
 }
 
 // mistakes collects what is wrong with a command line, so that a person mends all of it at once.
@@ -75,10 +79,26 @@ func (f *serveFlags) settings() (settings, error) {
 	if f.transport != "http" {
 		wrong.add("--transport is %q: this version has http only", f.transport)
 	}
+	s.level = checkLevel(f.logLevel, &wrong)
 	f.checkTimes(&s.node, &wrong)
 	f.checkPeers(&s.node, &wrong)
 	f.checkAddresses(&wrong)
 	return s, joined(exitUsage, wrong)
+}
+
+// registerLevel registers the flag that says how much a node tells.
+func registerLevel(flags *pflag.FlagSet, level *string, standard string) {
+	flags.StringVar(level, "log-level", standard,
+		"debug (every append, replication and commit), info, warn or error")
+}
+
+func checkLevel(name string, wrong *mistakes) (level slog.Level) {
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, name) {
+		wrong.add("--log-level is %q: write debug, info, warn or error", name)
+		return level
+	}
+	_ = level.UnmarshalText([]byte(name)) // knows these four
+	return level
 }
 
 func (f *serveFlags) checkTimes(config *balsa.Config, wrong *mistakes) {

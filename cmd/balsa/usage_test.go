@@ -129,6 +129,11 @@ func TestMistakesAreSentences(t *testing.T) {
 		{"election no range", serveArgs("--election-timeout", "300ms"),
 			`--election-timeout: "300ms" is no range of durations: write MIN..MAX, as in 300ms..500ms`},
 
+		{"log level", serveArgs("--log-level", "loud"),
+			`--log-level is "loud": write debug, info, warn or error`},
+		{"dev's log level", []string{"dev", "--log-level", "loud"},
+			`--log-level is "loud": write debug, info, warn or error`},
+
 		{"dev of nobody", []string{"dev", "--nodes", "0"}, "--nodes is 0: choose 1 to 9"},
 		{"dev beyond the ports", []string{"dev", "--http-port", "65535"},
 			"--http-port is 65535: the ports of 3 nodes must lie from 1 to 65535"},

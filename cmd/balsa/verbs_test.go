@@ -89,7 +89,8 @@ func TestVerbs(t *testing.T) {
 		}
 		got := command(t, c.stdin, args...)
 		if got.status != c.want.status || !matches(c.want.out, got.out) || !matches(c.want.err, got.err) {
-			t.Errorf("balsa %.40s: status %d, stdout %.200q, stderr %.200q, want %q", c.args, got.status, got.out,
+			t.Errorf("balsa %.40s: status %d, stdout %.200q, stderr %.200q, want %q", c.args, got.status,
+				got.out,
 				got.err, fmt.Sprint(c.want))
 		}
 	}
