@@ -126,6 +126,7 @@ func TestBadJSONIsRefusedWithASentence(t *testing.T) {
 		{"pre_vote", `{"node":2,"incarnation":5}`, `"incarnation" cannot be this number`},
 		{"pre_vote", `{"node":2,"incarnation":"-5"}`, `"incarnation" must be a decimal below 2^64`},
 		{"pre_vote", `{"node":2,"incarnation":"18446744073709551616"}`, `"incarnation" must be`},
+		{"pre_vote", "{\"node\":2,\"cluster\":\"\xff\"}", "not UTF-8"},
 		{"forward_read", `{}`, `"node" is missing`},
 		{
 			"append_entries", `{"leader_id":2,"entries":[{"term":1},{"term":1,"comand":"x"}]}`,

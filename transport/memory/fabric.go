@@ -101,7 +101,6 @@ func (f *fabric) detach(n *node) {
 		}
 	}
 	f.running = slices.DeleteFunc(slices.Clone(f.running), func(other *node) bool { return other == n })
-	f.losses = slices.DeleteFunc(f.losses, func(l loss) bool { return l.sender == n })
 	close(n.stop)
 }
 
