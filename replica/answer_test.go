@@ -8,19 +8,32 @@ import (
 	"balsa/raft"
 )
 
-// Every way in which a proposal can end. Each case leads to the answer that its caller must get.
-func TestEveryProposalEndsInItsFate(t *testing.T) {
-	type end struct {
-		fate   Fate
-		entry  raft.EntryID
-		result string
+// ending is one way in which a proposal can end: what leads there, and what its caller is told.
+type ending struct {
+	name   string
+	run    func(b *bench) raft.Ticket
+	fate   Fate
+	entry  raft.EntryID
+	result string
+}
+
+func checkEndings(t *testing.T, endings []ending) {
+	t.Helper()
+	for _, c := range endings {
+		t.Run(c.name, func(t *testing.T) {
+			b := hold(t, 3, &modelLog{}, func(config *Config) { config.Core.MaxUncommittedBytes = 1000 })
+			a := b.answer(c.run(b))
+			if a.Fate != c.fate || a.Entry != c.entry || string(a.Result) != c.result {
+				t.Errorf("answered %+v, want %+v", a, c)
+			}
+			b.settle()
+			b.answer(a.Ticket) // still one
+		})
 	}
-	at := func(index raft.Index, term raft.Term) raft.EntryID { return raft.EntryID{Index: index, Term: term} }
-	for _, c := range []struct {
-		name string
-		run  func(b *bench) raft.Ticket
-		want end
-	}{
+}
+
+func TestAProposalEndsAtTheEntranceOrWithItsResult(t *testing.T) {
+	checkEndings(t, []ending{
 		{"committed and applied", func(b *bench) raft.Ticket {
 			b.lead()
 			b.acknowledge(2)
@@ -29,38 +42,43 @@ func TestEveryProposalEndsInItsFate(t *testing.T) {
 			b.acknowledge(3)
 			b.settle()
 			return ticket
-		}, end{Done, at(2, 1), "#1 2/t1 a"}},
-		{"at a follower", func(b *bench) raft.Ticket { return b.propose("a") }, end{fate: NotLeader}},
+		}, Done, at(2, 1), "#1 2/t1 a"},
+		{"at a follower", func(b *bench) raft.Ticket { return b.propose("a") }, NotLeader, raft.EntryID{}, ""},
 		{"at a pre-candidate", func(b *bench) raft.Ticket {
 			b.pass(11)
 			return b.propose("a")
-		}, end{fate: NotLeader}},
+		}, NotLeader, raft.EntryID{}, ""},
 		{"at a candidate", func(b *bench) raft.Ticket {
 			b.pass(11)
 			b.do(b.from(2, raft.PreVoteResponse{Term: 1, Granted: true}))
 			return b.propose("a")
-		}, end{fate: NotLeader}},
+		}, NotLeader, raft.EntryID{}, ""},
 		{"too much waits", func(b *bench) raft.Ticket {
 			b.lead()
-			return b.propose(string(make([]byte, 900)), "what is one too many by then, since no follower answers")
-		}, end{fate: Overloaded}},
+			return b.propose(string(make([]byte, 900)), "one too many, since no follower answers")
+		}, Overloaded, raft.EntryID{}, ""},
+	})
+}
+
+func TestAProposalOfADeposedLeaderEndsInWhatIsKnownOfIt(t *testing.T) {
+	checkEndings(t, []ending{
 		{"a higher term in a request", func(b *bench) raft.Ticket {
 			b.lead()
 			ticket := b.propose("a")
 			b.do(b.from(3, raft.RequestVote{Term: 2}))
 			return ticket
-		}, end{fate: LeadershipLost, entry: at(2, 1)}},
+		}, LeadershipLost, at(2, 1), ""},
 		{"a higher term in a response", func(b *bench) raft.Ticket {
 			b.lead()
 			ticket := b.propose("a")
 			b.do(b.from(3, raft.AppendEntriesResponse{Term: 5, Rejected: true}))
 			return ticket
-		}, end{fate: LeadershipLost, entry: at(2, 1)}},
+		}, LeadershipLost, at(2, 1), ""},
 		{"deposed right after it was taken", func(b *bench) raft.Ticket {
 			b.lead()
 			b.do(Proposed{Ticket: 9}, b.from(3, raft.RequestVote{Term: 2}))
 			return 9
-		}, end{fate: LeadershipLost, entry: at(2, 1)}},
+		}, LeadershipLost, at(2, 1), ""},
 		{"deposed after it was committed", func(b *bench) raft.Ticket {
 			b.lead()
 			ticket := b.propose("a")
@@ -69,7 +87,7 @@ func TestEveryProposalEndsInItsFate(t *testing.T) {
 			b.do(b.from(3, raft.RequestVote{Term: 2}))
 			b.settle()
 			return ticket
-		}, end{Done, at(2, 1), "#1 2/t1 a"}},
+		}, Done, at(2, 1), "#1 2/t1 a"},
 		{"deposed, then committed by the next leader in the same message", func(b *bench) raft.Ticket {
 			b.lead()
 			ticket := b.propose("a")
@@ -78,31 +96,21 @@ func TestEveryProposalEndsInItsFate(t *testing.T) {
 			b.do(b.from(3, raft.AppendEntries{Term: 2, Prev: at(1, 1), Entries: own[1:2], Commit: 2}))
 			b.settle()
 			return ticket
-		}, end{Done, at(2, 1), "#1 2/t1 a"}},
+		}, Done, at(2, 1), "#1 2/t1 a"},
 		{"replaced by the next leader in one message", func(b *bench) raft.Ticket {
 			b.lead()
 			ticket := b.propose("a")
 			b.do(b.from(3, appends(2, 2, at(1, 1), 2)))
 			b.settle()
 			return ticket
-		}, end{fate: Replaced, entry: at(2, 1)}},
+		}, Replaced, at(2, 1), ""},
 		{"replaced, and nothing committed yet", func(b *bench) raft.Ticket {
 			b.lead()
 			ticket := b.propose("a")
 			b.do(b.from(3, appends(2, 1, at(1, 1), 2)))
 			return ticket
-		}, end{fate: LeadershipLost, entry: at(2, 1)}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			b := hold(t, 3, &modelLog{}, func(config *Config) { config.Core.MaxUncommittedBytes = 1000 })
-			a := b.answer(c.run(b))
-			if got := (end{a.Fate, a.Entry, string(a.Result)}); got != c.want {
-				t.Errorf("ended in %+v, want %+v", got, c.want)
-			}
-			b.settle()
-			b.answer(a.Ticket) // still one
-		})
-	}
+		}, LeadershipLost, at(2, 1), ""},
+	})
 }
 
 // Callers of one term are answered in the order of their entries, each with the result of its own, also when

@@ -78,8 +78,8 @@ func (g *gate) judge(e raft.Envelope) raft.IdentityReason {
 // meet remembers the sender of a message that was not refused. Strangers with a name of this cluster are
 // listened to but not remembered: only members are, so that nobody can make the list grow.
 //
-// What was wrong with the sender is over. That it does not listen to this server is over only when it answers:
-// else a message of its own between two refusals would have each of them told.
+// What was wrong with the sender is over. That it does not listen to this server is over only when it
+// answers: else a message of its own between two refusals would have each of them told.
 func (g *gate) meet(from raft.Identity, member, answers bool) {
 	g.troubles = slices.DeleteFunc(g.troubles, func(t PeerRefused) bool {
 		return t.Node == from.Node && (answers || !t.ByPeer)
@@ -96,8 +96,8 @@ func (g *gate) meet(from raft.Identity, member, answers bool) {
 	g.met = slices.Insert(g.met, at, a)
 }
 
-// news reports whether this trouble has not been told yet. Of strangers only so many are told, or one who makes up
-// ids could fill the memory and the log; trouble with a member is told whatever strangers do.
+// news reports whether this trouble has not been told yet. Of strangers only so many are told, or one who
+// makes up ids could fill the memory and the log; trouble with a member is told whatever strangers do.
 func (g *gate) news(e PeerRefused, member bool) bool {
 	if slices.Contains(g.troubles, e) || !member && len(g.troubles) >= maxTroubles {
 		return false

@@ -11,8 +11,8 @@ import (
 	"balsa/raft"
 )
 
-// follower is server 1 of 3 among leaders of rising terms, which the test plays. Its writes are performed late, it
-// crashes at any moment, and three things hold throughout:
+// follower is server 1 of 3 among leaders of rising terms, which the test plays. Its writes are performed
+// late, it crashes at any moment, and three things hold throughout:
 //
 //   - The disk has what it would have if each hand-out of the core had been written by itself, in order.
 //   - What left the server (a vote, a term, a match) is on its disk, from that moment on and across crashes.
@@ -84,7 +84,8 @@ func (f *follower) step(t *rapid.T, e Event) {
 
 func (f *follower) collect(t *rapid.T) {
 	if out := f.replica.core.Clone().Output(); out.Write != 0 {
-		f.handedOut = append(f.handedOut, Write{Number: out.Write, State: out.HardState, Entries: out.Entries})
+		w := Write{Number: out.Write, State: out.HardState, Entries: out.Entries}
+		f.handedOut = append(f.handedOut, w)
 	}
 	for _, w := range f.replica.Work() {
 		switch w := w.(type) {
@@ -144,7 +145,7 @@ func (f *follower) keptPromises(t *rapid.T) {
 	for _, m := range f.matches {
 		held := int(m.entry.Index) <= len(f.disk.entries) && f.disk.entries[m.entry.Index-1].ID() == m.entry
 		if !held && m.term == f.disk.state.Term {
-			t.Fatalf("acknowledged %v in term %d, and the disk has %v", m.entry, m.term, idsOf(f.disk.entries))
+			t.Fatalf("acknowledged %v in term %d, the disk has %v", m.entry, m.term, idsOf(f.disk.entries))
 		}
 	}
 }
@@ -173,8 +174,8 @@ func (f *follower) write(t *rapid.T) {
 	f.step(t, wrote)
 }
 
-// newLeader begins a term whose leader holds everything committed, something of an earlier log, and entries that
-// nobody here has heard of.
+// newLeader begins a term whose leader holds everything committed, something of an earlier log, and entries
+// that nobody here has heard of.
 func (f *follower) newLeader(t *rapid.T) {
 	f.term = max(f.term, f.replica.Status().Term)
 	base := []raft.Entry(nil)
@@ -182,7 +183,8 @@ func (f *follower) newLeader(t *rapid.T) {
 		last := f.logs[len(f.logs)-1].entries
 		candidates := [][]raft.Entry{last}
 		for _, l := range f.logs {
-			if len(l.entries) >= int(f.committed) && reflect.DeepEqual(l.entries[:f.committed], last[:f.committed]) {
+			kept := len(l.entries) >= int(f.committed)
+			if kept && reflect.DeepEqual(l.entries[:f.committed], last[:f.committed]) {
 				candidates = append(candidates, l.entries)
 			}
 		}
@@ -275,7 +277,7 @@ func TestTheDiskKeepsWhatWasPromisedAndWhatTheCoreWanted(t *testing.T) {
 				}
 			},
 			"crash": func(t *rapid.T) {
-				if f.inFlight != nil && rapid.Bool().Draw(t, "landed") { // the disk has it, the server never knew
+				if f.inFlight != nil && rapid.Bool().Draw(t, "landed") { // and nobody heard of it
 					if wrote := f.inFlight.Perform(&f.disk); wrote.Err != nil {
 						t.Fatal(wrote.Err)
 					}

@@ -15,7 +15,14 @@ const aTick raft.Time = 10_000_000
 
 // identity is that of a server of the tests' cluster, in its first start.
 func identity(id raft.NodeID) raft.Identity {
-	return raft.Identity{Cluster: raft.ClusterID{1}, Node: id, Incarnation: raft.Incarnation(100 + id), Start: 1}
+	return raft.Identity{
+		Cluster: raft.ClusterID{1}, Node: id, Incarnation: raft.Incarnation(100 + id), Start: 1,
+	}
+}
+
+// at names an entry.
+func at(index raft.Index, term raft.Term) raft.EntryID {
+	return raft.EntryID{Index: index, Term: term}
 }
 
 // voters is a configuration of n voters.

@@ -12,7 +12,8 @@ import (
 	"balsa/wal"
 )
 
-// perfect is a store without a format: what is written is there, and a write that is cut short is there or not.
+// perfect is a store without a format: what is written is there, and a write that is cut short is there or
+// not.
 type perfect struct {
 	disk   modelLog
 	start  uint64
@@ -49,7 +50,8 @@ func (p *perfect) open(*rand.Rand) (raft.Restored, uint64, error) {
 	return raft.Restored{HardState: p.disk.state, Entries: slices.Clone(p.disk.entries)}, p.start, nil
 }
 
-// logged is a write-ahead log on a disk in memory, which loses power at any operation and tears what was not synced.
+// logged is a write-ahead log on a disk in memory, which loses power at any operation and tears what was not
+// synced.
 type logged struct {
 	*wal.Log
 	disk    *disk.Memory
@@ -116,7 +118,8 @@ func (l *logged) boot() (*wal.Log, wal.Recovered, error) {
 	return wal.Open(dir, l.options)
 }
 
-// TestRandomSchedules runs whole clusters under faults. A failing seed can be run alone: -run 'Schedules/3/17$'.
+// TestRandomSchedules runs whole clusters under faults. A failing seed can be run alone: -run
+// 'Schedules/3/17$'.
 func TestRandomSchedules(t *testing.T) {
 	perfects := func(id raft.NodeID, n int, seed int) store { return &perfect{} }
 	logs := func(id raft.NodeID, n int, seed int) store {
@@ -152,8 +155,8 @@ func TestRandomSchedules(t *testing.T) {
 	}
 }
 
-// interesting fails a run in which nothing happened: it is no evidence. (Only Replaced is too rare for so few worlds; it
-// has its own tests.)
+// interesting fails a run in which nothing happened: it is no evidence. (Only Replaced is too rare for so
+// few worlds; it has its own tests.)
 func (c *tally) interesting(t *testing.T) {
 	t.Helper()
 	for fate, count := range c.fates {
@@ -162,7 +165,8 @@ func (c *tally) interesting(t *testing.T) {
 		}
 	}
 	for what, count := range map[string]int{
-		"elections": c.elections, "truncations": c.truncations, "crashes": c.crashes, "writes cut short": c.cutShort,
+		"elections": c.elections, "truncations": c.truncations, "crashes": c.crashes,
+		"writes cut short":           c.cutShort,
 		"writes that landed unheard": c.landed, "lost frames": c.lost, "stops": c.stops, "panics": c.panics,
 		"gathered writes": c.gathered, "batches": c.batches, "repeated frames": c.repeated,
 	} {

@@ -33,7 +33,7 @@ func (b *bench) rounds() (n int) {
 }
 
 func TestEveryTickThatIsDueIsTakenOnce(t *testing.T) {
-	const most = 12 // ticks made up for: one maximal election timeout of 10, both ends, and the one that is due anyway
+	const most = 12 // ticks made up for: the maximal election timeout of 10, and both ends
 	for _, c := range []struct {
 		name  string
 		steps []raft.Time // how far the time moves before each event, in tenths of a tick
@@ -81,8 +81,8 @@ func TestTheFirstEventBeginsTheTime(t *testing.T) {
 	}
 }
 
-// Whoever slept learns it before it acts: here, a message comes to a follower that slept through its timeout, and
-// a proposal to a leader whose rounds are late.
+// Whoever slept learns it before it acts: here, a message comes to a follower that slept through its
+// timeout, and a proposal to a leader whose rounds are late.
 func TestTicksAreTakenBeforeTheEvent(t *testing.T) {
 	b := hold(t, 3, &modelLog{})
 	b.do(b.from(2, appends(1, 0, raft.EntryID{})))
@@ -107,7 +107,7 @@ func TestTicksAreTakenBeforeTheEvent(t *testing.T) {
 	leader.do(Proposed{Ticket: 1, Command: []byte("a")})
 	first := leader.sent[0].Message.(raft.AppendEntries)
 	if n := leader.rounds(); n != 3 || len(first.Entries) != 0 {
-		t.Errorf("%d rounds, the first message has %d entries: the proposal overtook the time", n, len(first.Entries))
+		t.Errorf("%d rounds, the first message has %d entries: the proposal was first", n, len(first.Entries))
 	}
 	if got := leader.writes[0].Entries[0].Time; got != leader.now {
 		t.Errorf("the entry's time is %d, want that of its proposal, %d", got, leader.now)

@@ -9,8 +9,8 @@ import (
 	"balsa/raft"
 )
 
-// truth sees all servers of a random world and is told of everything that reaches a disk, a wire, a machine or a
-// caller. It fails the test as soon as two of these contradict each other:
+// truth sees all servers of a random world and is told of everything that reaches a disk, a wire, a machine
+// or a caller. It fails the test as soon as two of these contradict each other:
 //
 //	Figure 3   election safety, log matching, leader completeness, state machine safety
 //	promises   what a message says is on its sender's disk when it leaves
@@ -74,11 +74,12 @@ func (u *truth) leads(id raft.NodeID, term raft.Term, last raft.EntryID) {
 	}
 	u.leaders[term] = id
 	if n := len(u.committed); n > 0 && !last.AtLeast(u.committed[n-1].ID()) {
-		u.t.Fatalf("server %v leads term %d with a log that ends in %v, committed is %v", id, term, last, u.committed[n-1].ID())
+		u.t.Fatalf("server %v leads %d with a log to %v, without %v", id, term, last, u.committed[n-1].ID())
 	}
 }
 
-// holds: the same index and term mean the same entry after the same entry, wherever they are (§5.3, Log Matching).
+// holds: the same index and term mean the same entry after the same entry, wherever they are (§5.3, Log
+// Matching).
 func (u *truth) holds(before raft.EntryID, entries []raft.Entry) {
 	u.t.Helper()
 	for _, e := range entries {
@@ -118,7 +119,7 @@ func (u *truth) wrote(id raft.NodeID, w Write) {
 		u.holds(disk.before(w.Entries[0].Index), w.Entries)
 	}
 	if n := len(disk.entries); n > 0 && disk.entries[n-1].Term > disk.state.Term {
-		u.t.Fatalf("the disk of server %v ends in %v, in term %d", id, disk.entries[n-1].ID(), disk.state.Term)
+		u.t.Fatalf("the disk of server %v in term %d ends in %v", id, disk.state.Term, disk.entries[n-1].ID())
 	}
 }
 
@@ -155,7 +156,7 @@ func (u *truth) sends(id raft.NodeID, m raft.Message) {
 		promise(m.Term, raft.None)
 		if m.Match > 0 && !m.Rejected {
 			if claimed := u.leaderEntry(m.Term, m.Match); !disk.holds(claimed) {
-				u.t.Fatalf("server %v acknowledges %v, and its disk ends in %v", id, claimed, disk.before(raft.Index(len(disk.entries)+1)))
+				u.t.Fatalf("server %v acknowledges %v, its disk has %v", id, claimed, idsOf(disk.entries))
 			}
 		}
 	}
@@ -192,8 +193,8 @@ func (u *truth) sentBy(m raft.AppendEntries) {
 	}
 }
 
-// applies: entries are handed out to be applied. Everybody applies the same in the same order (Figure 3), and what
-// anybody applies is durable on a majority.
+// applies: entries are handed out to be applied. Everybody applies the same in the same order (Figure 3),
+// and what anybody applies is durable on a majority.
 func (u *truth) applies(id raft.NodeID, entries []raft.Entry) {
 	u.t.Helper()
 	for _, e := range entries {
@@ -239,8 +240,8 @@ func (u *truth) durable(id raft.EntryID) {
 	}
 }
 
-// applied: a machine has been given a command, as its nth. No command is applied twice, and none whose caller was
-// told that it was not and never will be.
+// applied: a machine has been given a command, as its nth. No command is applied twice, and none whose
+// caller was told that it was not and never will be.
 func (u *truth) applied(id raft.NodeID, e raft.Entry, nth int) {
 	u.t.Helper()
 	if e.Kind != raft.Normal {
@@ -250,7 +251,7 @@ func (u *truth) applied(id raft.NodeID, e raft.Entry, nth int) {
 		u.t.Fatalf("the machine of server %v is given %v, which is not committed", id, e.ID())
 	}
 	if want := u.ordinals[e.Index-1]; nth != want {
-		u.t.Fatalf("the machine of server %v is given %v as its command %d, it is number %d", id, e.ID(), nth, want)
+		u.t.Fatalf("the machine of server %v is given %v as command %d, not %d", id, e.ID(), nth, want)
 	}
 	k := &u.tickets[u.byCommand[string(e.Command)]-1]
 	if k.applied != 0 && k.applied != e.Index {
@@ -258,7 +259,7 @@ func (u *truth) applied(id raft.NodeID, e raft.Entry, nth int) {
 	}
 	k.applied = e.Index
 	if applied, known := k.fate.Applied(); k.answered && known && !applied {
-		u.t.Fatalf("server %v applies %s, whose caller was told that it is not applied (fate %d)", id, k.command, k.fate)
+		u.t.Fatalf("server %v applies %s, whose caller was told fate %d", id, k.command, k.fate)
 	}
 }
 
@@ -267,7 +268,7 @@ func (u *truth) answers(id raft.NodeID, a Answer) {
 	u.t.Helper()
 	k := &u.tickets[a.Ticket-1]
 	if k.answered || k.dead {
-		u.t.Fatalf("server %v answers ticket %d with %+v after fate %d (dead: %v)", id, a.Ticket, a, k.fate, k.dead)
+		u.t.Fatalf("server %v answers %+v, after fate %d (dead: %v)", id, a, k.fate, k.dead)
 	}
 	k.answered, k.fate = true, a.Fate
 	appended := a.Fate != NotLeader && a.Fate != Overloaded && a.Fate != Refused

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"hash/fnv"
 	"io"
 	"math/rand/v2"
@@ -11,9 +12,10 @@ import (
 	"balsa/wire"
 )
 
-// world is a cluster in one seed: replicas whose work is performed at any later time or never, a network that loses,
-// repeats and reorders frames, disks that fail, machines that panic, and power cuts. Nothing it does is outside of
-// what Raft promises to survive: bytes of messages do not change, and what a disk has acknowledged stays.
+// world is a cluster in one seed: replicas whose work is performed at any later time or never, a network
+// that loses, repeats and reorders frames, disks that fail, machines that panic, and power cuts. Nothing it
+// does is outside of what Raft promises to survive: bytes of messages do not change, and what a disk has
+// acknowledged stays.
 type world struct {
 	t       testing.TB
 	dice    *rand.Rand
@@ -27,21 +29,23 @@ type world struct {
 	tally   *tally
 }
 
-// rates say how often something happens, in thousandths of all actions, but for work, which is in hundredths of the
-// occasions. Each seed draws its own: a world in which everything happens hides what happens only where one
-// thing does not.
+// rates say how often something happens. Each seed draws its own: a world in which everything happens hides
+// what happens only where one thing does not.
 type rates struct {
+	// Of a thousand actions.
 	crash, restart, partition, heal, diskError, poison, propose int
-	lose, repeat                                                int // hundredths of the frames
-	speed                                                       int // of time: how far it moves at most, in tenths of a tick
-	work                                                        int // that it is collected after a step
+
+	lose, repeat int // of a hundred frames
+	work         int // of a hundred steps: how many are followed by collecting the work
+	speed        int // of time: how far it moves at most, in tenths of a tick
 }
 
 // tally counts what happened: a run in which nothing did is no evidence.
 type tally struct {
-	fates                                                          [Refused + 1]int
-	elections, truncations, crashes, cutShort, landed, lost, stops int
-	panics, gathered, batches, repeated                            int
+	fates [Refused + 1]int
+
+	elections, truncations, crashes, cutShort, landed, lost int
+	stops, panics, gathered, batches, repeated              int
 }
 
 // parcel is an encoded message on its way.
@@ -83,12 +87,14 @@ type store interface {
 
 func newWorld(t testing.TB, seed uint64, sum *tally, stores []store) *world {
 	w := &world{
-		t: t, dice: rand.New(rand.NewPCG(seed, 1)), now: 1_000_000 * aTick, tally: sum, side: make([]int, len(stores)),
+		t: t, dice: rand.New(rand.NewPCG(seed, 1)), now: 1_000_000 * aTick, tally: sum,
+		side: make([]int, len(stores)),
 	}
 	upTo := func(n int) int { return w.dice.IntN(n + 1) }
 	some := func(n int) int { return w.dice.IntN(2) * upTo(n) } // none, in half of the worlds
 	w.rates = rates{
-		crash: some(6), restart: 5 + upTo(40), partition: some(12), heal: 1 + upTo(8), diskError: some(3), poison: some(2),
+		crash: some(6), restart: 5 + upTo(40), partition: some(12), heal: 1 + upTo(8),
+		diskError: some(3), poison: some(2),
 		propose: 20 + upTo(150), lose: some(20), repeat: some(20), work: 10 + upTo(90),
 		speed: 10 + upTo(50),
 	}
@@ -104,7 +110,8 @@ func newWorld(t testing.TB, seed uint64, sum *tally, stores []store) *world {
 	return w
 }
 
-// start is a start of the process: it must find on the disk what was acknowledged, and of the last write all or nothing.
+// start is a start of the process: it must find on the disk what was acknowledged, and of the last write all
+// or nothing.
 func (s *server) start() {
 	s.t.Helper()
 	found, start, err := s.store.open(s.dice)
@@ -117,11 +124,13 @@ func (s *server) start() {
 		s.tally.landed++
 	}
 	if !same(disk, found) {
-		s.t.Fatalf("server %v finds %v %v, it had %v %v", s.id, found.HardState, idsOf(found.Entries), disk.state, idsOf(disk.entries))
+		s.t.Fatalf("server %v finds %v %v, it had %v %v", s.id,
+			found.HardState, idsOf(found.Entries), disk.state, idsOf(disk.entries))
 	}
 	config := Config{
 		Core: raft.Config{
-			ID: s.id, Heartbeat: 3, ElectionMin: 8, ElectionMax: 16, MaxAppendBytes: 200, MaxUncommittedBytes: 600,
+			ID: s.id, Heartbeat: 3, ElectionMin: 8, ElectionMax: 16,
+			MaxAppendBytes: 200, MaxUncommittedBytes: 600,
 			Seed: s.dice.Uint64(), NoPreVote: s.dice.IntN(4) == 0, Events: true,
 		},
 		Identity: identity(s.id), Tick: aTick, MaxApplyBytes: 150,
@@ -141,7 +150,7 @@ func (s *server) start() {
 
 func same(disk *modelLog, found raft.Restored) bool {
 	equal := func(a, b raft.Entry) bool {
-		return a.ID() == b.ID() && a.Time == b.Time && a.Kind == b.Kind && string(a.Command) == string(b.Command)
+		return a.ID() == b.ID() && a.Time == b.Time && a.Kind == b.Kind && bytes.Equal(a.Command, b.Command)
 	}
 	return disk.state == found.HardState && slices.EqualFunc(disk.entries, found.Entries, equal)
 }
@@ -189,7 +198,7 @@ func (s *server) collect() {
 			s.take(w)
 		case Apply:
 			if s.apply != nil || w.Entries[0].Index != s.through+1 {
-				s.t.Fatalf("server %v: a second apply in flight, or not the next one after %d", s.id, s.through)
+				s.t.Fatalf("server %v: a second apply in flight, or not what follows %d", s.id, s.through)
 			}
 			s.apply, s.prints[1] = &w, fingerprint(w.Entries)
 			s.through = w.Entries[len(w.Entries)-1].Index
@@ -331,8 +340,8 @@ func (w *world) deliver() {
 	}
 }
 
-// flood lets everything that is on its way to a server arrive before any work is collected, as a loop does that was
-// busy for a while.
+// flood lets everything that is on its way to a server arrive before any work is collected, as a loop does
+// that was busy for a while.
 func (w *world) flood(s *server) {
 	work := w.rates.work
 	w.rates.work = 0
@@ -459,7 +468,8 @@ func (s *server) leads() bool {
 	return s.replica != nil && !s.stopped && s.replica.core.Role() == raft.Leader
 }
 
-// run lets the world go on for a number of actions, and then checks that it recovers once nothing fails any more.
+// run lets the world go on for a number of actions, and then checks that it recovers once nothing fails any
+// more.
 func (w *world) run(actions int) {
 	w.t.Helper()
 	for range actions {
@@ -520,8 +530,10 @@ func (w *world) converged() bool {
 	first := w.servers[0].replica.Status()
 	for _, s := range w.servers {
 		status := s.replica.Status()
-		if s.stopped || len(s.waiting) > 0 || status.Last != first.Last || status.Applied != first.Last.Index ||
-			status.Leader == raft.None || status.Leader != first.Leader {
+		if s.stopped || len(s.waiting) > 0 || status.Leader == raft.None || status.Leader != first.Leader {
+			return false
+		}
+		if status.Last != first.Last || status.Applied != first.Last.Index {
 			return false
 		}
 	}
