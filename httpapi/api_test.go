@@ -273,8 +273,7 @@ func TestEveryErrorOfANode(t *testing.T) {
 }
 
 func TestErrorsThatNameNobody(t *testing.T) {
-	n, h := newNode(t)
-	n.follow(raft.None)
+	n, h := newNode(t) // still leads when the request comes, and no longer when it is proposed
 	n.set(func(n *fakeNode) {
 		n.err = &balsa.Error{Kind: balsa.ErrNoLeader, Outcome: balsa.NotApplied, Node: 2, Term: 9}
 	})
@@ -284,6 +283,7 @@ func TestErrorsThatNameNobody(t *testing.T) {
 	expect(t, h, "POST /client/submit", `{"command":"SET k v"}`, 503,
 		`{"error":"`+said+`","leader_hint":null}`)
 
+	n.follow(raft.None)
 	n.set(func(n *fakeNode) { n.err = errors.New("plain\nand a stack") })
 	expect(t, h, "PUT /v1/kv/k", "", 500, failure("internal", "plain", "unknown", "null", 7, ""))
 	n.set(func(n *fakeNode) { n.err, n.answer = nil, []byte("no result") })

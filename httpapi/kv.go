@@ -87,7 +87,7 @@ func (c *call) awaitLead() *problem {
 		case <-ticker.C:
 		case <-c.ctx.Done():
 		}
-		if c.introduce() != nil || c.ctx.Err() != nil {
+		if c.introduce() != nil {
 			return &problem{status: http.StatusServiceUnavailable, code: client.CodeNotReady,
 				message: "this node leads but has not yet applied what it found in its log",
 				retry:   time.Second}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"balsa"
 	"balsa/raft"
 )
 
@@ -58,6 +59,17 @@ func TestReadsWaitUntilTheLeaderHasApplied(t *testing.T) {
 			t.Errorf("in the next term it is the same again, but: %d", w.Code)
 		}
 	})
+}
+
+// TestGateKnowsOldStatus: an answer that was on its way while a later term began opens nothing.
+func TestGateKnowsOldStatus(t *testing.T) {
+	var g gate
+	at := func(term raft.Term, last, applied raft.Index) balsa.Status {
+		return balsa.Status{Term: term, Last: raft.EntryID{Index: last}, Applied: applied}
+	}
+	if !g.admits(at(7, 4, 4)) || g.admits(at(8, 6, 5)) || g.admits(at(7, 9, 9)) || !g.admits(at(8, 7, 6)) {
+		t.Error("the gate opened for an old term, or stayed shut in the new one")
+	}
 }
 
 func TestLeadershipLostWhileARead(t *testing.T) {
