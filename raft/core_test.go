@@ -274,3 +274,26 @@ func TestUncommittedBytesAreBounded(t *testing.T) {
 		t.Errorf("a follower reports %d uncommitted bytes, which are a leader's", c.Status().Uncommitted)
 	}
 }
+
+// TestALearnerNeverCampaigns: who has no vote waits for whoever leads (thesis §4.2.1), and votes nevertheless when asked:
+// the candidate may know of a newer configuration.
+func TestALearnerNeverCampaigns(t *testing.T) {
+	members := three()
+	members.Voters, members.Learners = []NodeID{2, 3}, []NodeID{1}
+	for _, noPreVote := range []bool{true, false} {
+		c, err := New(Config{ID: 1, NoPreVote: noPreVote}, Restored{Members: members})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 1000 {
+			c.Step(0, Tick{})
+		}
+		if out := c.Output(); c.role != Follower || c.hard.Term != 0 || len(out.Messages) > 0 {
+			t.Errorf("a learner became %v of term %d and sends %v", c.role, c.hard.Term, out.Messages)
+		}
+		c.Step(0, Receive{From: 2, Message: RequestVote{Term: 1}})
+		if c.hard != (HardState{Term: 1, Vote: 2}) {
+			t.Errorf("asked for its vote in term 1, a learner has %+v", c.hard)
+		}
+	}
+}
