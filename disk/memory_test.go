@@ -168,6 +168,7 @@ func nth(op Operation, n int, err error) func(Call) error {
 
 func TestEveryOperationFailsOnDemand(t *testing.T) {
 	broken := errors.New("broken")
+	two := bytes.Repeat([]byte("x"), 2*Sector)
 	for op := OpCreate; op <= OpSync; op++ {
 		m, d, f := written(t)
 		m.Intercept(nth(op, 1, broken))
@@ -179,7 +180,7 @@ func TestEveryOperationFailsOnDemand(t *testing.T) {
 			OpRemove:  func() error { return d.Remove("a") },
 			OpSyncDir: d.Sync,
 			OpRead:    func() error { _, err := f.ReadAt(make([]byte, 1), 0); return err },
-			OpWrite:   func() error { _, err := f.WriteAt(bytes.Repeat([]byte("x"), 2*Sector), 0); return err },
+			OpWrite:   func() error { _, err := f.WriteAt(two, 0); return err },
 			OpSync:    f.Sync,
 		}[op]()
 		if !errors.Is(err, broken) {
