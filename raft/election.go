@@ -210,7 +210,7 @@ func (c *Core) lead() {
 	}
 	c.peers = nil
 	for _, id := range c.others() {
-		c.peers = append(c.peers, peer{id: id, next: c.log.last().Index + 1})
+		c.peers = append(c.peers, peer{id: id, next: c.log.last().Index + 1, patience: 1})
 	}
 	c.emit(BecameLeader{Term: c.hard.Term})
 	c.appendAsLeader(NoOp, nil)

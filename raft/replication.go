@@ -22,8 +22,15 @@ type peer struct {
 	// awaiting is the sequence of the AppendEntries with entries that is on its way, or 0. Only its answer
 	// may reject: an old rejection would send next back below what has been acknowledged since.
 	awaiting Sequence
-	told     Index // the commit index last sent
+	// waited counts the heartbeats sent since then, patience how many of them may be answered before the
+	// entries count as lost. It doubles each time: large entries on a slow link would otherwise be sent
+	// again before they can have arrived, and again, until nothing gets through.
+	waited, patience int
+	told             Index // the commit index last sent
 }
+
+// maxPatience bounds, in heartbeats, how late lost entries are sent again.
+const maxPatience = 32
 
 func (c *Core) peer(id NodeID) *peer {
 	at, ok := slices.BinarySearchFunc(c.peers, id,
@@ -54,6 +61,7 @@ func (c *Core) appendAsLeader(kind Kind, command []byte) EntryID {
 func (c *Core) heartbeat() {
 	c.round++
 	for i := range c.peers {
+		c.peers[i].waited++
 		c.sendEmpty(&c.peers[i])
 	}
 }
@@ -76,7 +84,7 @@ func (c *Core) replicate() {
 func (c *Core) sendEntries(p *peer) {
 	m := c.newAppend(p, p.next-1)
 	m.Entries = c.log.after(m.Prev.Index, c.config.MaxAppendBytes)
-	p.awaiting = c.request(p.id, m, 0)
+	p.awaiting, p.waited = c.request(p.id, m, 0), 0
 }
 
 func (c *Core) sendEmpty(p *peer) {
@@ -210,8 +218,8 @@ func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEnt
 
 // stepBack moves next back to where the logs can agree at the latest, and lets replicate try there.
 //
-// A rejection without a round answers a message of an older term, and bears our term only because it comes late. A leader
-// that restarted since then counts its sequences anew: they could be equal by chance.
+// A rejection without a round answers a message of an older term, and bears our term only because it comes
+// late. A leader that restarted since then counts its sequences anew: they could be equal by chance.
 func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
 	if sequence != p.awaiting || p.awaiting == 0 || m.Round == 0 {
 		c.ignore(p.id, m, StaleResponse)
@@ -230,16 +238,20 @@ func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
 // acknowledged takes a measurement. It never goes back: a late answer knows less than one that overtook it.
 //
 // An answer to something sent after the entries that are on their way, and that does not include them, says
-// that they are lost or still waiting for the follower's disk: they are sent again, which does no harm if
-// they were not lost.
+// that they are lost, or slow, or wait for the follower's disk. After some patience they are sent again,
+// which does no harm if they were not lost.
 func (c *Core) acknowledged(p *peer, sequence Sequence, m AppendEntriesResponse) {
 	if m.Match > p.match {
-		p.match = m.Match
+		p.match, p.patience = m.Match, 1
 		c.emit(Replicated{To: p.id, Match: p.match})
 		c.advanceCommit()
 	}
-	if sequence >= p.awaiting {
+	switch {
+	case sequence == p.awaiting || p.match >= p.next: // it is answered, or was acknowledged with a later one
 		p.awaiting = 0
+	case sequence > p.awaiting && p.awaiting != 0 && p.waited >= p.patience:
+		p.awaiting = 0
+		p.patience = min(2*p.patience, maxPatience)
 	}
 	p.next = max(p.next, p.match+1)
 }
