@@ -112,7 +112,14 @@ func newTransport(config Config, identity raft.Identity,
 	if listen == "" {
 		listen = peers[config.ID]
 	}
-	return httpjson.New(httpjson.Config{Self: identity, Listen: listen, Peers: peers, ByHand: config.ByHand})
+	return httpjson.New(httpjson.Config{
+		Self:    identity,
+		Listen:  listen,
+		Peers:   peers,
+		ByHand:  config.ByHand,
+		MaxBody: wire.JSONGrowth*int64(max(config.MaxCommand, appendBytes)+largestOverhead) + wire.JSONOverhead,
+		Log:     config.Logger,
+	})
 }
 
 // random draws 64 bits that are not all zero: a seed, an incarnation.
