@@ -67,7 +67,7 @@ func runSeed(seed uint64, trace func(string, ...any)) (c counts, err error) {
 			panic(r)
 		}
 	}()
-	for range 500 + w.dice.IntN(1500) {
+	for range 500 + w.dice.IntN(2500) {
 		w.move()
 	}
 	w.heal()

@@ -26,9 +26,9 @@ func drawOdds(dice *rand.Rand) odds {
 	upTo := func(n int) int { return dice.IntN(n + 1) }
 	sometimes := func(n int) int { return dice.IntN(2) * upTo(n) }
 	return odds{
-		tick: 15 + upTo(30), deliver: 40 + upTo(80), persist: 10 + upTo(60), propose: 1 + upTo(8),
-		crash: sometimes(3), restart: 1 + upTo(5), replay: sometimes(4), cut: sometimes(3),
-		lose: sometimes(20), repeat: sometimes(30), reorder: sometimes(60), clone: 1 + upTo(2),
+		tick: 15 + upTo(45), deliver: 40 + upTo(80), persist: 10 + upTo(60), propose: 1 + upTo(8),
+		crash: sometimes(4), restart: 1 + upTo(6), replay: sometimes(4), cut: sometimes(3),
+		lose: sometimes(20), repeat: sometimes(30), reorder: sometimes(60), clone: upTo(1) * upTo(1),
 	}
 }
 
@@ -95,7 +95,7 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 			Heartbeat: testHeartbeat, ElectionMin: testElectionMin, ElectionMax: testElectionMax,
 			Seed:                dice.Uint64(),
 			NoPreVote:           dice.IntN(4) == 0,
-			MaxAppendBytes:      1 + dice.IntN(200),
+			MaxAppendBytes:      1 + dice.IntN(2)*dice.IntN(200), // half of the servers send one entry at a time
 			MaxUncommittedBytes: 100 + dice.IntN(2000),
 			Events:              true,
 		}}
