@@ -31,7 +31,8 @@ func campaignNow(t *testing.T, c *Core) {
 	t.Fatal("the server does not campaign")
 }
 
-// leadNow makes the server the leader of the next term, with everything on its disk but what it appended as leader.
+// leadNow makes the server the leader of the next term, with everything on its disk but what it appended as
+// leader.
 func leadNow(t *testing.T, c *Core) {
 	t.Helper()
 	campaignNow(t, c)
@@ -50,12 +51,14 @@ func TestConfigIsValidated(t *testing.T) {
 	}{
 		{"only the id is required", Config{ID: 1}, ""},
 		{"no id", Config{}, "Config.ID must be positive"},
-		{"a negative heartbeat", Config{ID: 1, Heartbeat: -1}, "Config.Heartbeat is -1 ticks, at least 1 is needed"},
+		{"a negative heartbeat", Config{ID: 1, Heartbeat: -1},
+			"Config.Heartbeat is -1 ticks, at least 1 is needed"},
 		{"no patience beyond the heartbeat", Config{ID: 1, Heartbeat: 10, ElectionMin: 10},
 			"Config.ElectionMin (10 ticks) must exceed Heartbeat (10 ticks)"},
 		{"a maximum below the minimum", Config{ID: 1, ElectionMin: 60, ElectionMax: 59},
 			"Config.ElectionMax (59 ticks) is below ElectionMin (60 ticks)"},
-		{"no room for entries", Config{ID: 1, MaxAppendBytes: -1}, "MaxAppendBytes and MaxUncommittedBytes must be positive"},
+		{"no room for entries", Config{ID: 1, MaxAppendBytes: -1},
+			"MaxAppendBytes and MaxUncommittedBytes must be positive"},
 		{"no room for proposals", Config{ID: 1, MaxUncommittedBytes: -1}, "must be positive"},
 		{"minimum and maximum may be equal", Config{ID: 1, ElectionMin: 60, ElectionMax: 60}, ""},
 	}
@@ -68,7 +71,10 @@ func TestConfigIsValidated(t *testing.T) {
 }
 
 func TestRestoredIsValidated(t *testing.T) {
-	entry := func(term Term, index Index, kind Kind) Entry { return Entry{Term: term, Index: index, Kind: kind} }
+	entry := func(term Term, index Index, kind Kind) Entry {
+		return Entry{Term: term, Index: index, Kind: kind}
+	}
+	late := HardState{Term: 9}
 	good := []Entry{entry(1, 1, NoOp), entry(1, 2, Normal), entry(3, 3, NoOp)}
 	tests := []struct {
 		claim    string
@@ -78,16 +84,16 @@ func TestRestoredIsValidated(t *testing.T) {
 		{"a first start", Restored{Members: three()}, ""},
 		{"a log", Restored{HardState: HardState{Term: 3}, Entries: good, Members: three()}, ""},
 		{"nobody to vote", Restored{}, "the configuration names no voter"},
-		{"a log that begins in the middle", Restored{HardState: HardState{Term: 9}, Entries: good[1:], Members: three()},
+		{"a log that begins in the middle", Restored{HardState: late, Entries: good[1:], Members: three()},
 			"restored entry 2/t1 of kind normal cannot follow 0/t0"},
-		{"a gap", Restored{HardState: HardState{Term: 9}, Entries: []Entry{good[0], good[2]}, Members: three()},
+		{"a gap", Restored{HardState: late, Entries: []Entry{good[0], good[2]}, Members: three()},
 			"restored entry 3/t3 of kind noop cannot follow 1/t1"},
-		{"a term that falls", Restored{HardState: HardState{Term: 9},
+		{"a term that falls", Restored{HardState: late,
 			Entries: []Entry{entry(2, 1, NoOp), entry(1, 2, NoOp)}, Members: three()},
 			"restored entry 2/t1 of kind noop cannot follow 1/t2"},
 		{"an entry without a term", Restored{Entries: []Entry{entry(0, 1, Normal)}, Members: three()},
 			"restored entry 1/t0 of kind normal cannot follow 0/t0"},
-		{"an entry of no kind", Restored{HardState: HardState{Term: 9}, Entries: []Entry{entry(1, 1, 9)}, Members: three()},
+		{"an entry of no kind", Restored{HardState: late, Entries: []Entry{entry(1, 1, 9)}, Members: three()},
 			"restored entry 1/t1 of kind kind9 cannot follow 0/t0"},
 		{"a log from the future", Restored{HardState: HardState{Term: 2}, Entries: good, Members: three()},
 			"the restored log ends in 3/t3, beyond the restored term 2"},
@@ -114,10 +120,11 @@ func demandError(t *testing.T, err error, want string) {
 
 // TestSameInputsMakeTheSameServer: the list of inputs is the execution, chance included.
 func TestSameInputsMakeTheSameServer(t *testing.T) {
+	noOp := []Entry{{Term: 1, Index: 1, Kind: NoOp}}
 	inputs := []Input{
 		Receive{From: 2, Sequence: 1, Message: RequestVote{Term: 1}},
 		Persisted{Write: 1},
-		Receive{From: 2, Sequence: 2, Message: AppendEntries{Term: 1, Entries: []Entry{{Term: 1, Index: 1, Kind: NoOp}}, Commit: 1}},
+		Receive{From: 2, Sequence: 2, Message: AppendEntries{Term: 1, Entries: noOp, Commit: 1}},
 		Persisted{Write: 2},
 		Applied{Index: 1},
 		Propose{Ticket: 1, Command: []byte("x")},
@@ -169,8 +176,9 @@ func TestViolationsOfTheDriver(t *testing.T) {
 	}
 }
 
-// TestNoVoteCountsBeforeItWasAskedFor: the requests of a candidate leave when its own vote is durable. Whoever claims to
-// have voted before is not correct, and must not be able to stop us, nor make us lead a term that a crash would forget.
+// TestNoVoteCountsBeforeItWasAskedFor: the requests of a candidate leave when its own vote is durable.
+// Whoever claims to have voted before is not correct, and must not be able to stop us, nor make us lead a
+// term that a crash would forget.
 func TestNoVoteCountsBeforeItWasAskedFor(t *testing.T) {
 	c := newCore(t, Restored{})
 	campaignNow(t, c)
@@ -179,7 +187,7 @@ func TestNoVoteCountsBeforeItWasAskedFor(t *testing.T) {
 		c.Step(0, Receive{From: from, Message: RequestVoteResponse{Term: 1, Granted: true}})
 	}
 	if c.role != Candidate || c.refused != 2 {
-		t.Errorf("the server is %v and refused %d messages, want a candidate that refused 2", c.role, c.refused)
+		t.Errorf("the server is %v and refused %d, want a candidate that refused 2", c.role, c.refused)
 	}
 	c.Step(0, Persisted{Write: write})
 	c.Step(0, Receive{From: 3, Message: RequestVoteResponse{Term: 1, Granted: true}})
@@ -188,8 +196,8 @@ func TestNoVoteCountsBeforeItWasAskedFor(t *testing.T) {
 	}
 }
 
-// TestTermsThatNobodyCanBeInAreRefused: a server that took over the highest of all terms could not begin the next one,
-// and term 0 is before any election.
+// TestTermsThatNobodyCanBeInAreRefused: a server that took over the highest of all terms could not begin
+// the next one, and term 0 is before any election.
 func TestTermsThatNobodyCanBeInAreRefused(t *testing.T) {
 	for _, m := range []Message{
 		RequestVote{Term: math.MaxUint64},
@@ -209,7 +217,8 @@ func TestTermsThatNobodyCanBeInAreRefused(t *testing.T) {
 	}
 }
 
-// TestLogTimeNeverGoesBack: not when the new leader's clock is behind, and not when a clock is far beyond all others.
+// TestLogTimeNeverGoesBack: not when the new leader's clock is behind, and not when a clock is far beyond
+// all others.
 func TestLogTimeNeverGoesBack(t *testing.T) {
 	k := clock{now: 100}
 	k.catchUp(500)
@@ -243,7 +252,8 @@ func TestEntriesBearLogTime(t *testing.T) {
 	}
 }
 
-// TestUncommittedBytesAreBounded: a leader that commits nothing refuses further proposals, but not the first of any size.
+// TestUncommittedBytesAreBounded: a leader that commits nothing refuses further proposals, but not the
+// first of any size.
 func TestUncommittedBytesAreBounded(t *testing.T) {
 	c := newCore(t, Restored{})
 	c.config.MaxUncommittedBytes = 3 * entryOverhead
@@ -275,8 +285,8 @@ func TestUncommittedBytesAreBounded(t *testing.T) {
 	}
 }
 
-// TestALearnerNeverCampaigns: who has no vote waits for whoever leads (thesis §4.2.1), and votes nevertheless when asked:
-// the candidate may know of a newer configuration.
+// TestALearnerNeverCampaigns: who has no vote waits for whoever leads (thesis §4.2.1), and votes
+// nevertheless when asked: the candidate may know of a newer configuration.
 func TestALearnerNeverCampaigns(t *testing.T) {
 	members := three()
 	members.Voters, members.Learners = []NodeID{2, 3}, []NodeID{1}

@@ -20,6 +20,8 @@ func TestDigestSeesEveryFieldThatADecisionCanRestOn(t *testing.T) {
 		"next":           func(c *Core) { c.peers[0].next++ },
 		"awaiting":       func(c *Core) { c.peers[0].awaiting++ },
 		"told":           func(c *Core) { c.peers[0].told++ },
+		"waited":         func(c *Core) { c.peers[0].waited++ },
+		"patience":       func(c *Core) { c.peers[0].patience++ },
 		"round":          func(c *Core) { c.round++ },
 		"sequence":       func(c *Core) { c.sequence++ },
 		"uncommitted":    func(c *Core) { c.uncommitted++ },

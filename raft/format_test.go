@@ -149,7 +149,8 @@ func (h sentByHand) message(kind string) raft.Message {
 	case "AppendEntries":
 		m := raft.AppendEntries{Term: term, Prev: h.ids["prev"], Commit: raft.Index(h.numbers["commit"])}
 		for i, t := range h.terms {
-			m.Entries = append(m.Entries, scriptEntry(m.Prev.Index+1+raft.Index(i)+raft.Index(h.numbers["gap"]), t))
+			index := m.Prev.Index + 1 + raft.Index(i) + raft.Index(h.numbers["gap"])
+			m.Entries = append(m.Entries, scriptEntry(index, t))
 		}
 		return m
 	case "AppendEntriesResponse":

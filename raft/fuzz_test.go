@@ -9,9 +9,10 @@ import (
 	"balsa/raft"
 )
 
-// FuzzCore feeds one server whatever the bytes say: messages of any content from anybody, ticks, proposals, late
-// acknowledgements of its disk, crashes. The driver keeps its side of the contract; the peers need not be correct.
-// Nothing may panic, a clone must go on identically, and even so no promise may leave before it is durable.
+// FuzzCore feeds one server whatever the bytes say: messages of any content from anybody, ticks, proposals,
+// late acknowledgements of its disk, crashes. The driver keeps its side of the contract; the peers need not
+// be correct. Nothing may panic, a clone must go on identically, and even so no promise may leave before it
+// is durable.
 func FuzzCore(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("\x00\x00\x3f\x05\x03\xff\x01\x01\x00\x03\x00\x01\x05"))
@@ -40,7 +41,9 @@ func (s *hostileScript) next() byte {
 
 // number is small, so that numbers meet each other, or at an edge.
 func (s *hostileScript) number() uint64 {
-	edges := []uint64{math.MaxUint64, math.MaxUint64 - 1, 1 << 63, 1<<63 - 1, 1 << 62, 1<<62 + 1, 1 << 32, 1000}
+	edges := []uint64{
+		math.MaxUint64, math.MaxUint64 - 1, 1 << 63, 1<<63 - 1, 1 << 62, 1<<62 + 1, 1 << 32, 1000,
+	}
 	b := s.next()
 	if b >= 0xf0 {
 		return edges[int(b)%len(edges)]
@@ -72,8 +75,9 @@ func (s *hostileScript) message() raft.Message {
 		}
 	case 7:
 		others := []raft.Message{
-			raft.InstallSnapshot{Term: term}, raft.InstallSnapshotResponse{Term: term}, raft.TimeoutNow{Term: term},
-			raft.ForwardProposal{Leader: term}, raft.ForwardProposalResponse{Leader: term},
+			raft.InstallSnapshot{Term: term}, raft.InstallSnapshotResponse{Term: term},
+			raft.TimeoutNow{Term: term}, raft.ForwardProposal{Leader: term},
+			raft.ForwardProposalResponse{Leader: term},
 			raft.ForwardRead{Leader: term}, raft.ForwardReadResponse{Leader: term}, raft.IdentityRefused{},
 		}
 		return others[int(s.next())%len(others)]
@@ -83,7 +87,8 @@ func (s *hostileScript) message() raft.Message {
 
 // appendEntries is well-formed more often than not: nonsense alone gets no further than the first check.
 func (s *hostileScript) appendEntries(term raft.Term) raft.AppendEntries {
-	m := raft.AppendEntries{Term: term, Prev: s.id(), Commit: raft.Index(s.number()), Round: raft.Round(s.number())}
+	m := raft.AppendEntries{Term: term, Prev: s.id()}
+	m.Commit, m.Round = raft.Index(s.number()), raft.Round(s.number())
 	shape := s.next()
 	for i := range raft.Index(shape % 4) {
 		e := raft.Entry{Term: term, Index: m.Prev.Index + 1 + i, Kind: raft.Normal}
@@ -159,7 +164,8 @@ func (v *victim) act(s *hostileScript) {
 	}
 }
 
-// step feeds the input to the server and to a clone of it. Output is collected only now and then, as a busy driver does.
+// step feeds the input to the server and to a clone of it. Output is collected only now and then, as a busy
+// driver does.
 func (v *victim) step(now raft.Time, in raft.Input) {
 	twin := v.core.Clone()
 	v.core.Step(now, in)
@@ -184,7 +190,8 @@ func (v *victim) collect() raft.Output {
 		v.promised(l)
 	}
 	for _, e := range out.Committed {
-		if e.Index != v.handed+1 || int(e.Index) > len(v.disk.Entries) || v.disk.Entries[e.Index-1].Term != e.Term {
+		onDisk := int(e.Index) <= len(v.disk.Entries) && v.disk.Entries[e.Index-1].Term == e.Term
+		if e.Index != v.handed+1 || !onDisk {
 			v.Fatalf("entry %v is to be applied after %d, and is not on the disk", e.ID(), v.handed)
 		}
 		v.handed = e.Index

@@ -18,8 +18,9 @@ const (
 	scriptElectionMax = 20
 )
 
-// interpreter runs the commands of a transcript on a cluster in memory. Nothing moves by itself: time passes by `tick`,
-// messages travel by `deliver`, and a disk that is `manual` keeps nothing before `persist`.
+// interpreter runs the commands of a transcript on a cluster in memory. Nothing moves by itself: time
+// passes by `tick`, messages travel by `deliver`, and a disk that is `manual` keeps nothing before
+// `persist`.
 type interpreter struct {
 	servers []*scriptServer // sorted by id
 	members raft.Configuration
@@ -52,7 +53,7 @@ type scriptServer struct {
 
 func newInterpreter() *interpreter { return &interpreter{cut: map[scriptLink]bool{}} }
 
-// command is what a transcript may say: how it is written, and what it does.
+// scriptCommand is what a transcript may say: how it is written, and what it does.
 type scriptCommand struct {
 	verb, example string
 	do            func(in *interpreter, t *testing.T, args []string)
@@ -60,8 +61,8 @@ type scriptCommand struct {
 
 func scriptCommands() []scriptCommand {
 	return []scriptCommand{
-		{"cluster", "cluster 3 [noprevote] [single] (single: at most one entry in an AppendEntries)", (*interpreter).doCluster},
-		{"boot", "boot 1 term 7 [vote 2] log 1 1 1 4 (a restart with that disk; the log as terms)", (*interpreter).doBoot},
+		{"cluster", "cluster 3 [noprevote] [single] (single: one entry a message)", (*interpreter).doCluster},
+		{"boot", "boot 1 term 7 [vote 2] log 1 1 1 4 (restart with that disk)", (*interpreter).doBoot},
 		{"timeout", "timeout 1 (ticks one server until it campaigns)", (*interpreter).doTimeout},
 		{"tick", "tick 2 40", (*interpreter).doTick},
 		{"propose", "propose 1 x", (*interpreter).doPropose},
@@ -75,15 +76,16 @@ func scriptCommands() []scriptCommand {
 		{"heal", "heal (mends every cut)", (*interpreter).doHeal},
 		{"disk", "disk 3 manual|auto", (*interpreter).doDisk},
 		{"persist", "persist 3 [1] (acknowledges all writes, or the oldest one)", (*interpreter).doPersist},
-		{"crash", "crash 3 [keeping 1] (what is not durable is lost, but for the oldest writes)", (*interpreter).doCrash},
+		{"crash", "crash 3 [keeping 1] (how many writes in flight survive)", (*interpreter).doCrash},
 		{"restart", "restart 3", (*interpreter).doRestart},
-		{"send", "send 3->1 AppendEntries term 1 prev 0/t0 entries 1 1 commit 1 (by hand)", (*interpreter).doSend},
+		{"send", "send 3->1 AppendEntries term 1 prev 0/t0 entries 1 1 (by hand)", (*interpreter).doSend},
 		{"log", "log [1]", (*interpreter).doLog},
 		{"status", "status [1]", (*interpreter).doStatus},
 	}
 }
 
-// run carries out the commands of one block and returns what they printed. A command after "quietly" prints nothing.
+// run carries out the commands of one block and returns what they printed. A command after "quietly" prints
+// nothing.
 func (in *interpreter) run(t *testing.T, commands []string) string {
 	in.lines = nil
 	for _, line := range commands {
@@ -107,7 +109,8 @@ func (in *interpreter) run(t *testing.T, commands []string) string {
 func (in *interpreter) runOne(t *testing.T, line string, c scriptCommand, args []string) {
 	defer func() {
 		if r := recover(); r != nil {
-			t.Fatalf("%q (for example %q): %v\nbefore it:\n%s", line, c.example, r, strings.Join(in.lines, "\n"))
+			printed := strings.Join(in.lines, "\n")
+			t.Fatalf("%q (for example %q): %v\nbefore it:\n%s", line, c.example, r, printed)
 		}
 	}()
 	c.do(in, t, args)

@@ -38,8 +38,9 @@ func TestAtLeast(t *testing.T) {
 	}
 }
 
-// TestAgreementNeverSkipsTheTrueAgreement makes two logs that share a beginning, and plays the conversation of a leader and
-// a follower from any Prev: it must end at the last common entry, with one rejection at most for each diverging term.
+// TestAgreementNeverSkipsTheTrueAgreement makes two logs that share a beginning, and plays the conversation
+// of a leader and a follower from any Prev: it must end at the last common entry, with one rejection at
+// most for each diverging term.
 func TestAgreementNeverSkipsTheTrueAgreement(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		leader, follower, common := twoLogs(t)
@@ -63,8 +64,8 @@ func TestAgreementNeverSkipsTheTrueAgreement(t *testing.T) {
 	})
 }
 
-// twoLogs draws logs as Raft makes them: the same entry ID means the same history. After the common beginning the terms
-// of the two are disjoint at each index.
+// twoLogs draws logs as Raft makes them: the same entry ID means the same history. After the common
+// beginning the terms of the two are disjoint at each index.
 func twoLogs(t *rapid.T) (leader, follower log, common Index) {
 	beginning := rapid.SliceOfN(rapid.IntRange(0, 1), 0, 6).Draw(t, "common")
 	var terms []Term
@@ -104,7 +105,8 @@ func divergingTerms(l log, after Index) (n int) {
 func TestAgreementIsTheLastEntryOfNoHigherTerm(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		_, l, _ := twoLogs(t)
-		id := EntryID{Term: Term(rapid.IntRange(0, 12).Draw(t, "term")), Index: Index(rapid.IntRange(0, 25).Draw(t, "index"))}
+		term, index := rapid.IntRange(0, 12).Draw(t, "term"), rapid.IntRange(0, 25).Draw(t, "index")
+		id := EntryID{Term: Term(term), Index: Index(index)}
 		want := EntryID{}
 		for _, e := range l.entries {
 			if e.Index <= id.Index && e.Term <= id.Term {
@@ -147,7 +149,8 @@ func TestFirstNew(t *testing.T) {
 // TestAfterTakesWhatFits: as many entries as fit, and always one.
 func TestAfterTakesWhatFits(t *testing.T) {
 	l := logOfTerms(1, 1, 1, 1)
-	for limit, want := range map[int]int{1: 1, entryOverhead: 1, 2*entryOverhead - 1: 1, 2 * entryOverhead: 2, 1 << 20: 3} {
+	const one = entryOverhead
+	for limit, want := range map[int]int{1: 1, one: 1, 2*one - 1: 1, 2 * one: 2, 1 << 20: 3} {
 		if got := l.after(1, limit); len(got) != want || got[0].Index != 2 {
 			t.Errorf("%d bytes after index 1: %d entries, want %d", limit, len(got), want)
 		}
@@ -157,8 +160,8 @@ func TestAfterTakesWhatFits(t *testing.T) {
 	}
 }
 
-// TestTruncationLeavesWritesInFlightAlone: what was handed out is never overwritten in place, or a write on its way to
-// the disk would write other entries than it was given.
+// TestTruncationLeavesWritesInFlightAlone: what was handed out is never overwritten in place, or a write on
+// its way to the disk would write other entries than it was given.
 func TestTruncationLeavesWritesInFlightAlone(t *testing.T) {
 	l := logOfTerms()
 	for i := range Index(6) {

@@ -6,8 +6,9 @@ import (
 	"balsa/raft"
 )
 
-// What is checked after every step of a random schedule: the five properties of Figure 3, and that nothing is promised
-// before it is durable. Every entry carries a hash of itself and all before it, so each check compares two numbers.
+// What is checked after every step of a random schedule: the five properties of Figure 3, and that nothing
+// is promised before it is durable. Every entry carries a hash of itself and all before it, so each check
+// compares two numbers.
 
 // failure is what a broken property panics with; the test adds the seed.
 type failure struct{ sentence string }
@@ -33,8 +34,8 @@ func (c chain) at(index raft.Index) (uint64, bool) {
 	return c[index-1].hash, true
 }
 
-// with returns the log with the entries in the place of everything from the first of them on. It shares memory with the
-// old one, and changes nothing that the old one shows.
+// with returns the log with the entries in the place of everything from the first of them on. It shares
+// memory with the old one, and changes nothing that the old one shows.
 func (c chain) with(entries []raft.Entry) chain {
 	if len(entries) == 0 {
 		return c
@@ -99,8 +100,8 @@ func newRecord() record {
 	}
 }
 
-// handedOut takes a write that a server wants to be made. Log Matching: an entry of the same term and index has the same
-// history wherever it is. Leader Append-Only: a leader only ever appends.
+// handedOut takes a write that a server wants to be made. Log Matching: an entry of the same term and index
+// has the same history wherever it is. Leader Append-Only: a leader only ever appends.
 func (w *world) handedOut(n *node, out raft.Output) {
 	if len(n.writes) > 0 && out.Write <= n.writes[len(n.writes)-1].number {
 		failf("write %d of server %v does not follow the one before", out.Write, n.id)
@@ -130,7 +131,8 @@ func (w *world) handedOut(n *node, out raft.Output) {
 	}
 }
 
-// onDisk makes a write durable. One vote for each server and term, across all crashes; the term never goes back.
+// onDisk makes a write durable. One vote for each server and term, across all crashes; the term never goes
+// back.
 func (w *world) onDisk(n *node, wr write) {
 	if h := wr.hard; h != nil {
 		if h.Term < n.hard.Term {
@@ -172,7 +174,8 @@ func (w *world) sent(n *node, l raft.Letter) {
 			return
 		}
 		if theirs, longer := w.leaderLogs[m.Term].at(m.Match); !longer || mine != theirs {
-			failf("server %v acknowledges %d in term %d, and its disk is not the leader's up to there", n.id, m.Match, m.Term)
+			failf("server %v acknowledges %d in term %d, and its disk is not the leader's up to there",
+				n.id, m.Match, m.Term)
 		}
 	}
 }
@@ -184,8 +187,8 @@ func (w *world) promises(n *node, m raft.Message, term raft.Term, kept bool) {
 	}
 }
 
-// apply is State Machine Safety: all servers apply the same entries in the same order without a gap, and each of
-// them has on its own disk what it applies.
+// apply is State Machine Safety: all servers apply the same entries in the same order without a gap, and
+// each of them has on its own disk what it applies.
 func (w *world) apply(n *node, entries []raft.Entry) {
 	for _, e := range entries {
 		if e.Index != n.applied+1 {
@@ -197,7 +200,8 @@ func (w *world) apply(n *node, entries []raft.Entry) {
 			failf("server %v is to apply %v, which its disk does not hold", n.id, e.ID())
 		}
 		if int(e.Index) > len(w.committed) || w.committed[e.Index-1].hash != hash {
-			failf("State Machine Safety: server %v is to apply another entry %v than was committed", n.id, e.ID())
+			failf("State Machine Safety: server %v is to apply another entry %v than was committed",
+				n.id, e.ID())
 		}
 		n.applied = e.Index
 	}
@@ -218,7 +222,8 @@ func (w *world) look(n *node) {
 		failf("server %v takes %d entries for durable, and its disk does not hold them", n.id, s.Durable)
 	}
 	if len(n.writes) == 0 && s.Durable != s.Last.Index {
-		failf("server %v has no write on its way, and takes only %d of %d for durable", n.id, s.Durable, s.Last.Index)
+		failf("server %v has no write on its way, and takes only %d of %d for durable",
+			n.id, s.Durable, s.Last.Index)
 	}
 	if n.owes != 0 && s.Term > n.owes {
 		w.counts.PromisesDropped++
@@ -230,7 +235,8 @@ func (w *world) look(n *node) {
 	n.before = s
 }
 
-// lookAtLeader is Election Safety and Leader Completeness, and the honesty of what the leader believes of its followers.
+// lookAtLeader is Election Safety and Leader Completeness, and the honesty of what the leader believes of
+// its followers.
 func (w *world) lookAtLeader(n *node, s raft.Status) {
 	if other, known := w.leaders[s.Term]; known && other != n.id {
 		failf("Election Safety: servers %v and %v both lead term %d", other, n.id, s.Term)
@@ -261,7 +267,8 @@ func (w *world) complete(term raft.Term, log chain, index raft.Index) {
 		return
 	}
 	if hash, long := log.at(index); !long || hash != c.hash {
-		failf("Leader Completeness: the leader of term %d lacks entry %d, committed in term %d", term, index, c.term)
+		failf("Leader Completeness: the leader of term %d lacks entry %d, committed in term %d",
+			term, index, c.term)
 	}
 }
 
@@ -282,7 +289,7 @@ func (w *world) lookAtCommits(n *node, s raft.Status) {
 			failf("server %v commits %d, and no leader has", n.id, index)
 		}
 		w.committed = append(w.committed, commitment{hash, s.Term})
-		for term := s.Term + 1; term <= w.newest; term++ { // leaders that were elected before we saw this commit
+		for term := s.Term + 1; term <= w.newest; term++ { // leaders elected before we saw this commit
 			if log, led := w.leaderLogs[term]; led {
 				w.complete(term, log, index)
 			}

@@ -11,12 +11,13 @@ import (
 
 // A cluster under a random schedule. One seed decides everything: sizes, odds, and each step.
 //
-// The faults are those that Raft promises to survive: messages are lost, repeated, reordered and replayed much later;
-// links are cut in one direction or both; a disk acknowledges late; a crash keeps any prefix of the writes that are not
-// acknowledged; clocks differ and jump. What was acknowledged by a disk stays on it.
+// The faults are those that Raft promises to survive: messages are lost, repeated, reordered and replayed
+// much later; links are cut in one direction or both; a disk acknowledges late; a crash keeps any prefix of
+// the writes that are not acknowledged; clocks differ and jump. What was acknowledged by a disk stays on
+// it.
 
-// odds are drawn once per seed, some of them as zero: a schedule in which everything happens all the time never gets
-// far enough for the rare states.
+// odds are drawn once per seed, some of them as zero: a schedule in which everything happens all the time
+// never gets far enough for the rare states.
 type odds struct {
 	tick, deliver, persist, propose, crash, restart, replay, cut int // weights of the steps
 	lose, repeat, reorder, clone                                 int // percent
@@ -82,7 +83,8 @@ const (
 
 func newWorld(seed uint64, trace func(string, ...any)) *world {
 	dice := rand.New(rand.NewPCG(seed, 1))
-	w := &world{dice: dice, odds: drawOdds(dice), cut: map[[2]raft.NodeID]bool{}, record: newRecord(), trace: trace}
+	w := &world{dice: dice, odds: drawOdds(dice), record: newRecord(), trace: trace}
+	w.cut = map[[2]raft.NodeID]bool{}
 	size := 3 + 2*dice.IntN(2)
 	addresses := map[raft.NodeID]string{}
 	for id := 1; id <= size; id++ {
@@ -90,12 +92,13 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 	}
 	members := raft.NewConfiguration(addresses)
 	for _, id := range members.Voters {
+		// Half of the servers send one entry at a time: an old one can be on a majority without the next.
 		n := &node{id: id, config: raft.Config{
 			ID:        id,
 			Heartbeat: testHeartbeat, ElectionMin: testElectionMin, ElectionMax: testElectionMax,
 			Seed:                dice.Uint64(),
 			NoPreVote:           dice.IntN(4) == 0,
-			MaxAppendBytes:      1 + dice.IntN(2)*dice.IntN(200), // half of the servers send one entry at a time
+			MaxAppendBytes:      1 + dice.IntN(2)*dice.IntN(200),
 			MaxUncommittedBytes: 100 + dice.IntN(2000),
 			Events:              true,
 		}}
@@ -288,8 +291,8 @@ func (w *world) step(n *node, in raft.Input) {
 	w.carryOut(n, out)
 }
 
-// compare feeds the same input to the clone, which must decide the same and end in the same state, and goes on with
-// either of the two. The other one is led astray: that must not touch the one that stays.
+// compare feeds the same input to the clone, which must decide the same and end in the same state, and goes
+// on with either of the two. The other one is led astray: that must not touch the one that stays.
 func (w *world) compare(n *node, twin *raft.Core, in raft.Input, out raft.Output) {
 	twin.Step(w.now+n.skew, in)
 	if same := twin.Output(); !reflect.DeepEqual(same, out) {
@@ -334,7 +337,8 @@ func (w *world) carryOut(n *node, out raft.Output) {
 	}
 }
 
-// keep puts a message on its way, and remembers it for a replay. A flood is cut: the network may lose anything.
+// keep puts a message on its way, and remembers it for a replay. A flood is cut: the network may lose
+// anything.
 func (w *world) keep(m mail) {
 	if len(w.mail) > 300 {
 		w.mail = slices.Delete(w.mail, 0, 100)

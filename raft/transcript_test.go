@@ -95,7 +95,8 @@ func parseTranscript(text string) (blocks []transcriptBlock) {
 	return blocks
 }
 
-// TestTranscriptNoticesADifference sees the harness itself fail: a transcript whose output is wrong is found out.
+// TestTranscriptNoticesADifference sees the harness itself fail: a transcript whose output is wrong is
+// found out.
 func TestTranscriptNoticesADifference(t *testing.T) {
 	const wrong = "# Nobody campaigns.\ncluster 1\ntimeout 1\n----\n1  does nothing"
 	block := parseTranscript(wrong)[0]
