@@ -107,10 +107,10 @@ func TestAConfigurationThatCannotBeIsRefused(t *testing.T) {
 	}{
 		{"no tick", "Config.Tick", func(c *Config, _ *raft.Restored) { c.Tick = 0 }},
 		{"a negative tick", "Config.Tick", func(c *Config, _ *raft.Restored) { c.Tick = -1 }},
-		{"another's identity", "is of node 2", func(c *Config, _ *raft.Restored) { c.Identity = identity(2) }},
+		{"another's identity", "of node 2", func(c *Config, _ *raft.Restored) { c.Identity = identity(2) }},
 		{"no bound for ticks", "ElectionMax", func(c *Config, _ *raft.Restored) { c.Core.ElectionMax = 0 }},
 		{"what the core refuses", "Heartbeat", func(c *Config, _ *raft.Restored) { c.Core.Heartbeat = 5 }},
-		{"a gap", "restored entry 3/t1", func(_ *Config, r *raft.Restored) { r.Entries = entriesOf(3, 1) }},
+		{"a gap", "entry 3/t1", func(_ *Config, r *raft.Restored) { r.Entries = entriesOf(3, 1) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			core := raft.Config{ID: 1, Heartbeat: 2, ElectionMin: 5, ElectionMax: 10}
