@@ -35,11 +35,15 @@ type fakeNode struct {
 	stuck  chan struct{} // Status waits for it to be closed
 	asked  int           // how often Status was
 	script []func()      // what happens after each Status, in turn
+	slow   bool          // Propose waits out its context
 }
 
 func (n *fakeNode) Propose(ctx context.Context, command []byte) ([]byte, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.slow {
+		<-ctx.Done()
+	}
 	switch {
 	case ctx.Err() != nil:
 		return nil, &balsa.Error{Kind: balsa.ErrTimeout, Outcome: balsa.Unknown, Node: 2, Cause: ctx.Err()}

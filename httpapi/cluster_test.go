@@ -147,8 +147,8 @@ func TestSubmitAtEveryNode(t *testing.T) {
 		for id := range raft.NodeID(3) {
 			const set = `{"command":"SET greeting hello world"}`
 			w := ask(c.apis[(id+1).String()], "POST /client/submit", set)
-			want := fmt.Sprintf(`{"error":"node %v: not the leader; the command was not applied; node %v leads",`+
-				`"leader_hint":%v}`, id+1, leader, leader)
+			want := fmt.Sprintf(`{"error":"node %v: not the leader; the command was not applied; `+
+				`node %v leads","leader_hint":%v}`, id+1, leader, leader)
 			if id+1 == leader {
 				want = `{"result":"OK"}`
 			}
