@@ -121,7 +121,7 @@ func TestThroughRealNodes(t *testing.T) {
 		c.stop()
 		c.start()
 		answered := 0
-		for range 400 {
+		for range 200 {
 			for _, id := range []string{"1", "2", "3"} {
 				switch w := ask(c.apis[id], "GET /v1/kv/7?timeout=1ms", ""); w.Code {
 				case 200:
