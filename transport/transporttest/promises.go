@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"time"
 
 	"balsa/raft"
 	"balsa/transport"
@@ -135,18 +136,20 @@ func restart(c *cluster) {
 func fullQueue(c *cluster) {
 	one, two := c.start(1), c.start(2)
 	two.block()
-	c.soon("Send to a node that takes nothing", func() {
-		for s := range raft.Sequence(5000) {
-			err := one.Send(envelope(one, 2, s, raft.RequestVote{Term: 1}))
-			if errors.Is(err, transport.ErrFull) {
-				return
-			}
-			if err != nil {
-				c.Errorf("Send: %v", err)
-			}
+	full := false
+	for s := raft.Sequence(0); s < 5000 && !full; s++ {
+		begin := time.Now()
+		err := one.Send(envelope(one, 2, s, raft.RequestVote{Term: 1}))
+		if took := time.Since(begin); took > time.Second {
+			c.Fatalf("Send took %v", took)
 		}
+		if full = errors.Is(err, transport.ErrFull); !full && err != nil {
+			c.Errorf("Send: %v", err)
+		}
+	}
+	if !full {
 		c.Error("5000 messages were taken for a node that takes nothing: the queue has no bound")
-	})
+	}
 }
 
 func blockedHandler(c *cluster) {
