@@ -121,7 +121,7 @@ func TestThroughRealNodes(t *testing.T) {
 		c.stop()
 		c.start()
 		answered := 0
-		for range 200 {
+		for range 100 {
 			for _, id := range []string{"1", "2", "3"} {
 				switch w := ask(c.apis[id], "GET /v1/kv/7?timeout=1ms", ""); w.Code {
 				case 200:
@@ -130,7 +130,7 @@ func TestThroughRealNodes(t *testing.T) {
 					t.Fatal("a read found nothing where a value was acknowledged")
 				}
 			}
-			advance(5 * time.Millisecond)
+			advance(10 * time.Millisecond)
 		}
 		item, err := cl.Get(ctx, "19")
 		if err != nil || string(item.Value) != "value" || answered == 0 {

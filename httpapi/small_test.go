@@ -37,7 +37,7 @@ func TestSubmit(t *testing.T) {
 		{`{"command":"SET k v"}{}`, 400, saying(`the body goes on behind its JSON, at byte 22`)},
 		{`{"command":7}`, 400,
 			saying(`the body's \"command\" is a number and should be a string, at byte 12`)},
-		{`["SET k v"]`, 400, saying(`the body is a array: send {\"command\":\"SET key value\"}`)},
+		{`["SET k v"]`, 400, saying(`the body is no JSON object (array): send {\"command\":\"SET key value\"}`)},
 		{`{"command":"SET k v","ttl":3}`, 400, saying(`the body does not fit: json: unknown field \"ttl\"`)},
 		{"{\"command\":\"SET k \xff\"}", 400,
 			saying(`the body is not UTF-8: PUT below /v1/kv/ takes any bytes`)},
