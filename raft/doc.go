@@ -2,7 +2,7 @@
 //
 // A Core is one server. It has one door in and one value out:
 //
-//	core.Step(now, input)   // one thing that happened: a tick, a message, a proposal, a write that is durable
+//	core.Step(now, input)   // one thing that happened: a tick, a message, a proposal, a durable write
 //	out := core.Output()    // what must happen next: what to write, to send, to apply, to answer
 //
 // It performs nothing, waits for nothing and fails at nothing. There are no goroutines, locks, clocks,

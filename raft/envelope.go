@@ -22,7 +22,7 @@ type Identity struct {
 	Cluster     ClusterID
 	Node        NodeID
 	Incarnation Incarnation
-	Start       uint64 // how often this data directory has been started; counted up, durably, before the first message
+	Start       uint64 // how often this data directory was started; durable before the first message
 	// Configuration is the index of the configuration that names this incarnation; 0 is the bootstrap
 	// configuration.
 	Configuration Index

@@ -20,12 +20,12 @@ const (
 	LeaderHeard                     // the voter hears a leader (thesis §9.6)
 	Gap                             // the follower's log ends before Prev (§5.3)
 	Conflict                        // the follower holds another entry at Prev (§5.3)
-	OldTerm                         // a quorum holds an entry of an earlier term, which does not commit it (§5.4.2)
+	OldTerm                         // a quorum holds an entry, but it is of an earlier term (§5.4.2)
 	StaleResponse                   // the answer is to a question that is no longer open
 	UnknownSender                   // no such server in the configuration, or the receiver's own id
 	SecondLeader                    // another server already leads this term
 	Malformed                       // the entries could not stand in any log
-	CommittedConflict               // the message would replace an entry that is committed or was sent by this very leader
+	CommittedConflict               // it would replace what is committed, or what this leader sent
 	BeyondLog                       // the answer acknowledges what was never sent
 	LostEntries                     // a follower lacks what it acknowledged before in this term
 	Unsupported                     // this version does not speak that message

@@ -25,7 +25,7 @@ type Letter struct {
 // Answer tells what became of a proposal at its entrance.
 type Answer struct {
 	Ticket  Ticket
-	Entry   EntryID // where the command was appended; zero when refused. Another term at that index means: not applied
+	Entry   EntryID // where the command was appended, unless another term is committed there; zero when refused
 	Refusal Refusal // Accepted, or why not
 }
 

@@ -40,7 +40,8 @@ func TestSlowEntriesAreNotSentAgainAtEachHeartbeat(t *testing.T) {
 		t.Errorf("sent again at heartbeats %v, want %v", sent, want)
 	}
 
-	c.Step(0, Receive{From: 2, Sequence: c.sequence, Message: AppendEntriesResponse{Term: 1, Round: 1, Match: 1}})
+	c.Step(0, Receive{From: 2, Sequence: c.sequence,
+		Message: AppendEntriesResponse{Term: 1, Round: 1, Match: 1}})
 	c.Step(0, Propose{Command: []byte("x")})
 	c.Output()
 	beats, sent = 0, nil

@@ -225,7 +225,7 @@ func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
 		c.ignore(p.id, m, StaleResponse)
 		return
 	}
-	if p.next <= p.match+1 { // it once held durably what it now says it lacks: sending it again would go on for ever
+	if p.next <= p.match+1 { // it held durably what it now says it lacks: this could go on for ever
 		c.refuse(p.id, m, LostEntries)
 		return
 	}
