@@ -203,7 +203,10 @@ func (b *bench) apply() {
 // settle performs whatever there is until there is no more.
 func (b *bench) settle() {
 	b.t.Helper()
-	for len(b.writes)+len(b.applies) > 0 {
+	for rounds := 0; len(b.writes)+len(b.applies) > 0; rounds++ {
+		if rounds > 10_000 {
+			b.t.Fatal("the work never ends")
+		}
 		if len(b.writes) > 0 {
 			b.write()
 		}
