@@ -270,9 +270,13 @@ func TestRot(t *testing.T) {
 func TestACloneIsOnItsOwn(t *testing.T) {
 	m, d, _ := written(t)
 	ok(t, d.Rename("a", "b"))
-	c := m.Clone()
+	c, kept := m.Clone(), m.Clone()
 	m.Crash(KeepAll)
 	m.Flip("b", 0)
+	kept.Crash(KeepAll)
+	if got := fmt.Sprintf("%v %v", kept.Names(), sectors(kept.Read("b"))); got != "[b] nnnn" {
+		t.Fatalf("the clone's disk kept %s", got)
+	}
 	if got := fmt.Sprintf("%v %v %d", c.Names(), sectors(c.Read("b")), c.Unsynced()); got != "[b] nnnn 5" {
 		t.Fatalf("the clone holds %s", got)
 	}

@@ -252,7 +252,7 @@ func TestAppendAllocatesNothing(t *testing.T) {
 		ok(t, l.Append(state, entries))
 		entries[0].Index++
 	})
-	if n > 4 { // those of the system calls; none for each entry
+	if n >= 1 {
 		t.Errorf("an append allocates %v times", n)
 	}
 	ok(t, l.Close())

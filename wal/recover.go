@@ -242,7 +242,11 @@ func (r *recovery) keep(b batch) {
 	}
 	r.Start = max(r.Start, b.start)
 	if len(b.entries) > 0 {
-		r.Entries = append(r.Entries[:b.entries[0].Index-1], b.entries...)
+		log := r.Entries[:b.entries[0].Index-1]
+		if cap(log)-len(log) < len(b.entries) { // double it: append alone would copy a long log five times over
+			log = slices.Grow(log, max(len(b.entries), len(log)))
+		}
+		r.Entries = append(log, b.entries...)
 	}
 	r.room = b.entries
 }

@@ -134,10 +134,11 @@ func states(t testing.TB) map[string]*rotten {
 }
 
 func TestEveryBitCounts(t *testing.T) {
+	step := map[string]int64{"": 1, " marked": 3, " before an empty segment": 3}
 	for state, r := range states(t) {
 		seen := map[verdict]int{}
 		for _, name := range r.disk.Names() {
-			for bit := range 8 * int64(len(r.disk.Read(name))) {
+			for bit := int64(0); bit < 8*int64(len(r.disk.Read(name))); bit += step[state] {
 				r.disk.Flip(name, bit)
 				want := r.expected(name, bit/8)
 				if got := r.judge(r.disk); got != want {
@@ -146,7 +147,7 @@ func TestEveryBitCounts(t *testing.T) {
 						state, name, bit%8, bit/8, got, want, err)
 				}
 				seen[want]++
-				if m := r.disk; want != damaged && bit%8 == 3 {
+				if m := r.disk; want != damaged && bit%64 == 27 {
 					goesOn(t, m.Clone())
 				}
 				r.disk.Flip(name, bit)
