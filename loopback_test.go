@@ -32,7 +32,8 @@ func (s *tally) Apply(e balsa.Entry) []byte {
 	return bytes.Repeat([]byte{'.'}, bytes.Count(e.Command, []byte{0})%100)
 }
 
-// onLoopback opens three nodes with the default transport, on ports of the system's choice and in directories.
+// onLoopback opens three nodes with the default transport, on ports of the system's choice and in
+// directories.
 func onLoopback(t *testing.T) (nodes []*balsa.Node, machines []*tally) {
 	t.Helper()
 	peers := map[raft.NodeID]string{}
@@ -64,8 +65,8 @@ func onLoopback(t *testing.T) (nodes []*balsa.Node, machines []*tally) {
 	return nodes, machines
 }
 
-// TestTheLargestCommandTravelsInTheWorstForm: as JSON a byte may take six. A message that the transport refuses for its
-// size would be sent again for ever, and nothing after it would be committed.
+// TestTheLargestCommandTravelsInTheWorstForm: as JSON a byte may take six. A message that the transport
+// refuses for its size would be sent again for ever, and nothing after it would be committed.
 func TestTheLargestCommandTravelsInTheWorstForm(t *testing.T) {
 	nodes, machines := onLoopback(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

@@ -42,8 +42,8 @@ type Node struct {
 // The context bounds the waiting only: a command that stands in the log is not taken back when it ends.
 // Every error is an *Error; its Outcome says whether the command may still be applied:
 //
-//   - NotApplied: ErrNotLeader, ErrNoLeader, ErrOverloaded, ErrTooLarge, and ErrClosed, ErrStopped or ErrTimeout if
-//     the command was not taken before;
+//   - NotApplied: ErrNotLeader, ErrNoLeader, ErrOverloaded, ErrTooLarge, and ErrClosed, ErrStopped or
+//     ErrTimeout if the command was not taken before;
 //   - Unknown: ErrLeadershipLost, ErrTimeout, ErrClosed, ErrStopped otherwise.
 func (n *Node) Propose(ctx context.Context, command []byte) ([]byte, error) {
 	if len(command) > n.config.MaxCommand {
