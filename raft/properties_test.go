@@ -187,6 +187,22 @@ func (w *world) promises(n *node, m raft.Message, term raft.Term, kept bool) {
 	}
 }
 
+// answered demands that a proposal was appended where its answer says: the caller waits for exactly that
+// entry.
+func (w *world) answered(n *node, a raft.Answer) {
+	if a.Refusal != raft.Accepted {
+		return
+	}
+	if _, long := n.log.at(a.Entry.Index); !long {
+		failf("server %v answers that proposal %d stands at %v, beyond its log", n.id, a.Ticket, a.Entry)
+	}
+	e := n.log[a.Entry.Index-1].entry
+	if e.ID() != a.Entry || string(e.Command) != fmt.Sprint(uint64(a.Ticket)) {
+		failf("server %v answers that proposal %d stands at %v, where %v is %q",
+			n.id, a.Ticket, a.Entry, e.ID(), e.Command)
+	}
+}
+
 // apply is State Machine Safety: all servers apply the same entries in the same order without a gap, and
 // each of them has on its own disk what it applies.
 func (w *world) apply(n *node, entries []raft.Entry) {

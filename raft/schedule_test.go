@@ -220,9 +220,13 @@ func (w *world) persist(n *node, count int) {
 func (w *world) proposeSomewhere() {
 	n := w.someLeader()
 	for range 1 + w.dice.IntN(3) {
-		w.proposed++
-		w.step(n, raft.Propose{Ticket: w.proposed, Command: fmt.Appendf(nil, "%d", w.proposed)})
+		w.propose(n)
 	}
+}
+
+func (w *world) propose(n *node) {
+	w.proposed++
+	w.step(n, raft.Propose{Ticket: w.proposed, Command: fmt.Appendf(nil, "%d", w.proposed)})
 }
 
 // crash loses what is not acknowledged, but for any prefix of it: a disk may have done more than it said.
@@ -327,6 +331,9 @@ func (w *world) carryOut(n *node, out raft.Output) {
 		w.handedOut(n, out)
 	}
 	w.look(n)
+	for _, a := range out.Answers {
+		w.answered(n, a)
+	}
 	for _, l := range out.Messages {
 		w.sent(n, l)
 		w.keep(mail{n.id, l.To, l.Sequence, l.Message})
