@@ -95,8 +95,8 @@ type Answer struct {
 // Report tells what was decided, for logs, metrics and pages. No behaviour rests on it.
 type Report struct{ Events []raft.Event }
 
-// Stop says that this replica has ended and why. Everybody who waited has been answered; all the work that may
-// follow is to refuse proposals that come too late.
+// Stop says that this replica has ended and why. Everybody who waited has been answered; all the work that
+// may follow is to refuse proposals that come too late.
 type Stop struct{ Err error }
 
 func (Write) isWork()  {}
