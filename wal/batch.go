@@ -19,9 +19,9 @@ const (
 	startRecord recordKind = 2 // number of this start of the node u64
 	entryRecord recordKind = 3 // entry │ entry │ …, each as in wire.AppendEntry
 	endRecord   recordKind = 4 // nothing: the segment ends here, the log goes on in the next one
-	// Reserved, and refused by this version: 5, the seal (nothing: everything before it was durable), and
-	// 6, the peers
-	// (id u64 │ incarnation u64 │ highest start u64, × n: whom the node has met).
+	// Reserved, and refused by this version:
+	//  5  the seal     nothing: everything before it was durable
+	//  6  the peers    id u64 │ incarnation u64 │ highest start u64, for each that the node has met
 )
 
 // Lengths of payloads in bytes, and what must be known of wire's form of an entry (held by a test).

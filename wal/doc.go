@@ -43,9 +43,9 @@
 // program does not know is ErrVersion. One bad or missing copy of the identity is written anew from the
 // other; two are damage.
 //
-// Outside the model, and not recognised: rot of the very last batch, which looks like a torn one, when the
-// node is started after it; and a whole directory put back as it was before. (Records for the former, the
-// seal, are reserved.)
+// Outside the model, and not recognised: rot of the very last batch, which looks like a torn one when the
+// node is started after it (records for a seal against that are reserved); and the last segment, or the
+// whole directory, put back as it was before.
 //
 // # The crash windows
 //
@@ -85,9 +85,11 @@
 // leaves something behind the extent of a bad batch with a good header. The last batch is written again
 // because it may have been read from the operating system's memory only: its writer may have been killed
 // before the sync, or the sync may have failed, after which the pages count as clean and no later sync
-// writes them. Acknowledged now by this process, it would be gone after the next power cut. (What remains:
-// a failed sync of the zeros themselves, a restart that reads them from memory, and a torn write after that
-// may end in a refusal to start. Nothing is lost then.)
+// writes them. Acknowledged now by this process, it would be gone after the next power cut.
+//
+// Two failures in a row remain. A failed sync of the zeros, a restart that reads them from memory, and a torn
+// write after that may end in a refusal to start; nothing is lost then. And a failed sync of the directory is
+// tried again by the next start: file systems with a journal stop altogether when that fails.
 //
 // A failed write or sync ends the log: the first error is kept, nothing is tried again, and the next Open
 // decides what of the last batch is there.

@@ -243,7 +243,7 @@ func (r *recovery) keep(b batch) {
 	r.Start = max(r.Start, b.start)
 	if len(b.entries) > 0 {
 		log := r.Entries[:b.entries[0].Index-1]
-		if cap(log)-len(log) < len(b.entries) { // double it: append alone would copy a long log five times over
+		if cap(log)-len(log) < len(b.entries) { // double it: append alone would copy a long log five times
 			log = slices.Grow(log, max(len(b.entries), len(log)))
 		}
 		r.Entries = append(log, b.entries...)

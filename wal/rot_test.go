@@ -179,6 +179,31 @@ func TestEveryZeroedPieceCounts(t *testing.T) {
 	}
 }
 
+// Nothing is written before everything was verified, and so nothing at all where something is damaged.
+func TestADamagedDirectoryIsNotTouched(t *testing.T) {
+	for state, r := range states(t) {
+		for _, name := range r.disk.Names() {
+			for offset := int64(0); offset < int64(len(r.disk.Read(name))); offset += 37 {
+				if r.expected(name, offset) != damaged {
+					continue
+				}
+				m := r.disk.Clone()
+				m.Flip(name, 8*offset)
+				m.Plant(segmentName(9)+temporarySuffix, []byte("a stray"))
+				m.Delete(firstCopy)
+				m.Intercept(func(c disk.Call) error {
+					if op := c.Operation; op != disk.OpOpen && op != disk.OpList && op != disk.OpRead {
+						t.Errorf("log%s, %s, byte %d flipped: %v %s", state, name, offset, op, c.Name)
+					}
+					return nil
+				})
+				_, _, err := boot(m, small())
+				fails(t, err, ErrCorrupt)
+			}
+		}
+	}
+}
+
 // A copy of the identity may go in any way; both may not.
 func TestTheIdentityIsThereTwice(t *testing.T) {
 	r, _ := newRotten(t)
