@@ -15,7 +15,7 @@ import (
 func (l *loop) tell(event raft.Event) {
 	switch e := event.(type) {
 	case raft.BecamePreCandidate:
-		l.logger.Info("Became PRE-CANDIDATE: heard no leader, asks whether it could be elected", "term", e.Term)
+		l.logger.Info("Became PRE-CANDIDATE: heard no leader, could it be elected?", "term", e.Term)
 	case raft.BecameCandidate:
 		l.logger.Info("Became CANDIDATE", "term", e.Term)
 	case raft.BecameLeader:
