@@ -40,7 +40,7 @@ type Config struct {
 	ID NodeID // this server; required
 
 	// A server that hears no leader for a number of ticks drawn from [ElectionMin, ElectionMax] campaigns
-	// (§5.2). ElectionMin must exceed Heartbeat. 0 means 30 and 50.
+	// (§5.2). ElectionMin must exceed Heartbeat. 0 means 30, and two thirds more than ElectionMin.
 	ElectionMin, ElectionMax int
 	// Heartbeat is how often a leader contacts every follower. 0 means 15.
 	Heartbeat int
@@ -97,7 +97,7 @@ func (config *Config) setDefaults() {
 		}
 	}
 	set(&config.ElectionMin, 30)
-	set(&config.ElectionMax, 50)
+	set(&config.ElectionMax, config.ElectionMin+config.ElectionMin*2/3)
 	set(&config.Heartbeat, 15)
 	set(&config.MaxAppendBytes, 1<<20)
 	set(&config.MaxUncommittedBytes, 64<<20)
@@ -125,6 +125,11 @@ func (config *Config) validate() error {
 func (r *Restored) validate() error {
 	if len(r.Members.Voters) == 0 {
 		return fmt.Errorf("raft: the configuration names no voter")
+	}
+	for _, id := range slices.Concat(r.Members.Voters, r.Members.Outgoing, r.Members.Learners) {
+		if _, named := r.Members.Member(id); !named { // it would be counted and never be contacted
+			return fmt.Errorf("raft: the configuration gives node %v a role and does not list it as a member", id)
+		}
 	}
 	before := EntryID{}
 	for _, e := range r.Entries {

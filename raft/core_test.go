@@ -50,6 +50,7 @@ func TestConfigIsValidated(t *testing.T) {
 		want   string // a part of the error; empty when there is none
 	}{
 		{"only the id is required", Config{ID: 1}, ""},
+		{"the maximum follows the minimum", Config{ID: 1, ElectionMin: 100}, ""},
 		{"no id", Config{}, "Config.ID must be positive"},
 		{"a negative heartbeat", Config{ID: 1, Heartbeat: -1},
 			"Config.Heartbeat is -1 ticks, at least 1 is needed"},
@@ -84,6 +85,8 @@ func TestRestoredIsValidated(t *testing.T) {
 		{"a first start", Restored{Members: three()}, ""},
 		{"a log", Restored{HardState: HardState{Term: 3}, Entries: good, Members: three()}, ""},
 		{"nobody to vote", Restored{}, "the configuration names no voter"},
+		{"a voter that is no member", Restored{Members: Configuration{Voters: []NodeID{1}}},
+			"gives node 1 a role and does not list it as a member"},
 		{"a log that begins in the middle", Restored{HardState: late, Entries: good[1:], Members: three()},
 			"restored entry 2/t1 of kind normal cannot follow 0/t0"},
 		{"a gap", Restored{HardState: late, Entries: []Entry{good[0], good[2]}, Members: three()},

@@ -42,8 +42,7 @@ func (r Reason) String() string {
 
 // The events. Terms are the server's own unless the field says otherwise.
 type (
-	// BecameFollower: the server follows, of a new term, of a newly heard leader, or no longer campaigning
-	// or leading.
+	// BecameFollower: the server follows a newly heard leader, or no longer campaigns or leads.
 	BecameFollower struct {
 		Term   Term
 		Leader NodeID

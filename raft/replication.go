@@ -229,7 +229,7 @@ func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
 		c.refuse(p.id, m, LostEntries)
 		return
 	}
-	p.awaiting = 0
+	p.awaiting, p.patience = 0, 1
 	agreed := c.log.agreement(m.Conflict).Index
 	p.next = max(p.match+1, min(agreed+1, p.next-1))
 	c.emit(SteppedBack{Peer: p.id, Conflict: m.Conflict, Next: p.next})
