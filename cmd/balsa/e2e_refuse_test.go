@@ -150,7 +150,9 @@ func TestE2ECleanStop(t *testing.T) {
 		}
 	}
 	c.nodes[2].signal(os.Interrupt) // a supervised node leaves Ctrl-C to its parent
-	if _, err := c.client.Status(t.Context(), c.endpoints[2]); err != nil {
-		t.Errorf("node 3 after Ctrl-C: %v", err)
+	select {
+	case <-c.nodes[2].ended:
+		t.Errorf("node 3 stopped at Ctrl-C\n%s", c.nodes[2].err)
+	case <-time.After(500 * time.Millisecond):
 	}
 }
