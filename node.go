@@ -65,6 +65,11 @@ func (n *Node) Propose(ctx context.Context, command []byte) ([]byte, error) {
 	case o := <-p.answer: // the loop answers whatever it has taken, even when it ends
 		return o.result, o.err
 	case <-ctx.Done():
+	}
+	select {
+	case o := <-p.answer: // it came just in time: to call it unknown would be wrong
+		return o.result, o.err
+	default:
 		return nil, &Error{Kind: ErrTimeout, Outcome: Unknown, Node: n.config.ID, Cause: ctx.Err()}
 	}
 }

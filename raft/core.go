@@ -128,7 +128,7 @@ func (r *Restored) validate() error {
 	}
 	for _, id := range slices.Concat(r.Members.Voters, r.Members.Outgoing, r.Members.Learners) {
 		if _, named := r.Members.Member(id); !named { // it would be counted and never be contacted
-			return fmt.Errorf("raft: the configuration gives node %v a role and does not list it as a member", id)
+			return fmt.Errorf("raft: the configuration names node %v for a role but not as a member", id)
 		}
 	}
 	before := EntryID{}
@@ -176,7 +176,7 @@ func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
 		c.refuse(from, m, UnknownSender)
 		return
 	}
-	if !plausible(m) {
+	if m == nil || !plausible(m) {
 		c.refuse(from, m, Malformed)
 		return
 	}

@@ -86,7 +86,7 @@ func TestRestoredIsValidated(t *testing.T) {
 		{"a log", Restored{HardState: HardState{Term: 3}, Entries: good, Members: three()}, ""},
 		{"nobody to vote", Restored{}, "the configuration names no voter"},
 		{"a voter that is no member", Restored{Members: Configuration{Voters: []NodeID{1}}},
-			"gives node 1 a role and does not list it as a member"},
+			"names node 1 for a role but not as a member"},
 		{"a log that begins in the middle", Restored{HardState: late, Entries: good[1:], Members: three()},
 			"restored entry 2/t1 of kind normal cannot follow 0/t0"},
 		{"a gap", Restored{HardState: late, Entries: []Entry{good[0], good[2]}, Members: three()},
@@ -308,5 +308,14 @@ func TestALearnerNeverCampaigns(t *testing.T) {
 		if c.hard != (HardState{Term: 1, Vote: 2}) {
 			t.Errorf("asked for its vote in term 1, a learner has %+v", c.hard)
 		}
+	}
+}
+
+// TestAMessageThatIsNoneIsRefused: a transport with a bug must not stop a server.
+func TestAMessageThatIsNoneIsRefused(t *testing.T) {
+	c := newCore(t, Restored{})
+	c.Step(0, Receive{From: 2})
+	if got := c.Status().Refused; got != 1 {
+		t.Errorf("refused %d messages, want 1", got)
 	}
 }

@@ -64,7 +64,7 @@ func (r IdentityReason) String() string {
 	case OlderStart:
 		return "is an earlier start, or an old copy, of a data directory that was started later"
 	case NoIdentity:
-		return "names no cluster: messages written by hand are taken only with --raft-by-hand"
+		return "does not say who it is: messages written by hand are taken only with --raft-by-hand"
 	}
 	return "reason " + strconv.Itoa(int(r))
 }

@@ -25,7 +25,7 @@ type Letter struct {
 // Answer tells what became of a proposal at its entrance.
 type Answer struct {
 	Ticket  Ticket
-	Entry   EntryID // where the command was appended, unless another term is committed there; zero when refused
+	Entry   EntryID // where the command stands if this very term is committed there; zero when refused
 	Refusal Refusal // Accepted, or why not
 }
 

@@ -38,6 +38,8 @@ func TestWhoMayNotSpeakIsRefused(t *testing.T) {
 		{"a later start", false, func(e *raft.Envelope) { e.From.Start = 2 }, 0},
 		{"a stranger of this cluster", false, func(e *raft.Envelope) { e.From = identity(9) }, 0},
 		{"nobody", false, nobody, raft.NoIdentity},
+		{"a cluster without an incarnation", true, func(e *raft.Envelope) { e.From.Incarnation = 0 },
+			raft.NoIdentity},
 		{"by hand", true, nobody, 0},
 		{"by hand, for another", true, func(e *raft.Envelope) { nobody(e); e.To = 3 }, raft.OtherReceiver},
 		{"by hand, our own id", true, func(e *raft.Envelope) { nobody(e); e.From.Node = 1 }, raft.SameID},

@@ -30,6 +30,14 @@ func TestPerformingAnApplyGivesEachEntryItsOwnResult(t *testing.T) {
 	}
 }
 
+// A log that panics has failed: the program that embeds us must live to tell it.
+func TestALogThatPanicsHasFailed(t *testing.T) {
+	wrote := Write{Number: 7}.Perform(nil)
+	if wrote.Number != 7 || wrote.Err == nil || !strings.Contains(wrote.Err.Error(), "panicked") {
+		t.Errorf("the write ended as %+v", wrote)
+	}
+}
+
 // What must stop an apply, and what the machine may have seen by then.
 func TestPerformingAnApplyStopsAtTheFirstFailure(t *testing.T) {
 	for _, c := range []struct {
