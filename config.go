@@ -67,8 +67,14 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// largestCommand leaves room for the headers around a command in wire's largest entry.
-const largestCommand = 64<<20 - 1<<10
+const (
+	// appendBytes bounds the entries of one message, but for a single one that is larger.
+	appendBytes = 1 << 20
+	// largestOverhead is more than what surrounds a command in any message.
+	largestOverhead = 1 << 10
+	// largestCommand leaves room for it in wire's largest entry.
+	largestCommand = 64<<20 - largestOverhead
+)
 
 // setDefaults fills in what was left zero.
 func (c *Config) setDefaults() {

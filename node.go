@@ -89,6 +89,11 @@ func (n *Node) ask(ctx context.Context, event func(raft.Ticket) replica.Event) (
 	case o := <-r.answer: // the loop answers whatever it has taken, even when it ends
 		return o, o.err
 	case <-ctx.Done():
+	}
+	select {
+	case o := <-r.answer: // it came just in time: to call it unknown would be wrong
+		return o, o.err
+	default:
 		return outcome{}, &Error{Kind: ErrTimeout, Outcome: Unknown, Node: n.config.ID, Cause: ctx.Err()}
 	}
 }

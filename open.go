@@ -76,7 +76,8 @@ func assemble(config Config, log *wal.Log, found wal.Recovered) (*Node, error) {
 	return n, nil
 }
 
-// openDisk returns the data directory and what gives it back at the end: a Config.Disk is its owner's to close.
+// openDisk returns the data directory and what gives it back at the end: a Config.Disk is its owner's to
+// close.
 func openDisk(config Config) (dir disk.Dir, unlock func() error, err error) {
 	if config.Disk != nil {
 		return config.Disk, func() error { return nil }, nil
@@ -113,7 +114,15 @@ func newTransport(config Config, identity raft.Identity,
 	if listen == "" {
 		listen = peers[config.ID]
 	}
-	return httpjson.New(httpjson.Config{Self: identity, Listen: listen, Peers: peers, ByHand: config.ByHand})
+	largest := max(config.MaxCommand, appendBytes) + largestOverhead
+	return httpjson.New(httpjson.Config{
+		Self:    identity,
+		Listen:  listen,
+		Peers:   peers,
+		ByHand:  config.ByHand,
+		MaxBody: wire.JSONGrowth*int64(largest) + wire.JSONOverhead,
+		Log:     config.Logger,
+	})
 }
 
 // random draws 64 bits that are not all zero: a seed, an incarnation.

@@ -23,18 +23,21 @@ import (
 // node is a fake node: it counts requests and answers them as its script says.
 type node struct {
 	*httptest.Server
-	id    uint64
-	asked atomic.Int64
+	id     uint64
+	answer http.HandlerFunc
+	asked  atomic.Int64
+}
+
+func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	n.asked.Add(1)
+	_, _ = io.Copy(io.Discard, r.Body)
+	w.Header().Set(HeaderServedBy, fmt.Sprint(n.id))
+	n.answer(w, r)
 }
 
 func start(t *testing.T, id uint64, answer http.HandlerFunc) *node {
-	n := &node{id: id}
-	n.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n.asked.Add(1)
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.Header().Set(HeaderServedBy, fmt.Sprint(id))
-		answer(w, r)
-	}))
+	n := &node{id: id, answer: answer}
+	n.Server = httptest.NewServer(n)
 	t.Cleanup(n.Close)
 	return n
 }
@@ -84,7 +87,7 @@ func dead(t *testing.T) string {
 }
 
 func connect(t *testing.T, endpoints ...string) *Client {
-	c, err := New(endpoints, WithPatience(400*time.Millisecond))
+	c, err := New(endpoints)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,39 +238,33 @@ func TestRepeats(t *testing.T) {
 		"a failed precondition": {refuse(412, ErrorDetail{Code: CodePreconditionFailed, Outcome: NotApplied}),
 			false, false, NotApplied, ErrPreconditionFailed},
 	}
+	calls := map[string]func(*Client, context.Context) error{
+		"Put":    func(c *Client, ctx context.Context) error { _, err := c.Put(ctx, "k", nil); return err },
+		"Delete": func(c *Client, ctx context.Context) error { _, err := c.Delete(ctx, "k"); return err },
+		"Get":    func(c *Client, ctx context.Context) error { _, err := c.Get(ctx, "k"); return err },
+	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			check := func(verb string, again bool, outcome Outcome, call func(*Client) error) {
-				n := start(t, 1, test.answer)
-				const patience, perTry = 200 * time.Millisecond, 60 * time.Millisecond
-				c, _ := New([]string{n.URL}, WithPatience(patience), WithTryTimeout(perTry))
-				defer c.Close()
-				err := call(c)
+		for verb, call := range calls {
+			again, outcome := test.put, test.putOutcome
+			if verb == "Get" {
+				again, outcome = test.get, NotApplied
+			}
+			onPipes(t, func(t *testing.T, p *pipes) {
+				n := &node{id: 1, answer: test.answer}
+				p.serve("a:1", n)
+				err := call(p.client(time.Second, 200*time.Millisecond, "a:1"), t.Context())
 				var e *Error
 				if !errors.As(err, &e) || e.Outcome != outcome || e.Code.class() != test.class {
-					t.Errorf("%s: %v; want outcome %v and class %v", verb, err, outcome, test.class)
+					t.Errorf("%s, %s: %v; want outcome %v and class %v", name, verb, err, outcome, test.class)
 				}
 				if errors.Is(err, ErrOutcomeUnknown) != (outcome == OutcomeUnknown) {
-					t.Errorf("%s: errors.Is(%v, ErrOutcomeUnknown)", verb, err)
+					t.Errorf("%s, %s: errors.Is(%v, ErrOutcomeUnknown)", name, verb, err)
 				}
 				if got := n.asked.Load(); got < 1 || (got > 1) != again {
-					t.Errorf("%s: asked %d times", verb, got)
+					t.Errorf("%s, %s: asked %d times", name, verb, got)
 				}
-			}
-			check("Put", test.put, test.putOutcome, func(c *Client) error {
-				_, err := c.Put(t.Context(), "k", []byte("v"))
-				return err
 			})
-			check("Delete", test.put, test.putOutcome, func(c *Client) error {
-				_, err := c.Delete(t.Context(), "k")
-				return err
-			})
-			check("Get", test.get, NotApplied, func(c *Client) error {
-				_, err := c.Get(t.Context(), "k")
-				return err
-			})
-		})
+		}
 	}
 }
 
@@ -319,41 +316,73 @@ func TestAnswersThatMakeNoSense(t *testing.T) {
 }
 
 func TestWaitsForALeader(t *testing.T) {
-	var one *node
-	refusing := refuse(503, ErrorDetail{Code: CodeNoLeader, Outcome: NotApplied, RetryAfterMS: 1})
-	one = start(t, 1, func(w http.ResponseWriter, r *http.Request) {
-		if one.asked.Load() <= 4 {
-			refusing(w, r)
-			return
+	onPipes(t, func(t *testing.T, p *pipes) {
+		refusing := refuse(503, ErrorDetail{Code: CodeNoLeader, Outcome: NotApplied, RetryAfterMS: 1})
+		one := &node{id: 1}
+		one.answer = func(w http.ResponseWriter, r *http.Request) {
+			if one.asked.Load() <= 20 {
+				refusing(w, r)
+				return
+			}
+			accept(w, r)
 		}
-		accept(w, r)
+		p.serve("a:1", one)
+		began := time.Now()
+		_, err := p.client(time.Minute, time.Second, "a:1", "nobody:1").Put(t.Context(), "k", nil)
+		took := time.Since(began)
+		// Sixteen of the twenty pauses are of the longest kind, of which at least half is waited.
+		if err != nil || one.asked.Load() != 21 || took < 16*longestPause/2 || took > 20*longestPause {
+			t.Errorf("%v after %d tries and %v", err, one.asked.Load(), took)
+		}
 	})
-	c, _ := New([]string{one.URL, dead(t)}, WithPatience(5*time.Second))
-	defer c.Close()
-	if _, err := c.Put(t.Context(), "k", nil); err != nil || one.asked.Load() != 5 {
-		t.Errorf("%v after %d tries", err, one.asked.Load())
-	}
 }
 
-func TestContextBoundsTheWaiting(t *testing.T) {
-	n := start(t, 1, refuse(503, ErrorDetail{Code: CodeNoLeader, Outcome: NotApplied}))
-	c, _ := New([]string{n.URL, dead(t)}, WithPatience(time.Hour))
-	defer c.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	_, err := c.Put(ctx, "k", nil)
-	var e *Error
-	if !errors.As(err, &e) || e.Code != CodeNoLeader || e.Outcome != NotApplied {
-		t.Errorf("%v: the node's word says more than the dead one's silence", err)
-	}
-	asked := n.asked.Load()
-	_, err = c.Put(ctx, "k", nil)
-	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrOutcomeUnknown) {
-		t.Errorf("with a context that has ended: %v", err)
-	}
-	if n.asked.Load() != asked {
-		t.Error("asked although the context had ended")
-	}
+// TestPauses: they grow, a node may ask for longer ones, and neither goes beyond the longest.
+func TestPauses(t *testing.T) {
+	onPipes(t, func(t *testing.T, _ *pipes) {
+		for _, test := range []struct {
+			round           int
+			suggested, want time.Duration // at least half of it is waited
+		}{
+			{0, 0, firstPause}, {1, 0, 2 * firstPause}, {8, 0, longestPause}, {1 << 40, 0, longestPause},
+			{0, 100 * time.Millisecond, 100 * time.Millisecond}, {0, time.Hour, longestPause},
+		} {
+			began := time.Now()
+			again := pause(t.Context(), test.round, test.suggested)
+			if took := time.Since(began); !again || took < test.want/2 || took > test.want {
+				t.Errorf("round %d, suggested %v: %v", test.round, test.suggested, took)
+			}
+		}
+	})
+}
+
+// TestBoundsOfTheWaiting: the context's or the patience's, whichever comes first.
+func TestBoundsOfTheWaiting(t *testing.T) {
+	onPipes(t, func(t *testing.T, p *pipes) {
+		n := &node{id: 1, answer: refuse(503, ErrorDetail{Code: CodeNoLeader, Outcome: NotApplied})}
+		p.serve("a:1", n)
+		const short, long = time.Second, 3 * time.Second
+		for patience, want := range map[time.Duration]time.Duration{time.Hour: long, short: short} {
+			began := time.Now()
+			bounded, cancel := context.WithTimeout(t.Context(), long)
+			_, err := p.client(patience, time.Second, "a:1", "nobody:1").Put(bounded, "k", nil)
+			cancel()
+			var e *Error
+			if !errors.As(err, &e) || e.Code != CodeNoLeader || e.Outcome != NotApplied {
+				t.Errorf("%v: the node's word says more than the other one's silence", err)
+			}
+			if took := time.Since(began); took != want {
+				t.Errorf("gave up after %v, not %v", took, want)
+			}
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		asked := n.asked.Load()
+		_, err := p.client(time.Hour, time.Second, "a:1").Put(ended, "k", nil)
+		if !errors.Is(err, context.Canceled) || errors.Is(err, ErrOutcomeUnknown) || n.asked.Load() != asked {
+			t.Errorf("with a context that has ended: %v", err)
+		}
+	})
 }
 
 // blind is a transport that reports nothing to httptrace.

@@ -36,6 +36,8 @@ type fakeNode struct {
 	calls  []string      // of Propose, ProposeLocal and Read, in short
 	stuck  chan struct{} // Status waits for it to be closed
 	asked  int           // how often Status was
+	script []func()      // what happens after each Status, in turn
+	slow   bool          // Propose waits out its context
 }
 
 func (n *fakeNode) Propose(ctx context.Context, command []byte) ([]byte, error) {
@@ -49,6 +51,9 @@ func (n *fakeNode) ProposeLocal(ctx context.Context, command []byte) ([]byte, er
 func (n *fakeNode) propose(ctx context.Context, command []byte, call string, local bool) ([]byte, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.slow {
+		<-ctx.Done()
+	}
 	n.calls = append(n.calls, call)
 	switch refusal := n.refusal(local); {
 	case ctx.Err() != nil:
@@ -341,8 +346,7 @@ func TestEveryErrorOfANode(t *testing.T) {
 }
 
 func TestErrorsThatNameNobody(t *testing.T) {
-	n, h := newNode(t)
-	n.follow(raft.None)
+	n, h := newNode(t) // still leads when the request comes, and no longer when it is proposed
 	n.set(func(n *fakeNode) {
 		n.err = &balsa.Error{Kind: balsa.ErrNoLeader, Outcome: balsa.NotApplied, Node: 2, Term: 9}
 	})
@@ -352,6 +356,7 @@ func TestErrorsThatNameNobody(t *testing.T) {
 	expect(t, h, "POST /client/submit", `{"command":"SET k v"}`, 503,
 		`{"error":"`+said+`","leader_hint":null}`)
 
+	n.follow(raft.None)
 	n.set(func(n *fakeNode) { n.err = errors.New("plain\nand a stack") })
 	expect(t, h, "PUT /v1/kv/k", "", 500, failure("internal", "plain", "unknown", "null", 7, ""))
 	n.set(func(n *fakeNode) { n.err, n.answer, n.status.Leader = nil, []byte("no result"), 2 })

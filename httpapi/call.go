@@ -62,7 +62,9 @@ func (c *call) serve() *problem {
 }
 
 // limitBody bounds the time in which a body must have come, whoever reads it: what a handler leaves unread,
-// net/http reads before it answers, and would wait for ever.
+// net/http reads before it answers, and would wait for ever. Once the body has come it takes the deadline
+// away again. A request without a body must not get one: net/http is waiting for the client's leaving by
+// then, and would take the deadline for that.
 func (c *call) limitBody(timeout time.Duration) {
 	if c.r.ContentLength != 0 {
 		_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(timeout)) // a recorder has none
@@ -185,11 +187,6 @@ func (c *call) body(limit int64) ([]byte, *problem) {
 			message: "the body did not come in time"}
 	case err != nil:
 		return nil, badRequest("the body could not be read to its end")
-	}
-	// The deadline must not outlive the body: net/http goes on reading to notice when the client leaves,
-	// and would take the deadline for that.
-	if c.r.ContentLength != 0 {
-		_ = http.NewResponseController(c.w).SetReadDeadline(time.Time{})
 	}
 	return body, nil
 }

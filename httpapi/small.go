@@ -80,7 +80,7 @@ func explainJSON(err error) error {
 		return fmt.Errorf("the body's %q is a %s and should be a %v, at byte %d",
 			kind.Field, kind.Value, kind.Type, kind.Offset)
 	case errors.As(err, &kind):
-		return fmt.Errorf(`the body is a %s: send {"command":"SET key value"}`, kind.Value)
+		return fmt.Errorf(`the body is no JSON object (%s): send {"command":"SET key value"}`, kind.Value)
 	}
 	return fmt.Errorf("the body does not fit: %w", err)
 }

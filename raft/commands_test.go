@@ -26,8 +26,8 @@ func (in *interpreter) doBoot(t *testing.T, args []string) {
 		case field == "vote":
 			s.disk.HardState.Vote = raft.NodeID(n)
 		case field == "log":
-			s.disk.Entries = append(s.disk.Entries,
-				scriptEntry(raft.Index(len(s.disk.Entries)+1), raft.Term(n)))
+			next := raft.Index(len(s.disk.Entries) + 1)
+			s.disk.Entries = append(s.disk.Entries, scriptEntry(next, raft.Term(n)))
 		}
 	}
 	in.start(s)
@@ -35,12 +35,8 @@ func (in *interpreter) doBoot(t *testing.T, args []string) {
 
 // scriptEntry makes a command that differs between logs that differ.
 func scriptEntry(index raft.Index, term raft.Term) raft.Entry {
-	return raft.Entry{
-		Term:    term,
-		Index:   index,
-		Kind:    raft.Normal,
-		Command: fmt.Appendf(nil, "%d.%d", index, term),
-	}
+	command := fmt.Appendf(nil, "%d.%d", index, term)
+	return raft.Entry{Term: term, Index: index, Kind: raft.Normal, Command: command}
 }
 
 func (in *interpreter) doTimeout(t *testing.T, args []string) {
@@ -240,8 +236,8 @@ func logOf(s *scriptServer) []raft.Entry {
 func (in *interpreter) doStatus(t *testing.T, args []string) {
 	for _, s := range in.chosen(args) {
 		if s.core == nil {
-			in.print("%v  down; on disk: term %d, vote %s", s.id, s.disk.HardState.Term,
-				formatID(s.disk.HardState.Vote))
+			hard := s.disk.HardState
+			in.print("%v  down; on disk: term %d, vote %s", s.id, hard.Term, formatID(hard.Vote))
 			continue
 		}
 		in.print("%v  %s", s.id, formatStatus(s.core.Status()))

@@ -38,7 +38,7 @@ type Config struct {
 	ID NodeID // this server; required
 
 	// A server that hears no leader for a number of ticks drawn from [ElectionMin, ElectionMax] campaigns
-	// (§5.2). ElectionMin must exceed Heartbeat. 0 means 30 and 50.
+	// (§5.2). ElectionMin must exceed Heartbeat. 0 means 30, and two thirds more than ElectionMin.
 	ElectionMin, ElectionMax int
 	// Heartbeat is how often a leader contacts every follower. 0 means 15.
 	Heartbeat int
@@ -93,7 +93,7 @@ func (config *Config) setDefaults() {
 		}
 	}
 	set(&config.ElectionMin, 30)
-	set(&config.ElectionMax, 50)
+	set(&config.ElectionMax, config.ElectionMin+config.ElectionMin*2/3)
 	set(&config.Heartbeat, 15)
 	set(&config.Limits.AppendBytes, 1<<20)
 	set(&config.Limits.UncommittedBytes, 64<<20)
@@ -125,6 +125,11 @@ func (config *Config) validate() error {
 func (r *Restored) validate() error {
 	if len(r.Members.Voters) == 0 {
 		return fmt.Errorf("raft: the configuration names no voter")
+	}
+	for _, id := range slices.Concat(r.Members.Voters, r.Members.Outgoing, r.Members.Learners) {
+		if _, named := r.Members.Member(id); !named { // it would be counted and never be contacted
+			return fmt.Errorf("raft: the configuration names node %v for a role but not as a member", id)
+		}
 	}
 	before := EntryID{}
 	for _, e := range r.Entries {
@@ -173,7 +178,7 @@ func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
 		c.refuse(from, m, UnknownSender)
 		return
 	}
-	if !plausible(m) {
+	if m == nil || !plausible(m) {
 		c.refuse(from, m, Malformed)
 		return
 	}

@@ -50,21 +50,16 @@ func TestConfigIsValidated(t *testing.T) {
 		want   string // a part of the error; empty when there is none
 	}{
 		{"only the id is required", Config{ID: 1}, ""},
+		{"the maximum follows the minimum", Config{ID: 1, ElectionMin: 100}, ""},
 		{"no id", Config{}, "Config.ID must be positive"},
-		{
-			"a negative heartbeat",
-			Config{ID: 1, Heartbeat: -1},
-			"Config.Heartbeat is -1 ticks, at least 1 is needed",
-		},
+		{"a negative heartbeat", Config{ID: 1, Heartbeat: -1},
+			"Config.Heartbeat is -1 ticks, at least 1 is needed"},
 		{"no patience beyond the heartbeat", Config{ID: 1, Heartbeat: 10, ElectionMin: 10},
 			"Config.ElectionMin (10 ticks) must exceed Heartbeat (10 ticks)"},
 		{"a maximum below the minimum", Config{ID: 1, ElectionMin: 60, ElectionMax: 59},
 			"Config.ElectionMax (59 ticks) is below ElectionMin (60 ticks)"},
-		{
-			"no room for entries",
-			Config{ID: 1, Limits: Limits{AppendBytes: -1}},
-			"each of Config.Limits must be positive",
-		},
+		{"no room for entries", Config{ID: 1, Limits: Limits{AppendBytes: -1}},
+			"each of Config.Limits must be positive"},
 		{"no room for proposals", Config{ID: 1, Limits: Limits{UncommittedBytes: -1}}, "must be positive"},
 		{"minimum and maximum may be equal", Config{ID: 1, ElectionMin: 60, ElectionMax: 60}, ""},
 	}
@@ -77,7 +72,10 @@ func TestConfigIsValidated(t *testing.T) {
 }
 
 func TestRestoredIsValidated(t *testing.T) {
-	entry := func(term Term, index Index, kind Kind) Entry { return Entry{Term: term, Index: index, Kind: kind} }
+	entry := func(term Term, index Index, kind Kind) Entry {
+		return Entry{Term: term, Index: index, Kind: kind}
+	}
+	late := HardState{Term: 9}
 	good := []Entry{entry(1, 1, NoOp), entry(1, 2, Normal), entry(3, 3, NoOp)}
 	tests := []struct {
 		claim    string
@@ -87,26 +85,19 @@ func TestRestoredIsValidated(t *testing.T) {
 		{"a first start", Restored{Members: three()}, ""},
 		{"a log", Restored{HardState: HardState{Term: 3}, Entries: good, Members: three()}, ""},
 		{"nobody to vote", Restored{}, "the configuration names no voter"},
-		{
-			"a log that begins in the middle",
-			Restored{HardState: HardState{Term: 9}, Entries: good[1:], Members: three()},
-			"restored entry 2/t1 of kind normal cannot follow 0/t0",
-		},
-		{
-			"a gap",
-			Restored{HardState: HardState{Term: 9}, Entries: []Entry{good[0], good[2]}, Members: three()},
-			"restored entry 3/t3 of kind noop cannot follow 1/t1",
-		},
-		{"a term that falls", Restored{HardState: HardState{Term: 9},
+		{"a voter that is no member", Restored{Members: Configuration{Voters: []NodeID{1}}},
+			"names node 1 for a role but not as a member"},
+		{"a log that begins in the middle", Restored{HardState: late, Entries: good[1:], Members: three()},
+			"restored entry 2/t1 of kind normal cannot follow 0/t0"},
+		{"a gap", Restored{HardState: late, Entries: []Entry{good[0], good[2]}, Members: three()},
+			"restored entry 3/t3 of kind noop cannot follow 1/t1"},
+		{"a term that falls", Restored{HardState: late,
 			Entries: []Entry{entry(2, 1, NoOp), entry(1, 2, NoOp)}, Members: three()},
 			"restored entry 2/t1 of kind noop cannot follow 1/t2"},
 		{"an entry without a term", Restored{Entries: []Entry{entry(0, 1, Normal)}, Members: three()},
 			"restored entry 1/t0 of kind normal cannot follow 0/t0"},
-		{
-			"an entry of no kind",
-			Restored{HardState: HardState{Term: 9}, Entries: []Entry{entry(1, 1, 9)}, Members: three()},
-			"restored entry 1/t1 of kind kind9 cannot follow 0/t0",
-		},
+		{"an entry of no kind", Restored{HardState: late, Entries: []Entry{entry(1, 1, 9)}, Members: three()},
+			"restored entry 1/t1 of kind kind9 cannot follow 0/t0"},
 		{"a log from the future", Restored{HardState: HardState{Term: 2}, Entries: good, Members: three()},
 			"the restored log ends in 3/t3, beyond the restored term 2"},
 	}
@@ -132,14 +123,11 @@ func demandError(t *testing.T, err error, want string) {
 
 // TestSameInputsMakeTheSameServer: the list of inputs is the execution, chance included.
 func TestSameInputsMakeTheSameServer(t *testing.T) {
+	noOp := []Entry{{Term: 1, Index: 1, Kind: NoOp}}
 	inputs := []Input{
 		Receive{From: 2, Sequence: 1, Message: RequestVote{Term: 1}},
 		Persisted{Write: 1},
-		Receive{
-			From:     2,
-			Sequence: 2,
-			Message:  AppendEntries{Term: 1, Entries: []Entry{{Term: 1, Index: 1, Kind: NoOp}}, Commit: 1},
-		},
+		Receive{From: 2, Sequence: 2, Message: AppendEntries{Term: 1, Entries: noOp, Commit: 1}},
 		Persisted{Write: 2},
 		Applied{Index: 1},
 		Propose{Ticket: 1, Command: []byte("x")},
@@ -202,8 +190,7 @@ func TestNoVoteCountsBeforeItWasAskedFor(t *testing.T) {
 		c.Step(0, Receive{From: from, Message: RequestVoteResponse{Term: 1, Granted: true}})
 	}
 	if c.role != Candidate || c.refused != 2 {
-		t.Errorf("the server is %v and refused %d messages, want a candidate that refused 2", c.role,
-			c.refused)
+		t.Errorf("the server is %v and refused %d, want a candidate that refused 2", c.role, c.refused)
 	}
 	c.Step(0, Persisted{Write: write})
 	c.Step(0, Receive{From: 3, Message: RequestVoteResponse{Term: 1, Granted: true}})
@@ -298,5 +285,37 @@ func TestUncommittedBytesAreBounded(t *testing.T) {
 	c.Step(0, Receive{From: 2, Message: AppendEntriesResponse{Term: 9, Rejected: true}})
 	if c.Status().Uncommitted != 0 {
 		t.Errorf("a follower reports %d uncommitted bytes, which are a leader's", c.Status().Uncommitted)
+	}
+}
+
+// TestALearnerNeverCampaigns: who has no vote waits for whoever leads (thesis §4.2.1), and votes
+// nevertheless when asked: the candidate may know of a newer configuration.
+func TestALearnerNeverCampaigns(t *testing.T) {
+	members := three()
+	members.Voters, members.Learners = []NodeID{2, 3}, []NodeID{1}
+	for _, noPreVote := range []bool{true, false} {
+		c, err := New(Config{ID: 1, NoPreVote: noPreVote}, Restored{Members: members})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 1000 {
+			c.Step(0, Tick{})
+		}
+		if out := c.Output(); c.role != Follower || c.hard.Term != 0 || len(out.Messages) > 0 {
+			t.Errorf("a learner became %v of term %d and sends %v", c.role, c.hard.Term, out.Messages)
+		}
+		c.Step(0, Receive{From: 2, Message: RequestVote{Term: 1}})
+		if c.hard != (HardState{Term: 1, Vote: 2}) {
+			t.Errorf("asked for its vote in term 1, a learner has %+v", c.hard)
+		}
+	}
+}
+
+// TestAMessageThatIsNoneIsRefused: a transport with a bug must not stop a server.
+func TestAMessageThatIsNoneIsRefused(t *testing.T) {
+	c := newCore(t, Restored{})
+	c.Step(0, Receive{From: 2})
+	if got := c.Status().Refused; got != 1 {
+		t.Errorf("refused %d messages, want 1", got)
 	}
 }

@@ -141,7 +141,7 @@ func (c *Core) requestVote(from NodeID, sequence Sequence, m RequestVote) {
 		why = StaleTerm
 	case c.hard.Vote != None && c.hard.Vote != from:
 		why = AlreadyVoted
-	case c.leader != None: // we know who won this term: our vote is of no use to anybody
+	case c.leader != None: // this term has been won already: another vote in it is of no use to anybody
 		why = LeaderHeard
 	case !m.Last.AtLeast(c.log.last()):
 		why = LogNotUpToDate
@@ -172,8 +172,7 @@ func (c *Core) requestVoteResponse(from NodeID, m RequestVoteResponse) {
 		c.ignore(from, m, StaleResponse)
 		return
 	}
-	if m.Granted &&
-		c.outbox.hardIn > c.outbox.persisted { // nobody was asked yet: our own vote is not durable
+	if m.Granted && c.outbox.hardIn > c.outbox.persisted { // our own vote is not durable: nobody was asked
 		c.refuse(from, m, NotAsked)
 		return
 	}

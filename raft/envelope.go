@@ -22,7 +22,7 @@ type Identity struct {
 	Cluster     ClusterID
 	Node        NodeID
 	Incarnation Incarnation
-	Start       uint64 // counts the starts of this data directory; counted up, durably, before the first message
+	Start       uint64 // how often this data directory was started; durable before the first message
 	// Configuration is the index of the configuration that names this incarnation; 0 is the bootstrap
 	// configuration.
 	Configuration Index
@@ -68,7 +68,7 @@ func (r IdentityReason) String() string {
 	case OlderStart:
 		return "is an earlier start, or an old copy, of a data directory that was started later"
 	case NoIdentity:
-		return "names no cluster: messages written by hand are taken only with --raft-by-hand"
+		return "does not say who it is: messages written by hand are taken only with --raft-by-hand"
 	}
 	return "reason " + strconv.Itoa(int(r))
 }

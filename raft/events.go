@@ -20,12 +20,12 @@ const (
 	LeaderHeard                     // the voter hears a leader (thesis §9.6)
 	Gap                             // the follower's log ends before Prev (§5.3)
 	Conflict                        // the follower holds another entry at Prev (§5.3)
-	OldTerm                         // a quorum holds it, but it is of an earlier term (§5.4.2)
+	OldTerm                         // a quorum holds an entry, but it is of an earlier term (§5.4.2)
 	StaleResponse                   // the answer is to a question that is no longer open
 	UnknownSender                   // no such server in the configuration, or the receiver's own id
 	SecondLeader                    // another server already leads this term
 	Malformed                       // the entries could not stand in any log
-	CommittedConflict               // it would replace what is committed, or what this very leader sent
+	CommittedConflict               // it would replace what is committed, or what this leader sent
 	BeyondLog                       // the answer acknowledges what was never sent
 	LostEntries                     // a follower lacks what it acknowledged before in this term
 	QuorumLost                      // no quorum answered within the minimum election timeout (thesis §6.2)
@@ -46,8 +46,7 @@ func (r Reason) String() string {
 
 // The events. Terms are the server's own unless the field says otherwise.
 type (
-	// BecameFollower: the server follows, of a new term, of a newly heard leader, or no longer campaigning
-	// or leading.
+	// BecameFollower: the server follows a newly heard leader, or no longer campaigns or leads.
 	BecameFollower struct {
 		Term   Term
 		Leader NodeID

@@ -194,8 +194,8 @@ func (h sentByHand) message(kind string) raft.Message {
 		m := raft.AppendEntries{Term: term, Prev: h.ids["prev"], Commit: raft.Index(h.numbers["commit"]),
 			Round: raft.Round(h.numbers["round"])}
 		for i, t := range h.terms {
-			m.Entries = append(m.Entries,
-				scriptEntry(m.Prev.Index+1+raft.Index(i)+raft.Index(h.numbers["gap"]), t))
+			index := m.Prev.Index + 1 + raft.Index(i) + raft.Index(h.numbers["gap"])
+			m.Entries = append(m.Entries, scriptEntry(index, t))
 		}
 		return m
 	case "AppendEntriesResponse":

@@ -54,7 +54,7 @@ type scriptServer struct {
 
 func newInterpreter() *interpreter { return &interpreter{cut: map[scriptLink]bool{}} }
 
-// command is what a transcript may say: how it is written, and what it does.
+// scriptCommand is what a transcript may say: how it is written, and what it does.
 type scriptCommand struct {
 	verb, example string
 	do            func(in *interpreter, t *testing.T, args []string)
@@ -132,8 +132,8 @@ func (in *interpreter) run(t *testing.T, commands []string) string {
 func (in *interpreter) runOne(t *testing.T, line string, c scriptCommand, args []string) {
 	defer func() {
 		if r := recover(); r != nil {
-			t.Fatalf("%q (for example %q): %v\nbefore it:\n%s", line, c.example, r,
-				strings.Join(in.lines, "\n"))
+			printed := strings.Join(in.lines, "\n")
+			t.Fatalf("%q (for example %q): %v\nbefore it:\n%s", line, c.example, r, printed)
 		}
 	}()
 	c.do(in, t, args)

@@ -105,10 +105,8 @@ func divergingTerms(l log, after Index) (n int) {
 func TestAgreementIsTheLastEntryOfNoHigherTerm(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		_, l, _ := twoLogs(t)
-		id := EntryID{
-			Term:  Term(rapid.IntRange(0, 12).Draw(t, "term")),
-			Index: Index(rapid.IntRange(0, 25).Draw(t, "index")),
-		}
+		term, index := rapid.IntRange(0, 12).Draw(t, "term"), rapid.IntRange(0, 25).Draw(t, "index")
+		id := EntryID{Term: Term(term), Index: Index(index)}
 		want := EntryID{}
 		for _, e := range l.entries {
 			if e.Index <= id.Index && e.Term <= id.Term {
@@ -151,7 +149,8 @@ func TestFirstNew(t *testing.T) {
 // TestAfterTakesWhatFits: as many entries as fit, and always one.
 func TestAfterTakesWhatFits(t *testing.T) {
 	l := logOfTerms(1, 1, 1, 1)
-	for limit, want := range map[int]int{1: 1, entryOverhead: 1, 2*entryOverhead - 1: 1, 2 * entryOverhead: 2, 1 << 20: 3} {
+	const one = entryOverhead
+	for limit, want := range map[int]int{1: 1, one: 1, 2*one - 1: 1, 2 * one: 2, 1 << 20: 3} {
 		if got := l.after(1, limit); len(got) != want || got[0].Index != 2 {
 			t.Errorf("%d bytes after index 1: %d entries, want %d", limit, len(got), want)
 		}

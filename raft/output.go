@@ -27,10 +27,8 @@ type Letter struct {
 
 // Answer tells what became of a proposal at its entrance.
 type Answer struct {
-	Ticket Ticket
-	// Entry is where the command was appended; zero when refused. Another term at that index means that it
-	// was not applied.
-	Entry   EntryID
+	Ticket  Ticket
+	Entry   EntryID // where the command stands if this very term is committed there; zero when refused
 	Refusal Refusal // Accepted, or why not
 }
 

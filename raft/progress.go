@@ -51,13 +51,21 @@ type peer struct {
 	told       Index // the commit index last sent
 	round      Round // the latest that it has answered
 	silent     int   // ticks since it last answered in this term
+	// patience is how many ticks a shipment may be on its way before an answer to something later means that
+	// it was lost. It grows each time: large entries on a slow link would otherwise be sent again before they
+	// can have arrived, and again, until nothing gets through.
+	patience int
 }
+
+// maxPatience bounds, in heartbeats, how late lost entries are sent again.
+const maxPatience = 32
 
 // shipment is an AppendEntries with entries that has not been answered.
 type shipment struct {
 	sequence   Sequence
 	prev, last Index
 	bytes      int
+	sent       int // at which tick
 }
 
 func (c *Core) peer(id NodeID) *peer {
@@ -131,7 +139,7 @@ func (c *Core) windowOpen(p *peer) bool {
 func (c *Core) sendEntries(p *peer) {
 	m := c.newAppend(p, p.next-1)
 	m.Entries = c.log.after(m.Prev.Index, c.config.Limits.AppendBytes)
-	s := shipment{prev: m.Prev.Index, last: m.Prev.Index + Index(len(m.Entries))}
+	s := shipment{prev: m.Prev.Index, last: m.Prev.Index + Index(len(m.Entries)), sent: c.outbox.waited}
 	for _, e := range m.Entries {
 		s.bytes += e.Size()
 	}
@@ -202,6 +210,7 @@ func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
 		c.refuse(p.id, m, LostEntries)
 		return
 	}
+	p.patience = 0
 	agreed := c.log.agreement(m.Conflict).Index
 	c.probe(p, min(agreed+1, prev))
 	c.emit(SteppedBack{Peer: p.id, Conflict: m.Conflict, Next: p.next})
@@ -219,14 +228,15 @@ func (c *Core) probe(p *peer, next Index) {
 func (c *Core) acknowledged(p *peer, sequence Sequence, m AppendEntriesResponse) {
 	p.busy = m.Busy
 	if m.Match > p.match {
-		p.match, p.measuredAt = m.Match, c.sequence
+		p.match, p.measuredAt, p.patience = m.Match, c.sequence, 0
 		c.emit(Replicated{To: p.id, Match: p.match})
 		c.advanceCommit()
 	}
 	for len(p.onTheWay) > 0 && p.onTheWay[0].last <= p.match {
 		p.onTheWay = p.onTheWay[1:]
 	}
-	if s, is := p.lost(sequence, m); is {
+	if s, is := p.lost(sequence, m, c.outbox.waited); is {
+		p.patience = min(max(2*p.patience, c.config.Heartbeat), maxPatience*c.config.Heartbeat)
 		// A probe is repeated where it was: before its first answer a follower holds nothing that is known to
 		// be ours, and to begin there would send it the whole log.
 		c.probe(p, max(m.Holds, s.prev)+1)
@@ -241,12 +251,14 @@ func (c *Core) acknowledged(p *peer, sequence Sequence, m AppendEntriesResponse)
 }
 
 // lost returns the first shipment that, as an answer tells, did not arrive or was not taken: the answer is
-// to that very message or to a later one, and the follower does not hold the entries, on disk or on their
-// way to it. (If the answer merely overtook the shipment, the entries are sent twice, which does no harm.)
-func (p *peer) lost(sequence Sequence, m AppendEntriesResponse) (s shipment, is bool) {
+// to that very message, or after some patience to a later one, and the follower does not hold the entries, on
+// disk or on their way to it. (If the answer merely overtook the shipment, the entries are sent twice, which
+// does no harm.)
+func (p *peer) lost(sequence Sequence, m AppendEntriesResponse, now int) (s shipment, is bool) {
 	at := slices.IndexFunc(p.onTheWay, func(s shipment) bool { return s.last > m.Holds })
-	if at < 0 || sequence < p.onTheWay[at].sequence {
+	if at < 0 {
 		return shipment{}, false
 	}
-	return p.onTheWay[at], true
+	s = p.onTheWay[at]
+	return s, sequence == s.sequence || sequence > s.sequence && now-s.sent >= p.patience
 }

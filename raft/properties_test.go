@@ -174,7 +174,8 @@ func (w *world) sent(n *node, l raft.Letter) {
 			return
 		}
 		if theirs, longer := w.leaderLogs[m.Term].at(m.Match); !longer || mine != theirs {
-			failf("server %v acknowledges %d in term %d, and its disk is not the leader's up to there", n.id, m.Match, m.Term)
+			failf("server %v acknowledges %d in term %d, and its disk is not the leader's up to there",
+				n.id, m.Match, m.Term)
 		}
 	}
 }
@@ -183,6 +184,22 @@ func (w *world) promises(n *node, m raft.Message, term raft.Term, kept bool) {
 	if term > n.hard.Term || !kept {
 		failf("server %v sends %s, and its disk has term %d, vote %v and %d entries",
 			n.id, formatMessage(m), n.hard.Term, n.hard.Vote, len(n.disk))
+	}
+}
+
+// answered demands that a proposal was appended where its answer says: the caller waits for exactly that
+// entry.
+func (w *world) answered(n *node, a raft.Answer) {
+	if a.Refusal != raft.Accepted {
+		return
+	}
+	if _, long := n.log.at(a.Entry.Index); !long {
+		failf("server %v answers that proposal %d stands at %v, beyond its log", n.id, a.Ticket, a.Entry)
+	}
+	e := n.log[a.Entry.Index-1].entry
+	if e.ID() != a.Entry || string(e.Command) != fmt.Sprint(uint64(a.Ticket)) {
+		failf("server %v answers that proposal %d stands at %v, where %v is %q",
+			n.id, a.Ticket, a.Entry, e.ID(), e.Command)
 	}
 }
 
@@ -199,8 +216,8 @@ func (w *world) apply(n *node, entries []raft.Entry) {
 			failf("server %v is to apply %v, which its disk does not hold", n.id, e.ID())
 		}
 		if int(e.Index) > len(w.committed) || w.committed[e.Index-1].hash != hash {
-			failf("State Machine Safety: server %v is to apply another entry %v than was committed", n.id,
-				e.ID())
+			failf("State Machine Safety: server %v is to apply another entry %v than was committed",
+				n.id, e.ID())
 		}
 		n.applied = e.Index
 	}
@@ -221,8 +238,8 @@ func (w *world) look(n *node) {
 		failf("server %v takes %d entries for durable, and its disk does not hold them", n.id, s.Durable)
 	}
 	if len(n.writes) == 0 && s.Durable != s.Last.Index {
-		failf("server %v has no write on its way, and takes only %d of %d for durable", n.id, s.Durable,
-			s.Last.Index)
+		failf("server %v has no write on its way, and takes only %d of %d for durable",
+			n.id, s.Durable, s.Last.Index)
 	}
 	if n.owes != 0 && s.Term > n.owes {
 		w.counts.PromisesDropped++
@@ -266,8 +283,8 @@ func (w *world) complete(term raft.Term, log chain, index raft.Index) {
 		return
 	}
 	if hash, long := log.at(index); !long || hash != c.hash {
-		failf("Leader Completeness: the leader of term %d lacks entry %d, committed in term %d", term, index,
-			c.term)
+		failf("Leader Completeness: the leader of term %d lacks entry %d, committed in term %d",
+			term, index, c.term)
 	}
 }
 
@@ -288,7 +305,7 @@ func (w *world) lookAtCommits(n *node, s raft.Status) {
 			failf("server %v commits %d, and no leader has", n.id, index)
 		}
 		w.committed = append(w.committed, commitment{hash, s.Term})
-		for term := s.Term + 1; term <= w.newest; term++ { // leaders that were elected before we saw this commit
+		for term := s.Term + 1; term <= w.newest; term++ { // leaders elected before we saw this commit
 			if log, led := w.leaderLogs[term]; led {
 				w.complete(term, log, index)
 			}

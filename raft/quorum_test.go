@@ -30,22 +30,12 @@ func TestQuorumIndex(t *testing.T) {
 		{"of three, two", []NodeID{1, 2, 3}, nil, map[NodeID]Index{1: 8, 2: 5, 3: 3}, 5},
 		{"of four, three", []NodeID{1, 2, 3, 4}, nil, map[NodeID]Index{1: 8, 2: 6, 3: 3, 4: 1}, 3},
 		{"of five, three", []NodeID{1, 2, 3, 4, 5}, nil, map[NodeID]Index{1: 1, 2: 2, 3: 3, 4: 4, 5: 5}, 3},
-		{
-			"who has no vote does not count",
-			[]NodeID{1, 2, 3},
-			nil,
-			map[NodeID]Index{1: 1, 2: 1, 3: 1, 4: 9, 5: 9},
-			1,
-		},
+		{"who has no vote does not count", []NodeID{1, 2, 3}, nil,
+			map[NodeID]Index{1: 1, 2: 1, 3: 1, 4: 9, 5: 9}, 1},
 		{"joint: the slower half decides", []NodeID{1, 2, 3}, []NodeID{3, 4, 5},
 			map[NodeID]Index{1: 9, 2: 9, 3: 4, 4: 2, 5: 7}, 4},
-		{
-			"joint: one half alone commits nothing",
-			[]NodeID{1, 2, 3},
-			[]NodeID{4},
-			map[NodeID]Index{1: 9, 2: 9, 3: 9},
-			0,
-		},
+		{"joint: one half alone commits nothing", []NodeID{1, 2, 3}, []NodeID{4},
+			map[NodeID]Index{1: 9, 2: 9, 3: 9}, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.claim, func(t *testing.T) {
@@ -75,13 +65,8 @@ func TestHasQuorum(t *testing.T) {
 		{"joint: both halves", []NodeID{1, 2, 3}, []NodeID{3, 4, 5}, []NodeID{1, 3, 4}, true},
 		{"joint: the new half alone", []NodeID{1, 2, 3}, []NodeID{3, 4, 5}, []NodeID{1, 2, 3}, false},
 		{"joint: the old half alone", []NodeID{1, 2, 3}, []NodeID{3, 4, 5}, []NodeID{3, 4, 5}, false},
-		{
-			"joint: a majority of the union is not enough",
-			[]NodeID{1},
-			[]NodeID{2, 3, 4},
-			[]NodeID{2, 3, 4},
-			false,
-		},
+		{"joint: a majority of the union is not enough", []NodeID{1}, []NodeID{2, 3, 4},
+			[]NodeID{2, 3, 4}, false},
 	}
 	for _, test := range tests {
 		t.Run(test.claim, func(t *testing.T) {
@@ -117,16 +102,16 @@ func TestQuorumIndexIsTheHighestWithAQuorum(t *testing.T) {
 		for index := Index(1); index <= 12; index++ {
 			there := func(id NodeID) bool { return reached[id] >= index }
 			if c.HasQuorum(there) != countedByHand(c, there) {
-				t.Fatalf("voters %v, outgoing %v: HasQuorum miscounts who has %d of %v", c.Voters, c.Outgoing,
-					index, reached)
+				t.Fatalf("voters %v, outgoing %v: HasQuorum miscounts who has %d of %v",
+					c.Voters, c.Outgoing, index, reached)
 			}
 			if countedByHand(c, there) {
 				want = index
 			}
 		}
 		if got := c.QuorumIndex(func(id NodeID) Index { return reached[id] }); got != want {
-			t.Fatalf("a quorum has %d, want %d\n%s%s", got, want, bars(c.Voters, reached),
-				bars(c.Outgoing, reached))
+			t.Fatalf("a quorum has %d, want %d\n%s%s", got, want,
+				bars(c.Voters, reached), bars(c.Outgoing, reached))
 		}
 	})
 }

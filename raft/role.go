@@ -4,7 +4,7 @@ package raft
 //
 //	               times out            a quorum would vote         a quorum voted
 //	Follower ─────────────────▶ PreCandidate ──────────▶ Candidate ──────────▶ Leader
-//	   ▲                             │                       │                   │
+//	   ▲                             │ ◀──── times out ───── │                   │
 //	   └─────────────────────────────┴───────────────────────┴───────────────────┘
 //	                  hears a leader of this term, or of a higher term
 type Role uint8

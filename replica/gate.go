@@ -60,7 +60,7 @@ func newGate(self raft.Identity, byHand bool) gate {
 func (g *gate) judge(e raft.Envelope) raft.IdentityReason {
 	from, unnamed := e.From, e.From.Cluster == raft.ClusterID{}
 	switch {
-	case unnamed && !g.byHand:
+	case unnamed && !g.byHand, !unnamed && from.Incarnation == 0:
 		return raft.NoIdentity
 	case !unnamed && from.Cluster != g.self.Cluster:
 		return raft.OtherCluster

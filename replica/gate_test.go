@@ -33,15 +33,17 @@ func TestWhoMayNotSpeakIsRefused(t *testing.T) {
 		{"for no server", false, func(e *raft.Envelope) { e.To = raft.None }, raft.OtherReceiver},
 		{"our own id", false, func(e *raft.Envelope) { e.From.Node = 1 }, raft.SameID},
 		{"our very identity", false, func(e *raft.Envelope) { e.From = identity(1) }, raft.SameID},
-		{"another data directory", false, func(e *raft.Envelope) { e.From.Incarnation++ }, raft.OtherIncarnation},
+		{"another directory", false, func(e *raft.Envelope) { e.From.Incarnation++ }, raft.OtherIncarnation},
 		{"an earlier start", false, func(e *raft.Envelope) { e.From.Start = 0 }, raft.OlderStart},
 		{"a later start", false, func(e *raft.Envelope) { e.From.Start = 2 }, 0},
 		{"a stranger of this cluster", false, func(e *raft.Envelope) { e.From = identity(9) }, 0},
 		{"nobody", false, nobody, raft.NoIdentity},
+		{"a cluster without an incarnation", true, func(e *raft.Envelope) { e.From.Incarnation = 0 },
+			raft.NoIdentity},
 		{"by hand", true, nobody, 0},
-		{"by hand, for another server", true, func(e *raft.Envelope) { nobody(e); e.To = 3 }, raft.OtherReceiver},
+		{"by hand, for another", true, func(e *raft.Envelope) { nobody(e); e.To = 3 }, raft.OtherReceiver},
 		{"by hand, our own id", true, func(e *raft.Envelope) { nobody(e); e.From.Node = 1 }, raft.SameID},
-		{"another cluster where hands may write", true, func(e *raft.Envelope) { e.From.Cluster[0] = 9 }, raft.OtherCluster},
+		{"not quite by hand", true, func(e *raft.Envelope) { e.From.Cluster[0] = 9 }, raft.OtherCluster},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := hold(t, 3, &modelLog{}, func(config *Config) { config.ByHand = c.byHand })
@@ -57,8 +59,7 @@ func TestWhoMayNotSpeakIsRefused(t *testing.T) {
 			b.sent = nil
 			b.do(envelope(raft.AppendEntriesResponse{Term: 5, Match: 3}, c.change))
 			if len(b.sent) != 0 {
-				t.Errorf("a response was answered by %+v: two servers could refuse each other for ever",
-					b.sent)
+				t.Errorf("a response was answered by %+v: refusals could go on for ever", b.sent)
 			}
 			if b.core.Digest() != before && c.want != 0 {
 				t.Error("what was refused changed the core")
@@ -111,7 +112,8 @@ func TestALaterStartSilencesTheEarlierOnes(t *testing.T) {
 		want        raft.IdentityReason
 	}{
 		{7, 5, 0}, {7, 5, 0}, {7, 4, raft.OlderStart}, {7, 6, 0}, {7, 5, raft.OlderStart},
-		{8, 9, raft.OtherIncarnation}, {8, 1, raft.OtherIncarnation}, {0, 0, 0}, {7, 6, 0}, {7, 100, 0}, {7, 99, raft.OlderStart},
+		{8, 9, raft.OtherIncarnation}, {8, 1, raft.OtherIncarnation}, {0, 0, 0}, {7, 6, 0}, {7, 100, 0},
+		{7, 99, raft.OlderStart},
 	} {
 		b.sent = nil
 		b.do(envelope(question(1), func(e *raft.Envelope) {
@@ -126,22 +128,19 @@ func TestALaterStartSilencesTheEarlierOnes(t *testing.T) {
 		}
 	}
 	b.do(envelope(question(1), func(e *raft.Envelope) { e.From = identity(3) }))
-	if got := b.gate.met; len(got) != 2 || got[0] != (acquaintance{2, 7, 100}) ||
-		got[1] != (acquaintance{3, 103, 1}) {
-		t.Errorf("remembers %v", got)
+	if want := []acquaintance{{2, 7, 100}, {3, 103, 1}}; !slices.Equal(b.gate.met, want) {
+		t.Errorf("remembers %v, want %v", b.gate.met, want)
 	}
 }
 
 func TestStrangersCannotMakeTheMemoryGrow(t *testing.T) {
 	b := hold(t, 3, &modelLog{})
 	for id := raft.NodeID(4); id < 1000; id++ {
-		b.do(envelope(question(1), func(e *raft.Envelope) { e.From = identity(id) }))
-		b.do(envelope(question(1), func(e *raft.Envelope) { e.From = identity(id); e.From.Cluster[0]++ }))
-		b.do(
-			envelope(raft.IdentityRefused{Why: raft.IdentityReason(id)},
-				func(e *raft.Envelope) { e.From = identity(id) }),
-		)
-		b.do(envelope(question(1), func(e *raft.Envelope) { e.From.Node = id; e.To = 3 }))
+		stranger := func(e *raft.Envelope) { e.From = identity(id) }
+		b.do(envelope(question(1), stranger))
+		b.do(envelope(question(1), func(e *raft.Envelope) { stranger(e); e.From.Cluster[0]++ }))
+		b.do(envelope(question(1), func(e *raft.Envelope) { stranger(e); e.To = 3 }))
+		b.do(envelope(raft.IdentityRefused{Why: raft.IdentityReason(id)}, stranger))
 	}
 	if len(b.gate.met) != 0 || len(b.gate.troubles) > maxTroubles {
 		t.Errorf("remembers %d servers and %d troubles", len(b.gate.met), len(b.gate.troubles))
@@ -197,7 +196,7 @@ func TestTroubleIsTellableToAPerson(t *testing.T) {
 		says  []string
 	}{
 		{PeerRefused{Node: 2, Why: raft.OtherCluster}, []string{"does not listen to node 2", "--peers"}},
-		{PeerRefused{Node: 3, Why: raft.SameID, ByPeer: true}, []string{"node 3 does not listen to this node", "--id"}},
+		{PeerRefused{Node: 3, Why: raft.SameID, ByPeer: true}, []string{"node 3 does not listen", "--id"}},
 		{PeerRefused{Node: 3, Why: 200, ByPeer: true}, []string{"node 3", "reason 200"}},
 	} {
 		for _, word := range c.says {

@@ -16,11 +16,13 @@ const aTick raft.Time = 10_000_000
 // identity is that of a server of the tests' cluster, in its first start.
 func identity(id raft.NodeID) raft.Identity {
 	return raft.Identity{
-		Cluster:     raft.ClusterID{1},
-		Node:        id,
-		Incarnation: raft.Incarnation(100 + id),
-		Start:       1,
+		Cluster: raft.ClusterID{1}, Node: id, Incarnation: raft.Incarnation(100 + id), Start: 1,
 	}
+}
+
+// at names an entry.
+func at(index raft.Index, term raft.Term) raft.EntryID {
+	return raft.EntryID{Index: index, Term: term}
 }
 
 // voters is a configuration of n voters.
@@ -201,7 +203,10 @@ func (b *bench) apply() {
 // settle performs whatever there is until there is no more.
 func (b *bench) settle() {
 	b.t.Helper()
-	for len(b.writes)+len(b.applies) > 0 {
+	for rounds := 0; len(b.writes)+len(b.applies) > 0; rounds++ {
+		if rounds > 10_000 {
+			b.t.Fatal("the work never ends")
+		}
 		if len(b.writes) > 0 {
 			b.write()
 		}

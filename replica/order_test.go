@@ -41,8 +41,7 @@ func TestOneWriteIsInFlightAndTheRestIsGathered(t *testing.T) {
 		t.Errorf("the second write has %v, want all that came meanwhile", got)
 	}
 	if second := b.writes[0].Number; second != first+3 {
-		t.Errorf("writes %d and %d: the second must acknowledge all three hand-outs of the core", first,
-			second)
+		t.Errorf("writes %d and %d: the second acknowledges all three hand-outs", first, second)
 	}
 	b.settle()
 	if got := b.machine.commands(); !slices.Equal(got, []string{"a", "b", "c", "d"}) {
@@ -53,24 +52,26 @@ func TestOneWriteIsInFlightAndTheRestIsGathered(t *testing.T) {
 // What waits for the disk is joined as the disk would join it: entries replace those from the same index on.
 func TestATruncationIsGatheredAsTheDiskWouldTakeIt(t *testing.T) {
 	type message = raft.AppendEntries
-	at := func(index raft.Index, term raft.Term) raft.EntryID { return raft.EntryID{Index: index, Term: term} }
 	for _, c := range []struct {
 		name     string
 		inFlight message
 		gathered []message
 		want     []string // the entries of the second write
 	}{
-		{"nothing waits", appends(1, 0, at(0, 0), 1, 1), []message{appends(1, 0, at(2, 1), 1)}, []string{"3/t1"}},
+		{"nothing waits", appends(1, 0, at(0, 0), 1, 1),
+			[]message{appends(1, 0, at(2, 1), 1)}, []string{"3/t1"}},
 		{"an append waits", appends(1, 0, at(0, 0), 1, 1),
 			[]message{appends(1, 0, at(2, 1), 1), appends(1, 0, at(3, 1), 1)}, []string{"3/t1", "4/t1"}},
 		{"what is in flight is truncated", appends(1, 0, at(0, 0), 1, 1, 1),
 			[]message{appends(2, 0, at(1, 1), 2)}, []string{"2/t2"}},
 		{"what waits is truncated in part", appends(1, 0, at(0, 0), 1, 1),
-			[]message{appends(1, 0, at(2, 1), 1, 1, 1), appends(2, 0, at(3, 1), 2)}, []string{"3/t1", "4/t2"}},
+			[]message{appends(1, 0, at(2, 1), 1, 1, 1), appends(2, 0, at(3, 1), 2)},
+			[]string{"3/t1", "4/t2"}},
 		{"what waits is truncated whole", appends(1, 0, at(0, 0), 1, 1),
 			[]message{appends(1, 0, at(2, 1), 1, 1), appends(2, 0, at(2, 1), 2)}, []string{"3/t2"}},
 		{"what waits and part of what is in flight", appends(1, 0, at(0, 0), 1, 1),
-			[]message{appends(1, 0, at(2, 1), 1, 1), appends(2, 0, at(1, 1), 2, 2)}, []string{"2/t2", "3/t2"}},
+			[]message{appends(1, 0, at(2, 1), 1, 1), appends(2, 0, at(1, 1), 2, 2)},
+			[]string{"2/t2", "3/t2"}},
 		{"twice", appends(1, 0, at(0, 0), 1, 1),
 			[]message{appends(1, 0, at(2, 1), 1, 1), appends(2, 0, at(3, 1), 2), appends(3, 0, at(2, 1), 3)},
 			[]string{"3/t3"}},
@@ -90,10 +91,9 @@ func TestATruncationIsGatheredAsTheDiskWouldTakeIt(t *testing.T) {
 				t.Errorf("the second write has %v, want %v", got, c.want)
 			}
 			b.settle()
-			if got := b.log.entries[len(b.log.entries)-1].ID(); got != b.Status().Last ||
-				b.log.state.Term != term {
-				t.Errorf("the disk ends in %v of term %d, the log in %v of %d", got, b.log.state.Term,
-					b.Status().Last, term)
+			end, last := b.log.entries[len(b.log.entries)-1].ID(), b.Status().Last
+			if end != last || b.log.state.Term != term {
+				t.Errorf("disk %v of term %d, log %v of %d", end, b.log.state.Term, last, term)
 			}
 		})
 	}
@@ -149,8 +149,11 @@ func TestOneApplyIsInFlightAndBounded(t *testing.T) {
 			b.lead()
 			var commands []string
 			for i := range 10 {
-				commands = append(commands,
-					[]string{"12345678", string(make([]byte, 4*size))}[map[bool]int{i == 2: 1}[true]])
+				command := "12345678"
+				if i == 2 {
+					command = string(make([]byte, 4*size))
+				}
+				commands = append(commands, command)
 			}
 			b.propose(commands...)
 			var got []int
@@ -247,8 +250,8 @@ func TestFollowersApplyTooAndAPartitionAppliesNothing(t *testing.T) {
 func TestARestartedServerFillsItsMachineByItsNoOp(t *testing.T) {
 	log := &modelLog{state: raft.HardState{Term: 3, Vote: 2}, entries: entriesOf(1, 1, 1, 3)}
 	b := hold(t, 1, log)
-	if s := b.Status(); s.Term != 3 || s.Vote != 2 || s.Last.Index != 3 || s.Commit != 0 ||
-		s.Role != raft.Follower {
+	s := b.Status()
+	if s.Term != 3 || s.Vote != 2 || s.Last != at(3, 3) || s.Commit != 0 || s.Role != raft.Follower {
 		t.Fatalf("restored %+v", s)
 	}
 	b.lead()

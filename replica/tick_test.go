@@ -34,8 +34,7 @@ func (b *bench) rounds() (n int) {
 }
 
 func TestEveryTickThatIsDueIsTakenOnce(t *testing.T) {
-	// Ticks made up for: one maximal election timeout of 10, both ends, and the one that is due anyway.
-	const most = 12
+	const most = 12 // ticks made up for: the maximal election timeout of 10, and both ends
 	for _, c := range []struct {
 		name  string
 		steps []raft.Time // how far the time moves before each event, in tenths of a tick
@@ -109,8 +108,7 @@ func TestTicksAreTakenBeforeTheEvent(t *testing.T) {
 	leader.do(Proposed{Ticket: 1, Command: []byte("a")})
 	first := leader.sent[0].Message.(raft.AppendEntries)
 	if n := leader.rounds(); n != 3 || len(first.Entries) != 0 {
-		t.Errorf("%d rounds, the first message has %d entries: the proposal overtook the time", n,
-			len(first.Entries))
+		t.Errorf("%d rounds, the first message has %d entries: the proposal was first", n, len(first.Entries))
 	}
 	if got := leader.writes[0].Entries[0].Time; got != leader.now {
 		t.Errorf("the entry's time is %d, want that of its proposal, %d", got, leader.now)

@@ -17,7 +17,8 @@ var ErrStateMachine = errors.New("the state machine failed")
 // Skipping it would make this server differ from those that can.
 var ErrUnknownEntry = errors.New("an entry of a kind that this version does not know")
 
-// StateMachine is what is replicated. Its methods are never called concurrently with each other.
+// StateMachine is what is replicated. Its methods are never called concurrently with each other. They must
+// not call the node that they belong to: it would wait for them, and they for it.
 type StateMachine interface {
 	// Apply carries out a committed command and returns its result, which goes to the caller that proposed
 	// it. It must be deterministic: the same entries in the same order give the same state and results on
@@ -47,9 +48,17 @@ type Write struct {
 	Entries []raft.Entry
 }
 
-// Perform makes the write durable. It may take as long as the disk does.
-func (w Write) Perform(log Log) Wrote {
-	return Wrote{Number: w.Number, Err: log.Append(w.State, w.Entries)}
+// Perform makes the write durable. It may take as long as the disk does. A panic of the log counts as its
+// failure.
+func (w Write) Perform(log Log) (wrote Wrote) {
+	wrote.Number = w.Number
+	defer func() {
+		if p := recover(); p != nil { // the embedding program lives; what the disk has is not known any more
+			wrote.Err = fmt.Errorf("writing the log panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	wrote.Err = log.Append(w.State, w.Entries)
+	return wrote
 }
 
 // Apply is to be performed on the state machine; its outcome is fed back. There is at most one in flight.
@@ -97,8 +106,8 @@ type Answer struct {
 // Report tells what was decided, for logs, metrics and pages. No behaviour rests on it.
 type Report struct{ Events []raft.Event }
 
-// Stop says that this replica has ended and why. It is the last work there is; everybody who waited has
-// been answered.
+// Stop says that this replica has ended and why. Everybody who waited has been answered; all the work that
+// may follow is to refuse proposals that come too late.
 type Stop struct{ Err error }
 
 func (Write) isWork()  {}

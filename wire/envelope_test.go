@@ -153,3 +153,13 @@ func TestWhatNoDecoderWouldTakeIsNotEncoded(t *testing.T) {
 		t.Errorf("a command of MaxCommand: %v", err)
 	}
 }
+
+func TestACommandBeyondTheLimitIsNotDecoded(t *testing.T) {
+	m := raft.ForwardProposal{Command: make([]byte, MaxCommand)}
+	frame := append(AppendEnvelope(nil, raft.Envelope{Message: m}), 0)
+	at := frameFixed + 3*8 // its length
+	binary.LittleEndian.PutUint32(frame[at:], MaxCommand+1)
+	if _, err := DecodeEnvelope(reseal(frame)); !errors.Is(err, ErrMalformed) {
+		t.Errorf("a command of MaxCommand and a byte was decoded: %v", err)
+	}
+}

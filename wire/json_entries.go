@@ -22,18 +22,35 @@ type entryForm struct {
 	Time  string      `json:"time,omitempty"`
 }
 
-// payload is a command: as text when it is text, else as base64; without either it is empty.
+// payload is a command: as text when a person could read it, else as base64; without either it is empty.
 type payload struct {
 	Command       *string `json:"command,omitempty"`
 	CommandBase64 []byte  `json:"command_base64,omitempty"`
 }
 
 func payloadOf(command []byte) (p payload) {
-	if !utf8.Valid(command) {
+	if !readable(command) {
 		return payload{CommandBase64: command}
 	}
 	text := string(command)
 	return payload{Command: &text}
+}
+
+// readable reports whether a command is better sent as text. A short one may have any number of control
+// characters, so that the words in between can be read. In a long one they must be few: each takes six
+// bytes, and a megabyte of zeros would be six of text, against four thirds of base64.
+func readable(command []byte) bool {
+	if !utf8.Valid(command) {
+		return false
+	}
+	const short = 256
+	controls := 0
+	for _, b := range command {
+		if b < ' ' {
+			controls++
+		}
+	}
+	return len(command) <= short || controls < len(command)/8
 }
 
 // bytes returns the command, nil when it is empty.

@@ -73,8 +73,6 @@ func (t *Transport) receive(w http.ResponseWriter, r *http.Request) (e raft.Enve
 	if err != nil {
 		return e, bodyProblem(err)
 	}
-	// The deadline was for the body: what follows takes as long as the handler takes.
-	http.NewResponseController(w).SetReadDeadline(time.Time{})
 	if e, err = wire.DecodeJSON(name, body); err != nil {
 		return e, problem(http.StatusBadRequest, err.Error())
 	}

@@ -28,7 +28,7 @@ type link struct {
 	from, to  raft.NodeID
 	cut, held bool
 	delay     time.Duration
-	queue     []parcel // on their way, due in this order
+	queue     []parcel // on their way; one that is due waits for those before it
 }
 
 // parcel is a message on its way, and when it arrives.
@@ -101,7 +101,6 @@ func (f *fabric) detach(n *node) {
 		}
 	}
 	f.running = slices.DeleteFunc(slices.Clone(f.running), func(other *node) bool { return other == n })
-	f.losses = slices.DeleteFunc(f.losses, func(l loss) bool { return l.sender == n })
 	close(n.stop)
 }
 
@@ -120,11 +119,7 @@ func (f *fabric) send(from *node, e raft.Envelope) error {
 	if len(l.queue) >= queueLength {
 		return fmt.Errorf("node %v: %w", e.To, transport.ErrFull)
 	}
-	due := time.Now().Add(l.delay)
-	if n := len(l.queue); n > 0 && l.queue[n-1].due.After(due) {
-		due = l.queue[n-1].due
-	}
-	l.queue = append(l.queue, parcel{envelope: e, due: due})
+	l.queue = append(l.queue, parcel{envelope: e, due: time.Now().Add(l.delay)})
 	return nil
 }
 

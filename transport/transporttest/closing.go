@@ -48,3 +48,27 @@ func closeWithRequestsPending(c *cluster) {
 		c.Errorf("Close took %v with requests pending", took)
 	}
 }
+
+// closeWaitsForTheHandler closes a server whose handler is at work: what the handler uses may be released
+// only when it is done.
+func closeWaitsForTheHandler(c *cluster) {
+	one, two := c.start(1), c.start(2)
+	two.block()
+	c.send(one, 2, 1, raft.TimeoutNow{})
+	eventually(c, "the handler is at work", func() bool { return len(two.entered) > 0 })
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		c.close(two)
+	}()
+	c.never("Close returns while the handler is at work", func() bool {
+		select {
+		case <-closed:
+			return true
+		default:
+			return false
+		}
+	})
+	two.release()
+	<-closed
+}

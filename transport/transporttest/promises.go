@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"time"
 
 	"balsa/raft"
 	"balsa/transport"
@@ -151,18 +152,23 @@ func restart(c *cluster) {
 func fullQueue(c *cluster) {
 	one, two := c.start(1), c.start(2)
 	two.block()
-	c.soon("Send to a node that takes nothing", func() {
-		for s := range raft.Sequence(5000) {
-			err := one.Send(envelope(one, 2, s, raft.RequestVote{Term: 1}))
-			if errors.Is(err, transport.ErrFull) {
-				return
-			}
-			if err != nil {
-				c.Errorf("Send: %v", err)
-			}
+	const sent, atLeast = 2000, 1000
+	refused := 0
+	for s := range raft.Sequence(sent) {
+		begin := time.Now()
+		err := one.Send(envelope(one, 2, s, raft.RequestVote{Term: 1}))
+		if took := time.Since(begin); took > time.Second {
+			c.Fatalf("Send took %v", took)
 		}
-		c.Error("5000 messages were taken for a node that takes nothing: the queue has no bound")
-	})
+		if errors.Is(err, transport.ErrFull) {
+			refused++
+		} else if err != nil {
+			c.Errorf("Send: %v", err)
+		}
+	}
+	if refused < atLeast {
+		c.Errorf("%d of %d messages were taken for a node that takes nothing", sent-refused, sent)
+	}
 }
 
 func blockedHandler(c *cluster) {

@@ -16,7 +16,7 @@ import (
 const patience = 10 * time.Second
 
 // quiet is how long the suite waits for what must not happen.
-const quiet = 50 * time.Millisecond
+const quiet = 250 * time.Millisecond // above what a transport gives open requests to say goodbye
 
 // Suite says which transport is tested and how.
 type Suite struct {
@@ -50,6 +50,7 @@ func Run(t *testing.T, s Suite) {
 		{"two nodes cannot share an address", sharedAddress},
 		{"nothing is sent before Start or after Close", closedTransport},
 		{"nothing is delivered after Close", quietAfterClose},
+		{"Close waits for the handler", closeWaitsForTheHandler},
 		{"Close does not wait for an answer", closeWithRequestsPending},
 	} {
 		t.Run(c.promise, func(t *testing.T) {

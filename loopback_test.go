@@ -1,0 +1,98 @@
+package balsa_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"balsa"
+	"balsa/raft"
+)
+
+// eventually waits in real time until a condition holds, for at most d.
+func eventually(t *testing.T, d time.Duration, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(d); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", d, what)
+		}
+	}
+}
+
+// tally keeps the length of what it was given, and how many bytes of it were zero.
+type tally struct{ recorder }
+
+func (s *tally) Apply(e balsa.Entry) []byte {
+	s.recorder.Apply(balsa.Entry{Index: e.Index, Command: []byte("one")})
+	return bytes.Repeat([]byte{'.'}, bytes.Count(e.Command, []byte{0})%100)
+}
+
+// onLoopback opens three nodes with the default transport, on ports of the system's choice and in
+// directories.
+func onLoopback(t *testing.T) (nodes []*balsa.Node, machines []*tally) {
+	t.Helper()
+	peers := map[raft.NodeID]string{}
+	var taken []io.Closer // until all are chosen, or one could be chosen twice
+	for id := raft.NodeID(1); id <= 3; id++ {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		peers[id] = l.Addr().String()
+		taken = append(taken, l)
+	}
+	for _, l := range taken {
+		_ = l.Close()
+	}
+	for id := raft.NodeID(1); id <= 3; id++ {
+		m := &tally{}
+		n, err := balsa.Open(balsa.Config{ID: id, Dir: t.TempDir(), Peers: peers, StateMachine: m,
+			ElectionMin: 2 * time.Second, ElectionMax: 3 * time.Second}) // patient: three nodes share two cores
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := n.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		nodes, machines = append(nodes, n), append(machines, m)
+	}
+	return nodes, machines
+}
+
+// TestTheLargestCommandTravelsInTheWorstForm: as JSON a byte may take six. A message that the transport
+// refuses for its size would be sent again for ever, and nothing after it would be committed.
+func TestTheLargestCommandTravelsInTheWorstForm(t *testing.T) {
+	nodes, machines := onLoopback(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	command := make([]byte, 4<<20)
+	for {
+		leader, err := nodes[0].AwaitLeader(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := nodes[leader-1].Propose(ctx, command)
+		if errors.Is(err, balsa.ErrNotLeader) {
+			continue
+		}
+		if err != nil || len(result) != len(command)%100 {
+			t.Fatalf("%d bytes, %v", len(result), err)
+		}
+		break
+	}
+	eventually(t, 20*time.Second, "applied everywhere", func() bool {
+		for _, m := range machines {
+			if strings.Join(m.applied(), " ") != "one" {
+				return false
+			}
+		}
+		return true
+	})
+}

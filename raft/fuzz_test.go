@@ -1,0 +1,250 @@
+package raft_test
+
+import (
+	"math"
+	"reflect"
+	"slices"
+	"testing"
+
+	"balsa/raft"
+)
+
+// FuzzCore feeds one server whatever the bytes say: messages of any content from anybody, ticks, proposals,
+// late acknowledgements of its disk, crashes. The driver keeps its side of the contract; the peers need not
+// be correct. Nothing may panic, a clone must go on identically, and even so no promise may leave before it
+// is durable.
+func FuzzCore(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte("\x00\x00\x3f\x05\x03\xff\x01\x01\x00\x03\x00\x01\x05"))
+	f.Add([]byte("\x01\x01\x01\x02\x05\x01\x01\x00\x00\x05\x00\x03\xff\x05\x02\x05"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := &hostileScript{bytes: data}
+		v := newVictim(t, s.next())
+		for steps := 0; len(s.bytes) > 0 && steps < 150; steps++ {
+			v.act(s)
+		}
+		v.collect()
+	})
+}
+
+// hostileScript reads decisions from bytes; after the end everything is zero.
+type hostileScript struct{ bytes []byte }
+
+func (s *hostileScript) next() byte {
+	if len(s.bytes) == 0 {
+		return 0
+	}
+	b := s.bytes[0]
+	s.bytes = s.bytes[1:]
+	return b
+}
+
+// number is small, so that numbers meet each other, or at an edge.
+func (s *hostileScript) number() uint64 {
+	edges := []uint64{
+		math.MaxUint64, math.MaxUint64 - 1, 1 << 63, 1<<63 - 1, 1 << 62, 1<<62 + 1, 1 << 32, 1000,
+	}
+	b := s.next()
+	if b >= 0xf0 {
+		return edges[int(b)%len(edges)]
+	}
+	return uint64(b % 10)
+}
+
+func (s *hostileScript) id() raft.EntryID {
+	return raft.EntryID{Term: raft.Term(s.number()), Index: raft.Index(s.number())}
+}
+
+func (s *hostileScript) flag() bool { return s.next()%2 == 1 }
+
+func (s *hostileScript) message() raft.Message {
+	kind, term := s.next(), raft.Term(s.number())
+	switch kind % 10 {
+	case 0:
+		return raft.PreVote{Term: term, Last: s.id()}
+	case 1:
+		return raft.PreVoteResponse{Term: term, Granted: s.flag()}
+	case 2:
+		return raft.RequestVote{Term: term, Last: s.id(), Forced: s.flag()}
+	case 3:
+		return raft.RequestVoteResponse{Term: term, Granted: s.flag()}
+	case 4, 5, 6:
+		return raft.AppendEntriesResponse{
+			Term: term, Round: raft.Round(s.number()), Match: raft.Index(s.number()),
+			Rejected: s.flag(), Conflict: s.id(), Busy: s.flag(),
+		}
+	case 7:
+		others := []raft.Message{
+			raft.InstallSnapshot{Term: term}, raft.InstallSnapshotResponse{Term: term},
+			raft.TimeoutNow{Term: term}, raft.ForwardProposal{Leader: term},
+			raft.ForwardProposalResponse{Leader: term},
+			raft.ForwardRead{Leader: term}, raft.ForwardReadResponse{Leader: term}, raft.IdentityRefused{},
+		}
+		return others[int(s.next())%len(others)]
+	}
+	return s.appendEntries(term)
+}
+
+// appendEntries is well-formed more often than not: nonsense alone gets no further than the first check.
+func (s *hostileScript) appendEntries(term raft.Term) raft.AppendEntries {
+	m := raft.AppendEntries{Term: term, Prev: s.id()}
+	m.Commit, m.Round = raft.Index(s.number()), raft.Round(s.number())
+	shape := s.next()
+	for i := range raft.Index(shape % 4) {
+		e := raft.Entry{Term: term, Index: m.Prev.Index + 1 + i, Kind: raft.Normal}
+		if shape >= 0x80 {
+			e.Term = raft.Term(s.number())
+			e.Kind = raft.Kind(s.next() % 6)
+			e.Time = raft.Time(s.number())
+		}
+		if shape >= 0xf0 {
+			e.Index = raft.Index(s.number())
+		}
+		m.Entries = append(m.Entries, e)
+	}
+	return m
+}
+
+// victim is one server with a disk and a correct driver.
+type victim struct {
+	*testing.T
+	config  raft.Config
+	members raft.Configuration
+	core    *raft.Core
+	disk    raft.Restored
+	writes  []raft.Output
+	handed  raft.Index // committed entries handed out
+	votes   map[raft.Term]raft.NodeID
+}
+
+func newVictim(t *testing.T, options byte) *victim {
+	v := &victim{T: t, votes: map[raft.Term]raft.NodeID{}}
+	v.members = raft.NewConfiguration(map[raft.NodeID]string{1: "", 2: "", 3: "", 4: "", 5: ""})
+	if options&1 != 0 { // a joint configuration, with a learner
+		v.members.Voters, v.members.Outgoing = []raft.NodeID{1, 2, 3}, []raft.NodeID{1, 4}
+		v.members.Learners = []raft.NodeID{5}
+	}
+	v.config = raft.Config{
+		ID: 1, Heartbeat: 2, ElectionMin: 4, ElectionMax: 8,
+		Limits:    raft.Limits{AppendBytes: 100, UncommittedBytes: 500, BacklogBytes: 500},
+		NoPreVote: options&2 != 0, Events: options&4 != 0,
+	}
+	v.disk.Members = v.members
+	v.start()
+	return v
+}
+
+func (v *victim) start() {
+	core, err := raft.New(v.config, v.disk)
+	if err != nil {
+		v.Fatalf("cannot start from its own disk: %v", err)
+	}
+	v.core, v.writes, v.handed = core, nil, 0
+}
+
+func (v *victim) act(s *hostileScript) {
+	switch what := s.next(); what % 8 {
+	case 0:
+		for range s.next() % 16 {
+			v.step(0, raft.Tick{})
+		}
+	case 1, 2, 3:
+		from, sequence := raft.NodeID(s.next()%7), raft.Sequence(s.next())
+		v.step(0, raft.Receive{From: from, Sequence: sequence, Message: s.message()})
+	case 4:
+		v.step(raft.Time(s.number()), raft.Propose{Command: make([]byte, s.next())})
+	case 5:
+		v.collect()
+		v.persist(int(s.next()))
+	case 6:
+		v.collect()
+		v.step(0, raft.Applied{Index: min(v.handed, raft.Index(s.next()))})
+	case 7:
+		v.collect()
+		v.crash(int(s.next()))
+	}
+}
+
+// step feeds the input to the server and to a clone of it. Output is collected only now and then, as a busy
+// driver does.
+func (v *victim) step(now raft.Time, in raft.Input) {
+	twin := v.core.Clone()
+	v.core.Step(now, in)
+	v.core.Audit()
+	if len(v.writes)%3 == 0 {
+		twin.Step(now, in)
+		if v.core.Digest() != twin.Digest() {
+			v.Fatalf("a clone differs after %T%+v", in, in)
+		}
+		if out := twin.Output(); !reflect.DeepEqual(out, v.collect()) {
+			v.Fatalf("a clone decides otherwise after %T%+v", in, in)
+		}
+	}
+}
+
+func (v *victim) collect() raft.Output {
+	out := v.core.Output()
+	if out.Write != 0 {
+		v.writes = append(v.writes, out)
+	}
+	for _, l := range out.Messages {
+		v.promised(l)
+	}
+	for _, e := range out.Committed {
+		onDisk := int(e.Index) <= len(v.disk.Entries) && v.disk.Entries[e.Index-1].Term == e.Term
+		if e.Index != v.handed+1 || !onDisk {
+			v.Fatalf("entry %v is to be applied after %d, and is not on the disk", e.ID(), v.handed)
+		}
+		v.handed = e.Index
+	}
+	return out
+}
+
+// promised demands that what a message promises is on the disk when it leaves.
+func (v *victim) promised(l raft.Letter) {
+	kept := true
+	switch m := l.Message.(type) {
+	case raft.RequestVote:
+		kept = v.disk.HardState == raft.HardState{Term: m.Term, Vote: 1}
+	case raft.RequestVoteResponse:
+		kept = v.disk.HardState.Term >= m.Term && (!m.Granted || v.disk.HardState.Vote == l.To)
+	case raft.AppendEntries:
+		kept = v.disk.HardState.Term == m.Term
+	case raft.AppendEntriesResponse:
+		kept = v.disk.HardState.Term >= m.Term && int(m.Match) <= len(v.disk.Entries)
+	}
+	if !kept {
+		v.Fatalf("%s leaves, and the disk has %+v and %d entries", formatMessage(l.Message), v.disk.HardState,
+			len(v.disk.Entries))
+	}
+}
+
+func (v *victim) persist(count int) {
+	count = min(count, len(v.writes))
+	if count == 0 {
+		return
+	}
+	v.keepWrites(count)
+	number := v.writes[count-1].Write
+	v.writes = slices.Delete(v.writes, 0, count)
+	v.step(0, raft.Persisted{Write: number})
+	v.collect()
+}
+
+func (v *victim) keepWrites(count int) {
+	for _, w := range v.writes[:count] {
+		keep(&v.disk, w)
+		h := v.disk.HardState
+		if before, voted := v.votes[h.Term]; voted && before != h.Vote {
+			v.Fatalf("voted in term %d for %v and for %v", h.Term, before, h.Vote)
+		}
+		if h.Vote != raft.None {
+			v.votes[h.Term] = h.Vote
+		}
+	}
+}
+
+func (v *victim) crash(kept int) {
+	v.keepWrites(min(kept, len(v.writes)))
+	v.start()
+}
