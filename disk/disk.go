@@ -28,7 +28,8 @@ const Sector = 512
 var (
 	// ErrLocked says that another process (or another Dir of this one) uses the directory. Nothing was
 	// touched.
-	ErrLocked = errors.New("the directory is in use by another process: stop that one, or use a directory of its own")
+	ErrLocked = errors.New("the directory is in use by another process: " +
+		"stop that one, or give this one a directory of its own")
 	// ErrNoSpace says that the disk, or the owner's share of it, is full. Part of the write may have been
 	// done.
 	ErrNoSpace = errors.New("no space left on the disk")

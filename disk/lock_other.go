@@ -10,5 +10,6 @@ import (
 
 // lockFile refuses: a directory that two processes might use at once is worse than none.
 func lockFile(path string) (*os.File, error) {
-	return nil, fmt.Errorf("lock %s: this system has no lock that ends with its process: %w", path, errors.ErrUnsupported)
+	return nil, fmt.Errorf("lock %s: this system has no lock that ends with its process: %w",
+		path, errors.ErrUnsupported)
 }

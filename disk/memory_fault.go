@@ -34,7 +34,8 @@ const (
 
 // String names the operation.
 func (o Operation) String() string {
-	names := [...]string{"", "create", "open", "list", "rename", "remove", "sync directory", "read", "write", "sync"}
+	names := [...]string{"", "create", "open", "list", "rename", "remove", "sync directory",
+		"read", "write", "sync"}
 	if int(o) >= len(names) {
 		return fmt.Sprintf("operation %d", o)
 	}

@@ -130,8 +130,11 @@ func (f *inode) cut(name string, keep Keep) {
 		f.poke(old[:], s*Sector)
 	}
 	clear(f.unsynced)
-	if f.size != f.synced && !keep(Pending{Name: name, Change: fmt.Sprintf("size %d to %d", f.synced, f.size)}) {
-		f.truncate(f.synced)
+	if f.size != f.synced {
+		change := fmt.Sprintf("size %d to %d", f.synced, f.size)
+		if !keep(Pending{Name: name, Change: change}) {
+			f.truncate(f.synced)
+		}
 	}
 	f.synced = f.size
 }
@@ -173,7 +176,8 @@ func (f *inode) fits(n int, off, free int64) int {
 }
 
 func (f *inode) clone() *inode {
-	c := &inode{size: f.size, synced: f.synced, unsynced: maps.Clone(f.unsynced)} // old sectors are never written to
+	// Old sectors are never written to, so both may have them.
+	c := &inode{size: f.size, synced: f.synced, unsynced: maps.Clone(f.unsynced)}
 	for _, page := range f.pages {
 		if page != nil {
 			p := *page

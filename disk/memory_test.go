@@ -168,6 +168,7 @@ func nth(op Operation, n int, err error) func(Call) error {
 
 func TestEveryOperationFailsOnDemand(t *testing.T) {
 	broken := errors.New("broken")
+	two := bytes.Repeat([]byte("x"), 2*Sector)
 	for op := OpCreate; op <= OpSync; op++ {
 		m, d, f := written(t)
 		m.Intercept(nth(op, 1, broken))
@@ -179,7 +180,7 @@ func TestEveryOperationFailsOnDemand(t *testing.T) {
 			OpRemove:  func() error { return d.Remove("a") },
 			OpSyncDir: d.Sync,
 			OpRead:    func() error { _, err := f.ReadAt(make([]byte, 1), 0); return err },
-			OpWrite:   func() error { _, err := f.WriteAt(bytes.Repeat([]byte("x"), 2*Sector), 0); return err },
+			OpWrite:   func() error { _, err := f.WriteAt(two, 0); return err },
 			OpSync:    f.Sync,
 		}[op]()
 		if !errors.Is(err, broken) {
@@ -269,9 +270,13 @@ func TestRot(t *testing.T) {
 func TestACloneIsOnItsOwn(t *testing.T) {
 	m, d, _ := written(t)
 	ok(t, d.Rename("a", "b"))
-	c := m.Clone()
+	c, kept := m.Clone(), m.Clone()
 	m.Crash(KeepAll)
 	m.Flip("b", 0)
+	kept.Crash(KeepAll)
+	if got := fmt.Sprintf("%v %v", kept.Names(), sectors(kept.Read("b"))); got != "[b] nnnn" {
+		t.Fatalf("the clone's disk kept %s", got)
+	}
 	if got := fmt.Sprintf("%v %v %d", c.Names(), sectors(c.Read("b")), c.Unsynced()); got != "[b] nnnn 5" {
 		t.Fatalf("the clone holds %s", got)
 	}
@@ -292,8 +297,9 @@ func TestRandomAnswersRepeat(t *testing.T) {
 		}
 		return answers
 	}
-	if draw(1) != draw(1) || draw(1) == draw(2) || draw(3) == 0 {
-		t.Fatalf("answers %x %x %x", draw(1), draw(2), draw(3))
+	first, again := draw(1), draw(1)
+	if first != again || first == draw(2) || first == 0 {
+		t.Fatalf("answers %x, %x, %x", first, again, draw(2))
 	}
 }
 

@@ -15,7 +15,7 @@ func syncData(f *os.File) error {
 	}
 	var failed error
 	if err := conn.Control(func(fd uintptr) { failed = fdatasync(int(fd)) }); err != nil {
-		return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: os.ErrClosed} // the one way in which it fails
+		return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: os.ErrClosed}
 	}
 	return os.NewSyscallError("fdatasync", failed)
 }

@@ -21,7 +21,7 @@ func TestWhatWasAppendedIsRecovered(t *testing.T) {
 	for _, s := range []step{
 		{state: &raft.HardState{Term: 1, Vote: 3}},
 		{entries: []raft.Entry{entry(1, 1, 10), entry(1, 2, 0), entry(1, 3, 2000)}},
-		{state: &raft.HardState{Term: 4}, entries: []raft.Entry{entry(3, 3, 5), entry(4, 4, 6)}}, // replaces index 3
+		{&raft.HardState{Term: 4}, []raft.Entry{entry(3, 3, 5), entry(4, 4, 6)}}, // replaces index 3
 		{},
 		{entries: []raft.Entry{{Term: 4, Index: 5, Time: -1, Kind: raft.NoOp}}},
 		{entries: []raft.Entry{entry(5, 1, 10)}}, // replaces everything
@@ -51,8 +51,11 @@ func TestRecoveryChangesNothing(t *testing.T) {
 	ok(t, err)
 	for i := range uint64(30) {
 		_, got := mustBoot(t, r.disk, small())
-		if want := before.Start + i + 1; got.Start != want || !held(before).equal(got) || (got.Torn > 0) != (i == 0) {
-			t.Fatalf("recovery %d: start %d, torn %d, %v\nwant start %d, %v", i, got.Start, got.Torn, held(got), want, held(before))
+		if got.Start != before.Start+i+1 || (got.Torn > 0) != (i == 0) {
+			t.Fatalf("recovery %d: start %d after %d, torn %d", i, got.Start, before.Start, got.Torn)
+		}
+		if !held(before).equal(got) {
+			t.Fatalf("recovery %d: %v\nwant %v", i, held(got), held(before))
 		}
 		r.disk.Crash(disk.KeepNone)
 	}
@@ -60,6 +63,7 @@ func TestRecoveryChangesNothing(t *testing.T) {
 
 // What could not be read again is refused before anything of it is written, and ends the log.
 func TestInvalidAppends(t *testing.T) {
+	long := raft.Entry{Term: 2, Index: 3, Kind: raft.Normal, Command: make([]byte, wire.MaxCommand+1)}
 	for what, s := range map[string]step{
 		"a gap":                {nil, []raft.Entry{entry(2, 4, 1)}},
 		"index 0":              {nil, []raft.Entry{entry(2, 0, 1)}},
@@ -71,7 +75,7 @@ func TestInvalidAppends(t *testing.T) {
 		"term 0":               {nil, []raft.Entry{entry(0, 1, 1)}},
 		"no kind":              {nil, []raft.Entry{{Term: 2, Index: 3}}},
 		"an unknown kind":      {nil, []raft.Entry{{Term: 2, Index: 3, Kind: 99}}},
-		"a command too long":   {nil, []raft.Entry{{Term: 2, Index: 3, Kind: raft.Normal, Command: make([]byte, wire.MaxCommand+1)}}},
+		"a command too long":   {nil, []raft.Entry{long}},
 		"a hard state of past": {&raft.HardState{Term: 1}, nil},
 	} {
 		m := disk.NewMemory()
@@ -109,7 +113,8 @@ func TestABatchTooLarge(t *testing.T) {
 	big := make([]byte, wire.MaxCommand) // shared by all: they are never written
 	var entries []raft.Entry
 	for i := range MaxBatch/wire.MaxCommand + 1 {
-		entries = append(entries, raft.Entry{Term: 1, Index: raft.Index(i + 1), Kind: raft.Normal, Command: big})
+		e := raft.Entry{Term: 1, Index: raft.Index(i + 1), Kind: raft.Normal, Command: big}
+		entries = append(entries, e)
 	}
 	fails(t, l.Append(nil, entries), ErrTooLarge)
 	if r, err := inspect(m); err != nil || len(r.Entries) > 0 {
@@ -127,6 +132,7 @@ func TestClose(t *testing.T) {
 func TestWhoseDirectory(t *testing.T) {
 	m := disk.NewMemory()
 	mustBoot(t, m, small())
+	both := []string{"010203", "ee0203"}
 	for what, c := range map[string]struct {
 		change func(*Identity)
 		want   error
@@ -138,7 +144,7 @@ func TestWhoseDirectory(t *testing.T) {
 		"only the node":      {func(id *Identity) { *id = Identity{Node: id.Node} }, nil, nil},
 		"another node":       {func(id *Identity) { id.Node = 7 }, ErrForeign, []string{"node 2", "node 7"}},
 		"no node":            {func(id *Identity) { id.Node = 0 }, ErrForeign, nil},
-		"another cluster":    {func(id *Identity) { id.Cluster[0] = 0xee }, ErrForeign, []string{"010203", "ee0203"}},
+		"another cluster":    {func(id *Identity) { id.Cluster[0] = 0xee }, ErrForeign, both},
 		"another one's both": {func(id *Identity) { id.Cluster[0], id.Node = 0xee, 7 }, ErrForeign, nil},
 	} {
 		m.Kill()
@@ -198,7 +204,10 @@ func TestSegmentSizes(t *testing.T) {
 		if (err == nil) != good {
 			t.Errorf("segments of %d bytes: %v", size, err)
 		}
-		if l != nil && (l.size%disk.Sector != 0 || l.size < size || size == 0 && l.size != DefaultSegmentBytes) {
+		if size == 0 {
+			size = DefaultSegmentBytes
+		}
+		if l != nil && l.size != align(size, disk.Sector) {
 			t.Errorf("segments of %d bytes have %d", size, l.size)
 		}
 	}
@@ -221,9 +230,13 @@ func TestSegmentsOfAllSizes(t *testing.T) {
 			want = want.after(s)
 		}
 	}
-	_, r := mustBoot(t, m, small())
+	l, r := mustBoot(t, m, small())
 	if !want.equal(r) {
 		t.Fatalf("recovered %v, want %v", held(r), want)
+	}
+	ok(t, l.Append(nil, []raft.Entry{entry(9, 1, 2*keptBuffer)}))
+	if l.buffer != nil {
+		t.Errorf("the log keeps a buffer of %d bytes", cap(l.buffer))
 	}
 }
 
@@ -239,7 +252,7 @@ func TestAppendAllocatesNothing(t *testing.T) {
 		ok(t, l.Append(state, entries))
 		entries[0].Index++
 	})
-	if n > 4 { // those of the system calls; none for each entry
+	if n >= 1 {
 		t.Errorf("an append allocates %v times", n)
 	}
 	ok(t, l.Close())

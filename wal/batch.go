@@ -19,9 +19,9 @@ const (
 	startRecord recordKind = 2 // number of this start of the node u64
 	entryRecord recordKind = 3 // entry │ entry │ …, each as in wire.AppendEntry
 	endRecord   recordKind = 4 // nothing: the segment ends here, the log goes on in the next one
-	// Reserved, and refused by this version: 5, the seal (nothing: everything before it was durable), and
-	// 6, the peers
-	// ((id u64 │ incarnation u64 │ highest start u64) × n: what a node has met, before it acts on their first message).
+	// Reserved, and refused by this version:
+	//  5  the seal     nothing: everything before it was durable
+	//  6  the peers    id u64 │ incarnation u64 │ highest start u64, for each that the node has met
 )
 
 // Lengths of payloads in bytes, and what must be known of wire's form of an entry (held by a test).
@@ -144,7 +144,8 @@ func readHeader(b []byte, at place) (h header, ok bool) {
 	if crc32.Update(seed, castagnoli, b[:16]) != binary.LittleEndian.Uint32(b[16:]) {
 		return h, false
 	}
-	return header{number: binary.LittleEndian.Uint64(b), length: int64(binary.LittleEndian.Uint32(b[8:]))}, true
+	h.number, h.length = binary.LittleEndian.Uint64(b), int64(binary.LittleEndian.Uint32(b[8:]))
+	return h, true
 }
 
 // verifies reports whether the checksum of a whole batch is right.
@@ -168,7 +169,7 @@ func decode(b []byte, room []raft.Entry) (batch, error) {
 			return out, fmt.Errorf("a record of kind %d: %w", kind, ErrVersion)
 		}
 		if kind <= last || uint64(length) > uint64(len(b)-recordHeader) {
-			return out, fmt.Errorf("a record of kind %d and %d bytes after one of kind %d", kind, length, last)
+			return out, fmt.Errorf("a record of kind %d, %d bytes, after one of kind %d", kind, length, last)
 		}
 		if err := out.take(kind, b[recordHeader:recordHeader+length]); err != nil {
 			return out, err

@@ -1,3 +1,96 @@
-// Package wal keeps a server's hard state and its entries (Figure 2, "persistent state") on a disk, so that
-// what Append acknowledged is there after any power cut, and nothing else is.
+// Package wal keeps what a server must remember across restarts (Figure 2, "persistent state"): its hard
+// state and its entries, in a directory that is bound to one node of one cluster. What Append has
+// acknowledged is there after any power cut, whole and in order; what it has not acknowledged is there
+// wholly or not at all; and what has changed on the disk behind its back is refused, never skipped and
+// never cut off in silence: a server that forgets a vote or an entry that it has acknowledged can break
+// every promise of §5.
+//
+// # What is on the disk
+//
+//	identity.1, identity.2     cluster, node, incarnation, bootstrap configuration: two equal copies
+//	0000000001.wal             the segments of the log, numbered without gaps
+//	0000000002.wal
+//	*.tmp                      something a crash has cut short: never relied upon, removed by the next start
+//
+//	segment   ┌────────┬───────┬───────┬───────┬──────────┬───────────────────┐
+//	          │ header │ batch │ batch │ batch │ end mark │ zeros             │  it goes on in the next one
+//	          └────────┴───────┴───────┴───────┴──────────┴───────────────────┘
+//	          ┌────────┬───────┬───────┬──────────────────────────────────────┐
+//	          │ header │ batch │ batch │ zeros                                │  the log ends here
+//	          └────────┴───────┴───────┴──────────────────────────────────────┘
+//
+// A segment has its full size from the beginning, so that a shortened file is recognised. A batch is what
+// one Append writes with one sync; it lies in one segment, and one that is larger than a segment gets a
+// segment of its own size. Batches are numbered through the whole log. Two checksums, of its header and of
+// all of it, are seeded with the place where it stands, so what was written elsewhere or in another life of
+// a file does not verify. The first batch of a segment repeats the hard state and the start number, so that
+// older segments can go one day. An end mark is a batch too.
+//
+// # What a bad batch means
+//
+// One write is on its way at a time, and the next begins when the one before is durable. So a power cut can
+// spoil the last batch and nothing else. Going forward, the first batch that does not verify is
+//
+//	torn     when nothing shows that it was ever durable. It was not acknowledged: it is cut off, and
+//	         Recovered.Torn says how many bytes that were.
+//	damage   when something was written that began only when it was durable: the header of a later batch
+//	         behind it, anything but zeros behind the extent that its own good header names, or anything in
+//	         a later segment. Then acknowledged bytes have changed, and Open returns ErrCorrupt.
+//
+// A bad segment header is damage, for a segment gets its name only when its header is durable; so is a gap
+// in the numbers, and an end mark without the segment that it leads to. What verifies and makes no sense (a
+// gap between entries, a term that goes back) is damage; a kind of record, a flag or a version that this
+// program does not know is ErrVersion. One bad or missing copy of the identity is written anew from the
+// other; two are damage.
+//
+// Outside the model, and not recognised: rot of the very last batch, which looks like a torn one when the
+// node is started after it (records for a seal against that are reserved); and the last segment, or the
+// whole directory, put back as it was before.
+//
+// # The crash windows
+//
+// First start. The first segment is durable under its name before the identity has a name, and both names
+// of the identity are durable before the first batch is written. So no identity and an empty first segment,
+// or none, is a first start cut short, and is begun anew; the new first segment replaces the old one in one
+// rename. No identity and anything else is damage: the names were durable before anything else was there.
+// One copy alone may be a first start cut short between the two renames; the other one is written anew.
+//
+// Append. Cut before the sync returns, any of the batch's sectors may be there. All of them: the batch is
+// recovered whole, which is allowed, for its caller got no answer. Some: torn. The sector that it shares
+// with the batch before is written with that one's bytes unchanged, so either version of it serves. Behind
+// the batch are zeros, as they were before.
+//
+// A new segment, in this order:
+//
+//	1  NNN.wal.tmp written with its header, synced    cut here: a stray file; the log ends in the old one
+//	2  renamed, directory synced                      an empty segment behind the end of the log; the next
+//	                                                  attempt replaces it in one rename
+//	3  end mark written to the old segment, synced    torn: cut off like any batch, nothing was in it;
+//	                                                  whole: the log goes on in the new one, still empty
+//	4  first batch written to the new one, synced     torn: cut off, the new one is empty again
+//
+// 2 before 3: else a mark could be durable whose successor is not, which would be taken for damage. 3
+// before 4: else the new segment could hold a durable batch behind an unmarked, or torn, end of the old
+// one, and be taken for damage too.
+//
+// Open. Nothing is written before everything was verified. Then: strays are removed; a bad copy of the
+// identity is replaced; the directory is synced; the last batch is written once more where it stands, and
+// what was torn behind it is overwritten with zeros; both synced; and only then the start number is counted
+// up with a first new batch. A cut anywhere in between leaves a directory that recovers the same entries
+// and the same hard state: rewriting the same bytes changes nothing in whatever order its sectors arrive; a
+// torn batch of which some is zeroed is still torn, with the same extent or none; and a lost removal brings
+// back a stray.
+//
+// The zeros must be durable before the new batch: else a cut that keeps its header and loses some zeros
+// leaves something behind the extent of a bad batch with a good header. The last batch is written again
+// because it may have been read from the operating system's memory only: its writer may have been killed
+// before the sync, or the sync may have failed, after which the pages count as clean and no later sync
+// writes them. Acknowledged now by this process, it would be gone after the next power cut.
+//
+// Two failures in a row remain. A failed sync of the zeros, a restart that reads them from memory, and a torn
+// write after that may end in a refusal to start; nothing is lost then. And a failed sync of the directory is
+// tried again by the next start: file systems with a journal stop altogether when that fails.
+//
+// A failed write or sync ends the log: the first error is kept, nothing is tried again, and the next Open
+// decides what of the last batch is there.
 package wal

@@ -90,8 +90,9 @@ func checkSegmentHeader(b []byte, segment uint64, size int64) (raft.Incarnation,
 	if crc32.Checksum(b[:60], castagnoli) != binary.LittleEndian.Uint32(b[60:]) {
 		return 0, damage(file, 0, "the checksum of the segment's header is wrong")
 	}
-	if v := binary.LittleEndian.Uint16(b[8:]); v != formatVersion || extent(b[10:16]) > 0 || extent(b[40:60]) > 0 {
-		return 0, fmt.Errorf("%s: format version %d, this program knows %d: %w", file, v, formatVersion, ErrVersion)
+	v, reserved := binary.LittleEndian.Uint16(b[8:]), extent(b[10:16])+extent(b[40:60])
+	if v != formatVersion || reserved > 0 {
+		return 0, fmt.Errorf("%s: format version %d, known is %d: %w", file, v, formatVersion, ErrVersion)
 	}
 	if n := binary.LittleEndian.Uint64(b[24:]); n != segment {
 		return 0, damage(file, 24, "the header says segment %d", n)
@@ -107,10 +108,12 @@ const (
 	segmentSuffix   = ".wal"
 	temporarySuffix = ".tmp"
 	segmentDigits   = 10
+	firstCopy       = "identity.1"
+	secondCopy      = "identity.2"
 )
 
 // identityNames are the two copies of the identity.
-var identityNames = [...]string{"identity.1", "identity.2"}
+func identityNames() []string { return []string{firstCopy, secondCopy} }
 
 func segmentName(segment uint64) string {
 	return fmt.Sprintf("%0*d%s", segmentDigits, segment, segmentSuffix)

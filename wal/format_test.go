@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"strings"
 	"testing"
 
 	"balsa/disk"
@@ -47,7 +48,8 @@ func TestSeedsDiffer(t *testing.T) {
 
 func TestSizesAreWhatIsWritten(t *testing.T) {
 	state := &raft.HardState{Term: 1, Vote: 2}
-	entries := []raft.Entry{entry(1, 1, 13), entry(1, 2, 0), {Term: 1, Index: 3, Kind: raft.Session, Command: []byte("x")}}
+	entries := []raft.Entry{entry(1, 1, 13), entry(1, 2, 0), entry(1, 3, 1)}
+	entries[2].Kind = raft.Session
 	for _, b := range []batch{
 		{state: state}, {start: 1}, {entries: entries}, {end: true},
 		{state: state, start: 9, entries: entries[:1]}, {state: state, entries: entries},
@@ -104,7 +106,9 @@ func records(r ...[]byte) []byte { return bytes.Join(r, nil) }
 
 // Good checksums do not make sense of nonsense, and what a later version means is never skipped.
 func TestBatchesThatMakeNoSense(t *testing.T) {
-	state := func(term byte) []byte { return record(stateRecord, append([]byte{term}, make([]byte, 15)...)...) }
+	state := func(term byte) []byte {
+		return record(stateRecord, append([]byte{term}, make([]byte, stateLength-1)...)...)
+	}
 	start := func(n byte) []byte { return record(startRecord, n, 0, 0, 0, 0, 0, 0, 0) }
 	entries := func(e ...raft.Entry) []byte {
 		var payload []byte
@@ -138,7 +142,7 @@ func TestBatchesThatMakeNoSense(t *testing.T) {
 		"a record twice":           {records(state(4), state(4)), ErrCorrupt},
 		"records out of order":     {records(start(1), state(4)), ErrCorrupt},
 		"a record behind its end":  {appendRecord(nil, entryRecord, 1<<31), ErrCorrupt},
-		"something in the padding": {append(records(start(1)), 0, 0, 0, 0, 0, 1), ErrCorrupt},
+		"something in the padding": {append(records(start(2)), 0, 0, 0, 0, 0, 1), ErrCorrupt},
 		"a row of zeros":           {append(records(state(4)), make([]byte, 40)...), ErrCorrupt},
 		"a term going back":        {state(2), ErrCorrupt},
 		"a start going back":       {start(1), ErrCorrupt},
@@ -146,8 +150,12 @@ func TestBatchesThatMakeNoSense(t *testing.T) {
 		"a gap":                    {entries(entry(2, 4, 1)), ErrCorrupt},
 		"an older term":            {entries(entry(1, 3, 1)), ErrCorrupt},
 	} {
-		if _, err := inspect(plant(t, 4, 0, c.records)); !errors.Is(err, c.want) {
+		_, err := inspect(plant(t, 4, 0, c.records))
+		if !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", what, err, c.want)
+		}
+		if c.want == ErrCorrupt && !strings.Contains(err.Error(), "makes no sense") {
+			t.Errorf("%s: refused for another reason: %v", what, err)
 		}
 	}
 	if _, err := inspect(plant(t, 4, 1, state(4))); !errors.Is(err, ErrVersion) {
@@ -156,6 +164,43 @@ func TestBatchesThatMakeNoSense(t *testing.T) {
 	for _, number := range []uint64{0, 3, 5, 1 << 63} {
 		if _, err := inspect(plant(t, number, 0, state(4))); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("batch %d in place of batch 4: %v", number, err)
+		}
+	}
+}
+
+// The first batch of a segment tells everything that was told before, and the last one leaves room for the
+// end mark.
+func TestFirstAndLastBatches(t *testing.T) {
+	state := &raft.HardState{Term: 1}
+	fits := 512 - endMark - segmentHeader
+	filling := batch{state: state, start: 1, entries: []raft.Entry{entry(1, 1, 0)}}
+	room := fits - int(filling.size())
+	filling.entries[0] = entry(1, 1, room)
+	overfull := filling
+	overfull.entries = []raft.Entry{entry(1, 1, room+16)}
+	for what, c := range map[string]struct {
+		first batch
+		want  string
+	}{
+		"everything":  {batch{state: state, start: 1}, ""},
+		"no state":    {batch{start: 1}, "does not repeat"},
+		"no start":    {batch{state: state}, "does not repeat"},
+		"an end mark": {batch{end: true}, "does not repeat"},
+		"room left":   {filling, ""},
+		"no room":     {overfull, "no room"},
+	} {
+		m := disk.NewMemory()
+		id := identity()
+		m.Plant(firstCopy, id.encode())
+		c.first.number = 1
+		image := emptySegment(id.Incarnation, 1)
+		copy(image[segmentHeader:], c.first.append(nil, place{id.Incarnation, 1, segmentHeader}))
+		m.Plant(segmentName(1), image)
+		switch _, err := inspect(m); {
+		case c.want == "":
+			ok(t, err)
+		case !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), c.want):
+			t.Errorf("%s: %v, want %q", what, err, c.want)
 		}
 	}
 }
@@ -196,9 +241,9 @@ func TestALaterVersion(t *testing.T) {
 		{segmentName(1), 8, ErrVersion}, {segmentName(1), 11, ErrVersion}, {segmentName(1), 45, ErrVersion},
 		{segmentName(1), 0, ErrCorrupt}, {segmentName(1), 16, ErrCorrupt}, {segmentName(1), 24, ErrCorrupt},
 		{segmentName(1), 32, ErrCorrupt},
-		{identityNames[0], 8, ErrVersion}, {identityNames[1], 10, ErrVersion},
-		{identityNames[0], 28, ErrCorrupt}, {identityNames[1], 12, ErrCorrupt}, // the copies differ
-		{identityNames[0], 44, nil}, {identityNames[1], 48, nil}, // one copy is bad
+		{firstCopy, 8, ErrVersion}, {secondCopy, 10, ErrVersion},
+		{firstCopy, 28, ErrCorrupt}, {secondCopy, 12, ErrCorrupt}, // the copies differ
+		{firstCopy, 44, nil}, {secondCopy, 48, nil}, // one copy is bad
 	} {
 		m := disk.NewMemory()
 		mustBoot(t, m, small())
@@ -218,7 +263,8 @@ func TestALaterVersion(t *testing.T) {
 func TestNames(t *testing.T) {
 	for name, want := range map[string]uint64{
 		"0000000001.wal": 1, "9999999999.wal": 9999999999, segmentName(42): 42,
-		"1.wal": 0, "0000000001": 0, "00000000001.wal": 0, "-000000001.wal": 0, "+000000001.wal": 0, "0000000001.wal.tmp": 0,
+		"1.wal": 0, "0000000001": 0, "00000000001.wal": 0, "-000000001.wal": 0, "+000000001.wal": 0,
+		"0000000001.wal.tmp": 0,
 	} {
 		if n, ok := parseSegmentName(name); ok != (want != 0) || ok && n != want {
 			t.Errorf("%s is segment %d, %v", name, n, ok)

@@ -35,7 +35,7 @@ const (
 //	│ magic  │ version │ zero │ cluster │ node │ incarnation │ length │ bootstrap     │ crc32c │
 //	│ 8 B    │ u16 = 1 │ ×2   │ 16 B    │ u64  │ u64         │ u32    │ length        │ u32    │
 //	└────────┴─────────┴──────┴─────────┴──────┴─────────────┴────────┴───────────────┴────────┘
-//	bootstrap  as in wire.AppendConfiguration     crc32c  of all before it: the last 4 bytes in every version
+//	bootstrap  as in wire.AppendConfiguration   crc32c  of all before it: the last 4 bytes in every version
 func (id Identity) encode() []byte {
 	bootstrap := wire.AppendConfiguration(nil, id.Bootstrap)
 	b := make([]byte, 0, identityHeader+len(bootstrap)+4)
@@ -89,7 +89,7 @@ func (id Identity) complete() error {
 	case id.Incarnation == 0:
 		return fmt.Errorf("%w: no incarnation was drawn for it", ErrNotInitialized)
 	case len(id.Bootstrap.Voters) == 0:
-		return fmt.Errorf("%w: the bootstrap configuration has no voters; name the nodes of the cluster", ErrNotInitialized)
+		return fmt.Errorf("%w: no voters were given; name the nodes of the cluster", ErrNotInitialized)
 	}
 	if err := wire.CheckConfiguration(id.Bootstrap); err != nil {
 		return fmt.Errorf("%w: the bootstrap configuration cannot be written: %w", ErrNotInitialized, err)
@@ -100,8 +100,8 @@ func (id Identity) complete() error {
 // expect compares what a directory is bound to with what the caller wants.
 func (id Identity) expect(want Identity) error {
 	if id.Node != want.Node {
-		return fmt.Errorf("%w: it is of node %d, this is node %d; start this node with its own directory, or with that id",
-			ErrForeign, id.Node, want.Node)
+		return fmt.Errorf("%w: it is of node %d, this is node %d; "+
+			"start this node with its own directory, or with that id", ErrForeign, id.Node, want.Node)
 	}
 	if want.Cluster != (raft.ClusterID{}) && id.Cluster != want.Cluster {
 		return fmt.Errorf("%w: it is of cluster %v, this node was started for cluster %v; "+
@@ -116,7 +116,7 @@ func (id Identity) expect(want Identity) error {
 // good.
 func readIdentity(dir disk.Dir, names []string) (id Identity, bad []string, found bool, err error) {
 	var problems []error
-	for _, name := range identityNames {
+	for _, name := range identityNames() {
 		if !slices.Contains(names, name) {
 			bad = append(bad, name)
 			continue
@@ -128,7 +128,7 @@ func readIdentity(dir disk.Dir, names []string) (id Identity, bad []string, foun
 		case problem != nil:
 			bad, problems = append(bad, name), append(problems, problem)
 		case found && string(got.encode()) != string(id.encode()):
-			return id, nil, false, damage(name, 0, "it differs from %s, though both have good checksums", identityNames[0])
+			return id, nil, false, damage(name, 0, "it differs from %s, and both are good", firstCopy)
 		default:
 			id, found = got, true
 		}

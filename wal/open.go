@@ -73,7 +73,7 @@ func (o Options) segmentBytes() (int64, error) {
 		size = DefaultSegmentBytes
 	}
 	if size < MinSegmentBytes || size > MaxSegmentBytes {
-		return 0, fmt.Errorf("segments of %d bytes: at least %d, at most %d", size, MinSegmentBytes, MaxSegmentBytes)
+		return 0, fmt.Errorf("segment size %d: %d to %d bytes", size, MinSegmentBytes, MaxSegmentBytes)
 	}
 	return align(size, disk.Sector), nil
 }
@@ -116,7 +116,7 @@ func (r *recovery) begin(id Identity, size int64) error {
 	id.Bootstrap = id.Bootstrap.Clone()
 	r.Identity = id
 	r.tail = tail{segment: 1, size: size, offset: segmentHeader}
-	return writeIdentity(r.dir, id, identityNames[:])
+	return writeIdentity(r.dir, id, identityNames())
 }
 
 // settle makes durable what the log was read from, cuts the torn rest of the last write off, and opens the
@@ -203,7 +203,8 @@ func writeZeros(f disk.File, offset, n int64) error {
 // makeSegment makes an empty segment durable, in place of an empty one of the same number that a crash may
 // have left.
 func makeSegment(dir disk.Dir, incarnation raft.Incarnation, number uint64, size int64) error {
-	if err := writeFile(dir, segmentName(number), size, encodeSegmentHeader(incarnation, number, size)); err != nil {
+	header := encodeSegmentHeader(incarnation, number, size)
+	if err := writeFile(dir, segmentName(number), size, header); err != nil {
 		return err
 	}
 	if err := dir.Sync(); err != nil {

@@ -65,7 +65,7 @@ func (o *outline) push(e *raft.Entry) error {
 	case !e.Kind.Valid():
 		return fmt.Errorf("entry %v is of no known kind: %v", e.ID(), e.Kind)
 	case len(e.Command) > wire.MaxCommand:
-		return fmt.Errorf("entry %v has a command of %d bytes, at most %d", e.ID(), len(e.Command), wire.MaxCommand)
+		return fmt.Errorf("entry %v has %d bytes, at most %d", e.ID(), len(e.Command), wire.MaxCommand)
 	}
 	if e.Term > term {
 		o.terms = append(o.terms, termRun{term: e.Term, first: e.Index})

@@ -45,7 +45,7 @@ type tail struct {
 	offset  int64 // where the next batch belongs
 	torn    int64 // bytes behind offset that a torn write left, up to the last one that is not zero
 	last    []byte
-	lastAt  place // of last, the last batch of the log: the end mark of the segment before, if this one has none
+	lastAt  place // of last, the last batch of the log: the end mark before this segment, if it has none
 }
 
 // Inspect reads a directory as Open does, with the same verdicts, and writes nothing: Start is the number
@@ -87,7 +87,7 @@ func (r *recovery) sort(names []string) {
 			r.segments = append(r.segments, n)
 		}
 		name, temporary := strings.CutSuffix(name, temporarySuffix)
-		if _, ok := parseSegmentName(name); temporary && (ok || slices.Contains(identityNames[:], name)) {
+		if _, ok := parseSegmentName(name); temporary && (ok || slices.Contains(identityNames(), name)) {
 			r.strays = append(r.strays, name+temporarySuffix)
 		}
 	}
@@ -102,7 +102,7 @@ func (r *recovery) unused() error {
 			return err
 		}
 		if n != 1 || !s.blank() {
-			return damage(identityNames[0], 0, "both copies of the identity are missing, yet %s holds a log", s.name())
+			return damage(firstCopy, 0, "both copies of the identity are missing, yet %s exists", s.name())
 		}
 	}
 	return nil
@@ -121,12 +121,12 @@ func (r *recovery) log() error {
 			return err
 		}
 		if s.incarnation != r.Identity.Incarnation {
-			return damage(s.name(), 16, "the segment is of incarnation %x, the identity of %x: it comes from another directory",
+			return damage(s.name(), 16, "it comes from another directory: incarnation %x, not %x",
 				uint64(s.incarnation), uint64(r.Identity.Incarnation))
 		}
 		if ended && !s.blank() {
-			return damage(segmentName(r.tail.segment), r.tail.offset, "batch %d is bad or missing, yet %s has been written to, "+
-				"which began only when everything before it was durable", r.number, s.name())
+			return damage(segmentName(r.tail.segment), r.tail.offset, "batch %d is bad or missing, yet %s, "+
+				"begun only when everything before it was durable, has been written to", r.number, s.name())
 		}
 		if !ended {
 			if ended, err = r.scan(s); err != nil {
@@ -135,7 +135,8 @@ func (r *recovery) log() error {
 		}
 	}
 	if !ended {
-		return damage(segmentName(uint64(len(r.segments))+1), 0, "the file is missing, though the log before it goes on in it")
+		next := segmentName(uint64(len(r.segments)) + 1)
+		return damage(next, 0, "the file is missing, though the segment before it has its end mark")
 	}
 	return nil
 }
@@ -204,17 +205,17 @@ func (r *recovery) take(s *segment, raw []byte) (end bool, err error) {
 		return false, fmt.Errorf("%s at byte %d: %w", s.name(), offset, err)
 	}
 	if err != nil {
-		return false, damage(s.name(), offset, "batch %d has a good checksum and makes no sense: %v", r.number, err)
+		return false, damage(s.name(), offset, "batch %d verifies and makes no sense: %v", r.number, err)
 	}
 	r.keep(b)
 	r.tail.last, r.tail.lastAt = raw, s.at(offset)
 	r.tail.offset += int64(len(raw))
 	r.number++
 	if behind := s.written > r.tail.offset; b.end && behind {
-		return false, damage(s.name(), r.tail.offset, "something was written behind the end mark of the segment")
+		return false, damage(s.name(), r.tail.offset, "something was written behind the end mark")
 	}
 	if !b.end && r.tail.offset+endMark > r.tail.size {
-		return false, damage(s.name(), offset, "batch %d leaves no room for the end mark of the segment", b.number)
+		return false, damage(s.name(), offset, "batch %d leaves no room for the end mark", b.number)
 	}
 	return b.end, nil
 }
@@ -241,7 +242,11 @@ func (r *recovery) keep(b batch) {
 	}
 	r.Start = max(r.Start, b.start)
 	if len(b.entries) > 0 {
-		r.Entries = append(r.Entries[:b.entries[0].Index-1], b.entries...)
+		log := r.Entries[:b.entries[0].Index-1]
+		if cap(log)-len(log) < len(b.entries) { // double it: append alone would copy a long log five times
+			log = slices.Grow(log, max(len(b.entries), len(log)))
+		}
+		r.Entries = append(log, b.entries...)
 	}
 	r.room = b.entries
 }

@@ -39,7 +39,8 @@ func newRotten(t testing.TB) (*rotten, *Log) {
 	r := &rotten{disk: disk.NewMemory()}
 	l, _ := mustBoot(t, r.disk, small())
 	for i := raft.Index(1); l.segment < 4 || l.offset < 280; i++ {
-		s := step{&raft.HardState{Term: raft.Term(i), Vote: 3}, []raft.Entry{entry(raft.Term(i), i, int(i)%50)}}
+		term := raft.Term(i)
+		s := step{&raft.HardState{Term: term, Vote: 3}, []raft.Entry{entry(term, i, int(i)%50)}}
 		if i == 5 {
 			s.entries[0] = entry(5, 5, 700) // larger than a segment
 		}
@@ -133,18 +134,20 @@ func states(t testing.TB) map[string]*rotten {
 }
 
 func TestEveryBitCounts(t *testing.T) {
+	step := map[string]int64{"": 1, " marked": 3, " before an empty segment": 3}
 	for state, r := range states(t) {
 		seen := map[verdict]int{}
 		for _, name := range r.disk.Names() {
-			for bit := range 8 * int64(len(r.disk.Read(name))) {
+			for bit := int64(0); bit < 8*int64(len(r.disk.Read(name))); bit += step[state] {
 				r.disk.Flip(name, bit)
 				want := r.expected(name, bit/8)
 				if got := r.judge(r.disk); got != want {
 					_, err := inspect(r.disk)
-					t.Fatalf("log%s, %s, byte %d, bit %d flipped: %s, want %s (%v)", state, name, bit/8, bit%8, got, want, err)
+					t.Fatalf("log%s, %s, bit %d of byte %d flipped: %s, want %s (%v)",
+						state, name, bit%8, bit/8, got, want, err)
 				}
 				seen[want]++
-				if m := r.disk; want != damaged && bit%8 == 3 {
+				if m := r.disk; want != damaged && bit%64 == 27 {
 					goesOn(t, m.Clone())
 				}
 				r.disk.Flip(name, bit)
@@ -169,8 +172,33 @@ func TestEveryZeroedPieceCounts(t *testing.T) {
 				m := r.disk.Clone()
 				m.Zero(name, from, to)
 				if got, want := r.judge(m), r.expected(name, from); got != want {
-					t.Fatalf("log%s, %s, bytes %d to %d zeroed: %s, want %s", state, name, from, to, got, want)
+					t.Fatalf("log%s, %s, byte %d on zeroed: %s, want %s", state, name, from, got, want)
 				}
+			}
+		}
+	}
+}
+
+// Nothing is written before everything was verified, and so nothing at all where something is damaged.
+func TestADamagedDirectoryIsNotTouched(t *testing.T) {
+	for state, r := range states(t) {
+		for _, name := range r.disk.Names() {
+			for offset := int64(0); offset < int64(len(r.disk.Read(name))); offset += 37 {
+				if r.expected(name, offset) != damaged {
+					continue
+				}
+				m := r.disk.Clone()
+				m.Flip(name, 8*offset)
+				m.Plant(segmentName(9)+temporarySuffix, []byte("a stray"))
+				m.Delete(firstCopy)
+				m.Intercept(func(c disk.Call) error {
+					if op := c.Operation; op != disk.OpOpen && op != disk.OpList && op != disk.OpRead {
+						t.Errorf("log%s, %s, byte %d flipped: %v %s", state, name, offset, op, c.Name)
+					}
+					return nil
+				})
+				_, _, err := boot(m, small())
+				fails(t, err, ErrCorrupt)
 			}
 		}
 	}
@@ -189,18 +217,18 @@ func TestTheIdentityIsThereTwice(t *testing.T) {
 		"enormous":  func(m *disk.Memory, name string) { m.Plant(name, make([]byte, identityLimit+1)) },
 	}
 	for what, do := range harm {
-		for i := range identityNames {
+		for i := range identityNames() {
 			m := r.disk.Clone()
-			do(m, identityNames[i])
+			do(m, identityNames()[i])
 			if v := r.judge(m); v != intact {
-				t.Errorf("%s %s: %s", identityNames[i], what, v)
+				t.Errorf("%s %s: %s", identityNames()[i], what, v)
 			}
 			goesOn(t, m.Clone())
 			for what2, do2 := range harm {
 				both := m.Clone()
-				do2(both, identityNames[1-i])
+				do2(both, identityNames()[1-i])
 				if v := r.judge(both); v != damaged {
-					t.Errorf("%s %s and the other one %s: %s", identityNames[i], what, what2, v)
+					t.Errorf("%s %s and the other one %s: %s", identityNames()[i], what, what2, v)
 				}
 			}
 		}
@@ -216,21 +244,27 @@ func TestAFileIsMissingOrNotItself(t *testing.T) {
 	o := small()
 	o.Identity.Incarnation++
 	mustBoot(t, stranger, o)
-	for what, do := range map[string]func(m *disk.Memory, name string){
-		"missing":           func(m *disk.Memory, name string) { m.Delete(name) },
-		"empty":             func(m *disk.Memory, name string) { m.Plant(name, nil) },
-		"a byte short":      func(m *disk.Memory, name string) { b := m.Read(name); m.Plant(name, b[:len(b)-1]) },
-		"half":              func(m *disk.Memory, name string) { b := m.Read(name); m.Plant(name, b[:len(b)/2]) },
-		"longer":            func(m *disk.Memory, name string) { m.Plant(name, append(m.Read(name), 0)) },
-		"another's":         func(m *disk.Memory, name string) { m.Plant(name, stranger.Read(segmentName(1))) },
-		"an identity":       func(m *disk.Memory, name string) { m.Plant(name, m.Read(identityNames[0])) },
-		"under a wrong one": func(m *disk.Memory, name string) { m.Plant(segmentName(9), m.Read(name)); m.Delete(name) },
+	for what, do := range map[string]func(whole []byte) []byte{
+		"empty":        func([]byte) []byte { return nil },
+		"a byte short": func(whole []byte) []byte { return whole[:len(whole)-1] },
+		"half":         func(whole []byte) []byte { return whole[:len(whole)/2] },
+		"longer":       func(whole []byte) []byte { return append(whole, 0) },
+		"another's":    func([]byte) []byte { return stranger.Read(segmentName(1)) },
+		"an identity":  func([]byte) []byte { return r.disk.Read(firstCopy) },
 	} {
 		for segment := uint64(1); segment <= 4; segment++ {
 			m := r.disk.Clone()
-			do(m, segmentName(segment))
+			m.Plant(segmentName(segment), do(m.Read(segmentName(segment))))
 			if v := r.judge(m); v != damaged {
 				t.Errorf("%s %s: %s", segmentName(segment), what, v)
+			}
+			m.Delete(segmentName(segment))
+			if v := r.judge(m); v != damaged {
+				t.Errorf("%s missing: %s", segmentName(segment), v)
+			}
+			m.Plant(segmentName(9), r.disk.Read(segmentName(segment)))
+			if v := r.judge(m); v != damaged {
+				t.Errorf("%s under another name: %s", segmentName(segment), v)
 			}
 		}
 	}
@@ -256,11 +290,11 @@ func TestAnotherDirectorysFiles(t *testing.T) {
 	o.Identity.Incarnation++
 	mustBoot(t, stranger, o)
 	m := r.disk.Clone()
-	m.Plant(identityNames[1], stranger.Read(identityNames[1]))
+	m.Plant(secondCopy, stranger.Read(secondCopy))
 	if v := r.judge(m); v != damaged {
 		t.Errorf("two good identities that differ: %s", v)
 	}
-	m.Plant(identityNames[0], stranger.Read(identityNames[1]))
+	m.Plant(firstCopy, stranger.Read(secondCopy))
 	if v := r.judge(m); v != damaged {
 		t.Errorf("another directory's identity: %s", v)
 	}
@@ -270,6 +304,54 @@ func TestAnotherDirectorysFiles(t *testing.T) {
 	m.Delete(segmentName(4))
 	if v := r.judge(m); v != damaged {
 		t.Errorf("an identity without a log: %s", v)
+	}
+}
+
+// emptySegment is a segment of 512 bytes without a batch.
+func emptySegment(incarnation raft.Incarnation, number uint64) []byte {
+	return append(encodeSegmentHeader(incarnation, number, 512), make([]byte, 512-segmentHeader)...)
+}
+
+// A file that takes no space and says to be enormous must not be given memory.
+func TestEnormousFiles(t *testing.T) {
+	r, _ := newRotten(t)
+	r.disk.Delete(firstCopy)
+	r.disk.Delete(segmentName(4))
+	r.disk.Kill()
+	dir, err := r.disk.Open()
+	ok(t, err)
+	enormous := int64(1) << 40
+	_, err = dir.Create(firstCopy, enormous)
+	ok(t, err)
+	f, err := dir.Create(segmentName(4), enormous)
+	ok(t, err)
+	_, err = f.WriteAt(encodeSegmentHeader(identity().Incarnation, 4, enormous), 0)
+	ok(t, err)
+	before := allocated()
+	_, err = inspect(r.disk)
+	fails(t, err, ErrCorrupt)
+	if took := allocated() - before; took > 4<<20 || !strings.Contains(err.Error(), segmentName(4)) {
+		t.Fatalf("%d bytes were allocated: %v", took, err)
+	}
+}
+
+// A copy of the identity that cannot be read may yet be good: only when both were read is it damage.
+func TestAnIdentityThatCannotBeRead(t *testing.T) {
+	r, _ := newRotten(t)
+	r.disk.Flip(firstCopy, 100)
+	r.disk.Intercept(func(c disk.Call) error {
+		if c.Name == secondCopy {
+			return errBroken
+		}
+		return nil
+	})
+	_, err := inspect(r.disk)
+	if !errors.Is(err, errBroken) || errors.Is(err, ErrCorrupt) {
+		t.Fatalf("error %v", err)
+	}
+	r.disk.Intercept(nil)
+	if v := r.judge(r.disk); v != intact {
+		t.Fatal(v)
 	}
 }
 
@@ -284,19 +366,16 @@ func TestTheSuccessorOfTheLastSegment(t *testing.T) {
 	}
 	r := states(t)[" before an empty segment"]
 	goesOn(t, r.disk.Clone())
-	r.disk.Plant(segmentName(r.last+3), encodeSegmentHeader(identity().Incarnation, r.last+3, 512))
+	r.disk.Plant(segmentName(r.last+3), emptySegment(identity().Incarnation, r.last+3))
 	if v := r.judge(r.disk); v != damaged {
 		t.Errorf("a segment after a gap: %s", v)
 	}
 }
 
 func TestAnUnusedDirectory(t *testing.T) {
-	header := func(n uint64) []byte {
-		return append(encodeSegmentHeader(7, n, 512), make([]byte, 512-segmentHeader)...)
-	}
-	written := header(1)
+	first, second := emptySegment(7, 1), emptySegment(7, 2)
+	written, bad := emptySegment(7, 1), emptySegment(7, 1)
 	written[100] = 1
-	bad := header(1)
 	bad[20]++
 	for _, c := range []struct {
 		what  string
@@ -305,12 +384,12 @@ func TestAnUnusedDirectory(t *testing.T) {
 	}{
 		{"empty", nil, unused},
 		{"other files", map[string][]byte{"notes.txt": {1}, "1.wal": {2}, "x.tmp": {3}}, unused},
-		{"a first segment", map[string][]byte{segmentName(1): header(1)}, unused},
+		{"a first segment", map[string][]byte{segmentName(1): first}, unused},
 		{"strays", map[string][]byte{segmentName(1) + ".tmp": {1}, "identity.1.tmp": {2}}, unused},
 		{"a first segment with a batch", map[string][]byte{segmentName(1): written}, damaged},
 		{"a first segment with a bad header", map[string][]byte{segmentName(1): bad}, damaged},
-		{"a second segment", map[string][]byte{segmentName(1): header(1), segmentName(2): header(2)}, damaged},
-		{"a second segment alone", map[string][]byte{segmentName(2): header(2)}, damaged},
+		{"a second segment", map[string][]byte{segmentName(1): first, segmentName(2): second}, damaged},
+		{"a second segment alone", map[string][]byte{segmentName(2): second}, damaged},
 	} {
 		m := disk.NewMemory()
 		for name, content := range c.files {

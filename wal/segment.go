@@ -29,15 +29,15 @@ func (s *segment) batch(offset int64, number uint64) ([]byte, error) {
 		return nil, s.nothingAfter(offset, number)
 	}
 	if h.number != number || h.length < endMark || h.length%alignment != 0 || h.length > int64(len(rest)) {
-		return nil, damage(s.name(), offset, "a header with a good checksum says batch %d of %d bytes, where batch %d "+
-			"is due and %d bytes are left", h.number, h.length, number, len(rest))
+		return nil, damage(s.name(), offset, "a header with a good checksum says batch %d of %d bytes, "+
+			"where batch %d is due and %d bytes are left", h.number, h.length, number, len(rest))
 	}
 	if verifies(rest[:h.length], s.at(offset)) {
 		return rest[:h.length], nil
 	}
 	if end := offset + h.length; s.written > end {
-		return nil, damage(s.name(), offset, "the checksum of batch %d is wrong, yet something was written behind its end "+
-			"at byte %d, and that began only when the batch was durable", number, end)
+		return nil, damage(s.name(), offset, "the checksum of batch %d is wrong, yet something, begun only "+
+			"when the batch was durable, was written behind its end at byte %d", number, end)
 	}
 	return nil, nil
 }
@@ -52,8 +52,8 @@ func (s *segment) nothingAfter(offset int64, number uint64) error {
 			continue
 		}
 		if _, good := readHeader(s.rest(o), s.at(o)); good {
-			return damage(s.name(), offset, "the header of batch %d is bad, yet batch %d was written behind it, at byte %d",
-				number, found, o)
+			return damage(s.name(), offset, "the header of batch %d is bad, yet batch %d, begun only when "+
+				"that was durable, was written behind it at byte %d", number, found, o)
 		}
 	}
 	return nil

@@ -1,0 +1,106 @@
+package wal
+
+import (
+	"fmt"
+	"testing"
+
+	"balsa/disk"
+	"balsa/raft"
+)
+
+// onDisk opens a log in a directory of the operating system.
+func onDisk(b *testing.B, path string) (*Log, Recovered, disk.Dir) {
+	b.Helper()
+	dir, err := disk.OS(path)
+	ok(b, err)
+	l, r, err := Open(dir, Options{Identity: identity()})
+	ok(b, err)
+	return l, r, dir
+}
+
+// entriesOf makes entries from an index on.
+func entriesOf(first raft.Index, count, size int) []raft.Entry {
+	entries := make([]raft.Entry, count)
+	for i := range entries {
+		entries[i] = entry(1, first+raft.Index(i), size)
+	}
+	return entries
+}
+
+// BenchmarkAppend measures one Append with its fdatasync on a real disk; set TMPDIR to choose which.
+func BenchmarkAppend(b *testing.B) {
+	for _, c := range []struct{ count, size int }{{1, 128}, {1, 4096}, {32, 128}, {256, 128}, {1, 1 << 20}} {
+		b.Run(fmt.Sprintf("%d×%d", c.count, c.size), func(b *testing.B) {
+			l, _, dir := onDisk(b, b.TempDir())
+			entries := entriesOf(1, c.count, c.size)
+			b.SetBytes(int64(c.count * c.size))
+			b.ReportAllocs()
+			for b.Loop() {
+				ok(b, l.Append(nil, entries))
+				for i := range entries {
+					entries[i].Index += raft.Index(c.count)
+				}
+			}
+			ok(b, l.Close())
+			ok(b, dir.Close())
+		})
+	}
+}
+
+// BenchmarkEncode is Append without a disk.
+func BenchmarkEncode(b *testing.B) {
+	entries := entriesOf(1, 32, 128)
+	buffer := make([]byte, 0, 1<<16)
+	b.ReportAllocs()
+	for b.Loop() {
+		buffer = batch{number: 1, entries: entries}.append(buffer[:0], place{1, 2, 4096})
+	}
+	b.SetBytes(int64(len(buffer)))
+}
+
+// BenchmarkRecover measures Open of a log on a real disk, warm in the cache of the operating system.
+func BenchmarkRecover(b *testing.B) {
+	for _, c := range []struct{ entries, perBatch int }{
+		{100_000, 1}, {100_000, 32}, {1_000_000, 32}, {1_000_000, 256},
+	} {
+		b.Run(fmt.Sprintf("%d_by_%d", c.entries, c.perBatch), func(b *testing.B) {
+			path := b.TempDir()
+			fill(b, path, c.entries, c.perBatch)
+			b.ReportAllocs()
+			for b.Loop() {
+				l, r, dir := onDisk(b, path)
+				if len(r.Entries) != c.entries {
+					b.Fatalf("%d entries", len(r.Entries))
+				}
+				ok(b, l.Close())
+				ok(b, dir.Close())
+			}
+		})
+	}
+}
+
+// unsynced is a directory whose files are not synced: for filling a log that is only to be read.
+type unsynced struct{ disk.Dir }
+
+type unsyncedFile struct{ disk.File }
+
+func (u unsynced) Sync() error     { return nil }
+func (u unsyncedFile) Sync() error { return nil }
+
+func (u unsynced) Open(name string) (disk.File, error) {
+	f, err := u.Dir.Open(name)
+	return unsyncedFile{f}, err
+}
+
+func fill(b *testing.B, path string, entries, perBatch int) {
+	b.Helper()
+	dir, err := disk.OS(path)
+	ok(b, err)
+	l, _, err := Open(unsynced{dir}, Options{Identity: identity()})
+	ok(b, err)
+	for done := 0; done < entries; done += perBatch {
+		ok(b, l.Append(nil, entriesOf(raft.Index(done+1), min(perBatch, entries-done), 32)))
+	}
+	ok(b, l.Close())
+	ok(b, dir.Close())
+}
