@@ -40,6 +40,9 @@ type Config struct {
 	// Listen is the address on which the default transport listens for peers. Empty means this node's
 	// address in Peers.
 	Listen string
+	// Dial overrides where the default transport reaches a peer, as host:port, for proxies between nodes. It
+	// is this node's own business: no part of the configuration, nor of what the cluster is founded with.
+	Dial map[raft.NodeID]string
 	// API is the URL at which clients reach this node, such as "http://127.0.0.1:8001", for others to name
 	// when this node leads. It may be empty; then nobody can be sent here. The node itself serves nothing
 	// there.
@@ -136,7 +139,7 @@ func checkAPI(address string) error {
 	}
 	u, err := url.Parse(address)
 	known := err == nil && (u.Scheme == "http" || u.Scheme == "https")
-	if !known || u.Host == "" || u.User != nil || u.Scheme+"://"+u.Host != address {
+	if !known || u.Host == "" || u.Scheme+"://"+u.Host != address {
 		return errors.New("is no address for clients: write it as http://host:port")
 	}
 	return nil

@@ -255,7 +255,7 @@ func (l *loop) refusal(fate replica.Fate) *Error {
 // may go when they have finished what they are at.
 func (l *loop) finish() {
 	l.end(nil)
-	l.callers.answerAll(outcome{err: l.endError(Unknown)})
+	l.callers.answerAll(func() *Error { return l.endError(Unknown) })
 	l.last = l.status()
 	l.watch.end()
 	if l.failure != nil {

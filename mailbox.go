@@ -54,8 +54,9 @@ func (c *callers) answer(ticket raft.Ticket, o outcome) {
 	}
 }
 
-func (c *callers) answerAll(o outcome) {
+// answerAll gives everybody an error of their own: what one does with it is nothing to the others.
+func (c *callers) answerAll(why func() *Error) {
 	for ticket := range c.waiting {
-		c.answer(ticket, o)
+		c.answer(ticket, outcome{err: why()})
 	}
 }

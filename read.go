@@ -131,10 +131,14 @@ func (n *Node) await(ctx context.Context, event func(raft.Ticket) replica.Event)
 	return o.index, nothingApplied(err)
 }
 
-// nothingApplied notes that a read, however it fails, has changed nothing.
+// nothingApplied says of a read, however it failed, that it has changed nothing. It says so in a copy: an error
+// that tells why the node has ended may be shared with a write, whose outcome is another.
 func nothingApplied(err error) error {
-	if e, ok := err.(*Error); ok {
-		e.Outcome = NotApplied
+	e, ok := err.(*Error)
+	if !ok {
+		return err
 	}
-	return err
+	own := *e
+	own.Outcome = NotApplied
+	return &own
 }

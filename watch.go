@@ -31,10 +31,14 @@ type stream struct {
 
 func newWatch() watch { return watch{mu: &sync.Mutex{}, changed: make(chan struct{})} }
 
+// leadership takes note of who leads, and tells slow readers what they have missed.
 func (w *watch) leadership(leader raft.NodeID, term raft.Term) {
 	now := Leadership{Leader: leader, Term: term}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, s := range w.streams {
+		s.confess()
+	}
 	if now == w.now {
 		return
 	}
@@ -48,20 +52,33 @@ func (w *watch) event(e raft.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range w.streams {
-		if s.missed > 0 {
-			select {
-			case s.events <- Missed{Events: s.missed}:
-				s.missed = 0
-			default:
-				s.missed++
-				continue
-			}
-		}
+		s.offer(e)
+	}
+}
+
+// offer gives an event to the reader, behind what it has missed, or counts it as missed too.
+func (s *stream) offer(e raft.Event) {
+	if s.confess() {
 		select {
 		case s.events <- e:
+			return
 		default:
-			s.missed++
 		}
+	}
+	s.missed++
+}
+
+// confess tells the reader how much it has missed, and reports whether nothing is left to tell.
+func (s *stream) confess() bool {
+	if s.missed == 0 {
+		return true
+	}
+	select {
+	case s.events <- Missed{Events: s.missed}:
+		s.missed = 0
+		return true
+	default:
+		return false
 	}
 }
 

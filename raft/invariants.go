@@ -92,6 +92,8 @@ func (c *Core) checkPeers(before vitals) {
 		p := &c.leading.peers[i]
 		assert(p.match < p.next, "next is not above match")
 		assert(p.next <= c.log.last().Index+1, "next lies beyond the log")
+		assert(len(p.onTheWay) <= c.config.Limits.Window, "more is on the way than the window admits")
+		assert(!p.probing || len(p.onTheWay) <= 1, "more than one probe is on the way")
 		match += p.match
 	}
 	if before.role == Leader && before.hard.Term == c.hard.Term {

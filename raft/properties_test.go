@@ -78,7 +78,8 @@ type record struct {
 	votes      map[ballotPaper]raft.NodeID // on disk
 	newest     raft.Term
 	proposed   raft.Ticket
-	counts     counts
+	reads      map[raft.Ticket]openRead
+	tally      tally
 }
 
 type commitment struct {
@@ -97,6 +98,8 @@ func newRecord() record {
 		leaderLogs: map[raft.Term]chain{},
 		prefixes:   map[raft.EntryID]uint64{},
 		votes:      map[ballotPaper]raft.NodeID{},
+		reads:      map[raft.Ticket]openRead{},
+		tally:      tally{},
 	}
 }
 
@@ -119,7 +122,7 @@ func (w *world) handedOut(n *node, out raft.Output) {
 		failf("server %v replaced what it knew to be committed: %d of %d", n.id, first, n.before.Commit)
 	}
 	if int(first) <= len(n.log) {
-		w.counts.Truncations++
+		w.tally.note("truncation")
 	}
 	n.log = n.log.with(out.Entries)
 	for _, l := range n.log[first-1:] {
@@ -177,6 +180,25 @@ func (w *world) sent(n *node, l raft.Letter) {
 			failf("server %v acknowledges %d in term %d, and its disk is not the leader's up to there",
 				n.id, m.Match, m.Term)
 		}
+		w.claims(n, l, m)
+	}
+}
+
+// claims looks at what an answer says beside its promise.
+func (w *world) claims(n *node, l raft.Letter, m raft.AppendEntriesResponse) {
+	if n.before.Term == m.Term {
+		mine, long := n.log.at(m.Holds)
+		if theirs, longer := w.leaderLogs[m.Term].at(m.Holds); !long || !longer || mine != theirs {
+			failf("server %v says to hold %d of the log of term %d, which it does not", n.id, m.Holds, m.Term)
+		}
+	}
+	switch {
+	case m.Busy:
+		w.tally.note("busy answer")
+	case l.Sequence == 0:
+		w.tally.note("report that entries are taken again")
+	case m.Holds > m.Match:
+		w.tally.note("answer before the disk's")
 	}
 }
 
@@ -242,7 +264,7 @@ func (w *world) look(n *node) {
 			n.id, s.Durable, s.Last.Index)
 	}
 	if n.owes != 0 && s.Term > n.owes {
-		w.counts.PromisesDropped++
+		w.tally.note("promise dropped")
 		n.owes = 0
 	}
 	if s.Refused > 0 {
@@ -265,6 +287,9 @@ func (w *world) lookAtLeader(n *node, s raft.Status) {
 	w.leaders[s.Term], w.leaderLogs[s.Term] = n.id, n.log
 	w.newest = max(w.newest, s.Term)
 	for _, p := range s.Progress {
+		if p.OnTheWay == n.config.Limits.Window && p.OnTheWay > 1 {
+			w.tally.note("full window")
+		}
 		follower := w.nodes[p.ID-1]
 		if follower.hard.Term != s.Term {
 			continue // it may have moved on and replaced what it acknowledged here
@@ -311,10 +336,10 @@ func (w *world) lookAtCommits(n *node, s raft.Status) {
 			}
 		}
 		if n.log[index-1].entry.Term < s.Term {
-			w.counts.OldTermCommits++
+			w.tally.note("commit of an old term")
 		}
 		if index > s.Durable {
-			w.counts.CommitsBeforeOwnDisk++
+			w.tally.note("commit before the own disk")
 		}
 	}
 }

@@ -3,7 +3,6 @@ package raft_test
 import (
 	"flag"
 	"fmt"
-	"reflect"
 	"runtime"
 	"sync"
 	"testing"
@@ -29,7 +28,7 @@ func TestRandomSchedules(t *testing.T) {
 		}
 		return
 	}
-	var total counts
+	total := tally{}
 	var mutex sync.Mutex
 	t.Run("seeds", func(t *testing.T) {
 		workers := uint64(runtime.GOMAXPROCS(0))
@@ -48,22 +47,22 @@ func TestRandomSchedules(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%+v", total)
+	t.Log(total)
 	if !t.Failed() {
 		total.demandAll(t)
 	}
 }
 
 // runSeed runs one schedule: faults first, then peace.
-func runSeed(seed uint64, trace func(string, ...any)) (c counts, err error) {
+func runSeed(seed uint64, trace func(string, ...any)) (c tally, err error) {
 	w := newWorld(seed, trace)
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
 		case failure:
-			c, err = w.counts, fmt.Errorf("seed %d: %s", seed, r.sentence)
+			c, err = w.tally, fmt.Errorf("seed %d: %s", seed, r.sentence)
 		case raft.Violation:
-			c, err = w.counts, fmt.Errorf("seed %d: %w", seed, r)
+			c, err = w.tally, fmt.Errorf("seed %d: %w", seed, r)
 		default:
 			panic(r)
 		}
@@ -72,7 +71,7 @@ func runSeed(seed uint64, trace func(string, ...any)) (c counts, err error) {
 		w.move()
 	}
 	w.heal()
-	return w.counts, nil
+	return w.tally, nil
 }
 
 // heal ends all faults. Within ten election timeouts there is a leader that everybody follows, all logs are
@@ -80,8 +79,10 @@ func runSeed(seed uint64, trace func(string, ...any)) (c counts, err error) {
 // more.
 func (w *world) heal() {
 	w.trace("peace")
+	w.calm = true
 	clear(w.cut)
 	for _, n := range w.nodes {
+		n.stalled, n.slow = false, false
 		if n.core == nil {
 			w.start(n)
 		}
@@ -96,7 +97,13 @@ func (w *world) heal() {
 	term := leader.before.Term
 	w.pass(testHeartbeat, func() bool { return false }) // what was applied last is reported: nobody is overloaded
 	w.propose(leader)
+	for _, n := range w.nodes {
+		w.read(n)
+	}
 	w.pass(5*testElectionMax, never)
+	if len(w.reads) > 0 {
+		failf("in peace, %d reads are not answered", len(w.reads))
+	}
 	last := leader.before.Last.Index
 	for _, n := range w.nodes {
 		if n.before.Term != term || n.applied != last || n.log[last-1].entry.Term != term {
@@ -132,72 +139,4 @@ func (w *world) agreed() bool {
 		}
 	}
 	return true
-}
-
-// counts is what happened. A run in which the interesting did not happen proves nothing.
-type counts struct {
-	Elections, PreVotesDenied                                         int
-	VotesDeniedForTheLog, VotesDeniedAsSpent, VotesDeniedUnderALeader int
-	Truncations, Gaps, Conflicts, StepsBack, StaleResponses           int
-	PromisesDropped, HeldForOldTerm, OldTermCommits                   int
-	CommitsBeforeOwnDisk, Overloads                                   int
-	Crashes, WritesKept, WritesLost, Replayed, Clones                 int
-}
-
-func (w *world) count(n *node, e raft.Event) {
-	c := &w.counts
-	switch e := e.(type) {
-	case raft.BecameLeader:
-		c.Elections++
-	case raft.PreVoteDenied:
-		c.PreVotesDenied++
-	case raft.VoteGranted:
-		n.owes = e.Term
-	case raft.VoteDenied:
-		w.countDenial(e.Why)
-	case raft.AppendRejected:
-		if e.Why == raft.Gap {
-			c.Gaps++
-		} else if e.Why == raft.Conflict {
-			c.Conflicts++
-		}
-	case raft.SteppedBack:
-		c.StepsBack++
-	case raft.MessageIgnored:
-		c.StaleResponses++
-	case raft.CommitHeld:
-		c.HeldForOldTerm++
-	case raft.ProposalRefused:
-		if e.Why == raft.Overloaded {
-			c.Overloads++
-		}
-	}
-}
-
-func (w *world) countDenial(why raft.Reason) {
-	switch why {
-	case raft.LogNotUpToDate:
-		w.counts.VotesDeniedForTheLog++
-	case raft.AlreadyVoted:
-		w.counts.VotesDeniedAsSpent++
-	case raft.LeaderHeard:
-		w.counts.VotesDeniedUnderALeader++
-	}
-}
-
-func (c *counts) add(other counts) {
-	sum, more := reflect.ValueOf(c).Elem(), reflect.ValueOf(other)
-	for i := range sum.NumField() {
-		sum.Field(i).SetInt(sum.Field(i).Int() + more.Field(i).Int())
-	}
-}
-
-// demandAll fails for everything that never happened in all the seeds.
-func (c *counts) demandAll(t *testing.T) {
-	v := reflect.ValueOf(*c)
-	for i := range v.NumField() {
-		if v.Field(i).Int() == 0 {
-			t.Errorf("in no schedule were there any %s", v.Type().Field(i).Name)
-		}
-	}
 }

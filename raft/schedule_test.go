@@ -19,8 +19,9 @@ import (
 // odds are drawn once per seed, some of them as zero: a schedule in which everything happens all the time
 // never gets far enough for the rare states.
 type odds struct {
-	tick, deliver, persist, propose, crash, restart, replay, cut int // weights of the steps
-	lose, repeat, reorder, clone                                 int // percent
+	tick, deliver, persist, propose, read int // weights of the steps
+	crash, restart, replay, cut, hamper   int
+	lose, repeat, reorder, clone          int // percent
 }
 
 func drawOdds(dice *rand.Rand) odds {
@@ -28,6 +29,7 @@ func drawOdds(dice *rand.Rand) odds {
 	sometimes := func(n int) int { return dice.IntN(2) * upTo(n) }
 	return odds{
 		tick: 15 + upTo(45), deliver: 40 + upTo(80), persist: 10 + upTo(60), propose: 1 + upTo(8),
+		read: sometimes(10), hamper: sometimes(3),
 		crash: sometimes(4), restart: 1 + upTo(6), replay: sometimes(4), cut: sometimes(3),
 		lose: sometimes(20), repeat: sometimes(30), reorder: sometimes(60), clone: upTo(1) * upTo(1),
 	}
@@ -44,6 +46,9 @@ type node struct {
 	disk   chain          // on disk
 	log    chain          // handed out: on disk or being written
 	writes []write        // not acknowledged, in order
+
+	stalled bool // its disk acknowledges nothing
+	slow    bool // its state machine reports nothing
 
 	before  raft.Status // after the step before
 	applied raft.Index
@@ -71,6 +76,7 @@ type world struct {
 	cut   map[[2]raft.NodeID]bool
 	now   raft.Time
 	past0 int // where the next past message is kept
+	calm  bool
 	record
 	trace func(format string, args ...any)
 }
@@ -85,7 +91,7 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 	dice := rand.New(rand.NewPCG(seed, 1))
 	w := &world{dice: dice, odds: drawOdds(dice), record: newRecord(), trace: trace}
 	w.cut = map[[2]raft.NodeID]bool{}
-	size := 3 + 2*dice.IntN(2)
+	size := []int{1, 3, 3, 3, 3, 5, 5, 5, 5}[dice.IntN(9)]
 	addresses := map[raft.NodeID]string{}
 	for id := 1; id <= size; id++ {
 		addresses[raft.NodeID(id)] = ""
@@ -139,6 +145,8 @@ func (w *world) move() {
 		{o.deliver, w.deliverOne},
 		{o.persist, w.persistSome},
 		{o.propose, w.proposeSomewhere},
+		{o.read, w.readSomewhere},
+		{o.hamper, w.hamper},
 		{o.crash, w.crash},
 		{o.restart, w.restart},
 		{o.replay, w.replay},
@@ -201,14 +209,14 @@ func (w *world) receive(m mail) {
 // replay delivers again what was sent at any time before, in this life of its sender or an earlier one.
 func (w *world) replay() {
 	if len(w.past) > 0 {
-		w.counts.Replayed++
+		w.tally.note("replay")
 		w.receive(w.past[w.dice.IntN(len(w.past))])
 	}
 }
 
 func (w *world) persistSome() {
 	n := w.anyone()
-	if len(n.writes) > 0 {
+	if len(n.writes) > 0 && !n.stalled {
 		w.persist(n, 1+w.dice.IntN(len(n.writes)))
 	}
 }
@@ -235,6 +243,24 @@ func (w *world) propose(n *node) {
 	w.step(n, raft.Propose{Ticket: w.proposed, Command: fmt.Appendf(nil, "%d", w.proposed)})
 }
 
+// hamper lets somebody's disk or state machine hang, or all of them work again.
+func (w *world) hamper() {
+	n := w.anyone()
+	if w.percent(40) {
+		n = w.someLeader()
+	}
+	switch w.dice.IntN(3) {
+	case 0:
+		n.stalled = true
+	case 1:
+		n.slow = true
+	default:
+		for _, n := range w.nodes {
+			n.stalled, n.slow = false, false
+		}
+	}
+}
+
 // crash loses what is not acknowledged, but for any prefix of it: a disk may have done more than it said.
 func (w *world) crash() {
 	n := w.anyone()
@@ -245,14 +271,19 @@ func (w *world) crash() {
 		return
 	}
 	kept := w.dice.IntN(len(n.writes) + 1)
-	w.counts.Crashes++
-	w.counts.WritesKept += kept
-	w.counts.WritesLost += len(n.writes) - kept
+	w.tally.note("crash")
+	if kept > 0 {
+		w.tally.note("write kept in a crash")
+	}
+	if kept < len(n.writes) {
+		w.tally.note("write lost in a crash")
+	}
 	for _, wr := range n.writes[:kept] {
 		w.onDisk(n, wr)
 	}
 	w.trace("%v crashes, keeping %d of %d writes", n.id, kept, len(n.writes))
 	n.core, n.writes, n.log = nil, nil, n.disk
+	w.forgetReads(n)
 	n.before = raft.Status{ID: n.id}
 }
 
@@ -315,10 +346,11 @@ func (w *world) compare(n *node, twin *raft.Core, in raft.Input, out raft.Output
 	stays, goes := n.core, twin
 	if w.dice.IntN(2) == 0 {
 		stays, goes = goes, stays
-		w.counts.Clones++
+		w.tally.note("clone that stayed")
 	}
 	for range 2 * testElectionMax {
 		goes.Step(w.now, raft.Propose{Command: []byte("astray")})
+		goes.Step(w.now, raft.ReadIndex{})
 		goes.Step(w.now, raft.Tick{})
 	}
 	goes.Output()
@@ -344,8 +376,11 @@ func (w *world) carryOut(n *node, out raft.Output) {
 		w.sent(n, l)
 		w.keep(mail{n.id, l.To, l.Sequence, l.Message})
 	}
+	for _, r := range out.Readings {
+		w.readAnswered(n, r)
+	}
 	w.apply(n, out.Committed)
-	if n.applied > n.before.Applied && w.dice.IntN(2) == 0 {
+	if n.applied > n.before.Applied && !n.slow && (w.calm || w.dice.IntN(2) == 0) {
 		w.step(n, raft.Applied{Index: n.applied})
 	}
 }

@@ -28,6 +28,12 @@ type Progress struct {
 	ID    NodeID
 	Match Index // durably replicated
 	Next  Index // to be sent next
+	// Probing: one message at a time is sent, because it is not known where the logs join.
+	Probing bool
+	Busy    bool // it takes no entries for now
+	// OnTheWay counts the messages with entries that it has not answered.
+	OnTheWay int
+	Silent   int // ticks since it last answered
 }
 
 // Status returns what the server knows of itself. Progress is filled at a leader, in the order of ids.
@@ -47,7 +53,8 @@ func (c *Core) Status() Status {
 		Refused:     c.refused,
 	}
 	for _, p := range c.leading.peers {
-		s.Progress = append(s.Progress, Progress{ID: p.id, Match: p.match, Next: p.next})
+		s.Progress = append(s.Progress, Progress{ID: p.id, Match: p.match, Next: p.next, Probing: p.probing,
+			Busy: p.busy, OnTheWay: len(p.onTheWay), Silent: p.silent})
 	}
 	return s
 }
