@@ -123,7 +123,7 @@ func TestThroughRealNodes(t *testing.T) {
 		answered := 0
 		for range 100 {
 			for _, id := range []string{"1", "2", "3"} {
-				switch w := ask(c.apis[id], "GET /v1/kv/7?timeout=1ms", ""); w.Code {
+				switch w := ask(c.apis[id], "GET /v1/kv/7?timeout=100ms", ""); w.Code {
 				case 200:
 					answered++
 				case 404:

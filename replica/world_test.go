@@ -131,7 +131,7 @@ func (s *server) start() {
 		Core: raft.Config{
 			ID: s.id, Heartbeat: 3, ElectionMin: 8, ElectionMax: 16,
 			Limits: raft.Limits{AppendBytes: 200, UncommittedBytes: 600, Window: 3},
-			Seed: s.dice.Uint64(), NoPreVote: s.dice.IntN(4) == 0, Events: true,
+			Seed:   s.dice.Uint64(), NoPreVote: s.dice.IntN(4) == 0, Events: true,
 		},
 		Identity: identity(s.id), Tick: aTick, MaxApplyBytes: 150,
 	}
