@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"syscall"
 
-	"balsa/disk"
 	"balsa/wal"
 )
 
@@ -29,8 +28,10 @@ func openError(s settings, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return addressError("--raft", s.node.Listen, err)
-	case errors.Is(err, disk.ErrLocked), errors.Is(err, wal.ErrForeign), errors.Is(err, wal.ErrCorrupt):
-		return failure{exitError, err} // these say themselves what to do
+	case errors.Is(err, wal.ErrForeign), errors.Is(err, wal.ErrCorrupt), errors.Is(err, wal.ErrVersion):
+		return fail(exitError, "--data %s: %w", s.node.Dir, err) // these say themselves what to do
+	case errors.Is(err, wal.ErrNotInitialized):
+		return noPeers(s)
 	case errors.Is(err, fs.ErrPermission):
 		return fail(exitError, "--data %s: %w: give this user the right to read and write it", s.node.Dir,
 			err)
@@ -38,4 +39,11 @@ func openError(s settings, err error) error {
 		return fail(exitError, "--data %s is, or lies below, a file: name a directory", s.node.Dir)
 	}
 	return failure{exitError, err}
+}
+
+// noPeers is a first start that does not say with whom.
+func noPeers(s settings) error {
+	return fail(exitUsage,
+		"--peers is missing: --data %s holds no node yet, and a first start needs every node's address, "+
+			"this one's included, as in --peers 1=127.0.0.1:7001,2=127.0.0.1:7002,3=127.0.0.1:7003", s.node.Dir)
 }

@@ -51,6 +51,10 @@ func serve(ctx context.Context, c *console, s settings) error {
 		ctx, cancel = underSupervision(ctx, c.in)
 		defer cancel()
 	}
+	if entries, _ := os.ReadDir(s.node.Dir); len(entries) == 0 && s.node.Disk == nil &&
+		len(s.node.Peers) == 0 {
+		return noPeers(s) // said before a directory is made
+	}
 	logs := newRelay(c.err)
 	defer logs.Close()
 	logger := newLogger(logs, s.node.ID, c.paints(c.err), s.level)
