@@ -43,7 +43,7 @@ func openError(s settings, err error) error {
 
 // noPeers is a first start that does not say with whom.
 func noPeers(s settings) error {
-	return fail(exitUsage,
-		"--peers is missing: --data %s holds no node yet, and a first start needs every node's address, "+
-			"this one's included, as in --peers 1=127.0.0.1:7001,2=127.0.0.1:7002,3=127.0.0.1:7003", s.node.Dir)
+	const example = "--peers 1=127.0.0.1:7001,2=127.0.0.1:7002,3=127.0.0.1:7003"
+	return fail(exitUsage, "--peers is missing: --data %s holds no node yet, and a first start needs every "+
+		"node's address, this one's included, as in %s", s.node.Dir, example)
 }
