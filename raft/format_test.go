@@ -150,11 +150,10 @@ func formatID(id raft.NodeID) string {
 
 // sentByHand is a message as a transcript writes it: words and numbers.
 type sentByHand struct {
-	numbers  map[string]uint64
-	ids      map[string]raft.EntryID
-	terms    []raft.Term // of the entries
-	said     map[string]bool
-	sequence raft.Sequence
+	numbers map[string]uint64
+	ids     map[string]raft.EntryID
+	terms   []raft.Term // of the entries
+	said    map[string]bool
 }
 
 func parseMessage(kind string, words []string) (raft.Message, raft.Sequence) {

@@ -163,3 +163,13 @@ func TestACommandBeyondTheLimitIsNotDecoded(t *testing.T) {
 		t.Errorf("a command of MaxCommand and a byte was decoded: %v", err)
 	}
 }
+
+// A leader encodes for every follower, many times a second: into a buffer that is large enough, at no cost.
+func TestEncodingAllocatesNothing(t *testing.T) {
+	for _, e := range samples() {
+		buffer := make([]byte, 0, EnvelopeSize(e))
+		if n := testing.AllocsPerRun(10, func() { AppendEnvelope(buffer, e) }); n > 0 {
+			t.Errorf("%s: %v allocations", Name(e.Message), n)
+		}
+	}
+}

@@ -7,8 +7,28 @@ import (
 	"balsa/raft"
 )
 
+// The fields of each message. Those in brackets are left out at zero; any field may be left out by hand, and
+// is zero then. The words are those of the paper's Figures 2 and 13 wherever these have one.
+//
+//	pre_vote                   term candidate_id last_log_index last_log_term
+//	request_vote               term candidate_id last_log_index last_log_term [forced]
+//	  …_response of both       term vote_granted
+//	append_entries             term leader_id prev_log_index prev_log_term entries leader_commit [round]
+//	  entries, an array of     term command, or command_base64 if it is no text; [index kind time]
+//	  …_response               term success [match_index conflict_index conflict_term busy round]
+//	install_snapshot           term leader_id last_included_index last_included_term offset data
+//	                           size checksum
+//	  …_response               term [last_included_index last_included_term] next_offset complete
+//	timeout_now                term leader_id [round]
+//	forward_proposal           leader_term origin_start number command, or command_base64
+//	  …_response               leader_term origin_start number [entry_index entry_term refused not_accepted]
+//	forward_read               leader_term origin_start number
+//	  …_response               leader_term origin_start number [index refused]
+//	identity_refused           error reason
+//	all of them                [cluster node incarnation start configuration to sequence]
+
 // form is the JSON form of one message: its fields in the order in which they are written, then its
-// surroundings. The fields without omitempty are those that the paper's figures name.
+// surroundings.
 type form interface {
 	around() *surroundings
 	// message returns what the form says. A strict form has nothing in it that is not known.

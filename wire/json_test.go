@@ -201,7 +201,7 @@ func TestLargeNumbersSurviveJavaScript(t *testing.T) {
 
 // A short text must not make a decoder take much memory.
 func TestMemoryIsBoundedByTheInput(t *testing.T) {
-	const size = 1 << 20
+	const size = 1 << 18
 	list := func(element string) string {
 		return `[` + strings.Repeat(element+`,`, size/(len(element)+1)) + element + `]`
 	}

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"balsa/client"
 )
 
 var (
@@ -29,6 +31,7 @@ func TestE2EDev(t *testing.T) {
 	dir := t.TempDir()
 	binary(t) // building it is not part of what is measured
 	began := time.Now()
+	cluster := clientAt(t, ports, 3)
 	dev := start(t, "dev", "--data", dir, "--http-port", fmt.Sprint(ports), "--raft-port",
 		fmt.Sprint(ports+3))
 	eventually(t, 10*time.Second, "dev is ready",
@@ -57,9 +60,13 @@ func TestE2EDev(t *testing.T) {
 	}
 	words := strings.Fields(again[2])
 	restarted := start(t, words[1:]...)
-	eventually(t, 5*time.Second, "the restarted node leads or follows again", func() bool {
-		return strings.Contains(restarted.err.String(), "Follows") && strings.Contains(restarted.out.String(),
-			"ready")
+	eventually(t, 5*time.Second, "all nodes agree on a leader again", func() bool {
+		select {
+		case <-restarted.ended:
+			t.Fatalf("%s ended\n%s", again[2], restarted.err)
+		default:
+		}
+		return strings.HasPrefix(restarted.out.String(), "ready") && agreed(askAll(t.Context(), cluster)) != 0
 	})
 	eventually(t, 5*time.Second, "it has what was written before", func() bool {
 		return get(t, "http://"+strings.Replace(curl[1], "/client/submit", "/client/get/greeting", 1)) != ""
@@ -129,6 +136,21 @@ func TestE2EDevOverAnotherCluster(t *testing.T) {
 			t.Errorf("status %d\n%s", status, dev.err)
 		}
 	}
+}
+
+// clientAt makes a client of the nodes at n neighbouring ports.
+func clientAt(t *testing.T, first, n int) *client.Client {
+	t.Helper()
+	var urls []string
+	for port := first; port < first+n; port++ {
+		urls = append(urls, "http://"+loopback(port))
+	}
+	c, err := client.New(urls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
 }
 
 // consecutivePorts finds the first of n neighbouring ports that are free.

@@ -36,9 +36,8 @@ func rootCommand(c *console) *cobra.Command {
 		return fail(exitUsage, "%w: see %s --help", err, cmd.CommandPath())
 	})
 	root.SetHelpCommand(helpCommand())
-	root.AddCommand(serveCommand(c), devCommand(c), putCommand(c), getCommand(c), delCommand(c),
-		statusCommand(c),
-		versionCommand(c))
+	root.AddCommand(serveCommand(c), devCommand(c), versionCommand(c))
+	root.AddCommand(putCommand(c), getCommand(c), delCommand(c), statusCommand(c))
 	return root
 }
 
@@ -57,8 +56,8 @@ func unknownCommand(root *cobra.Command, args []string) error {
 		return nil
 	}
 	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
-		return fail(exitUsage, "unknown command %q: did you mean %s? See balsa help", args[0],
-			strings.Join(near, " or "))
+		return fail(exitUsage, "unknown command %q: did you mean %s? See balsa help",
+			args[0], strings.Join(near, " or "))
 	}
 	return fail(exitUsage, "unknown command %q: see balsa help", args[0])
 }
@@ -87,9 +86,9 @@ func versionCommand(c *console) *cobra.Command {
 		Short: "Print the version of balsa and of the Go that built it",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(c.out, "balsa %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS,
-				runtime.GOARCH)
-			return err
+			_, err := fmt.Fprintf(c.out, "balsa %s %s %s/%s\n",
+				version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return outputError(err)
 		},
 	}
 }
