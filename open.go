@@ -113,7 +113,8 @@ func newTransport(config Config, identity raft.Identity,
 	if listen == "" {
 		listen = peers[config.ID]
 	}
-	return httpjson.New(httpjson.Config{Self: identity, Listen: listen, Peers: peers, ByHand: config.ByHand})
+	return httpjson.New(httpjson.Config{Self: identity, Listen: listen, Peers: peers, Dial: config.Dial,
+		ByHand: config.ByHand})
 }
 
 // random draws 64 bits that are not all zero: a seed, an incarnation.
