@@ -103,9 +103,11 @@ func TestStuckLoop(t *testing.T) {
 			`,"retry_after_ms":1000`)
 		expect(t, h, "GET /v1/kv/k?timeout=1s", "", 503, stuck, "Retry-After: 1")
 		expect(t, h, "PUT /v1/kv/k?timeout=1s", "v", 503, stuck)
-		if n.asked != 2 {
-			t.Errorf("%d questions wait", n.asked-1)
-		}
+		n.set(func(n *fakeNode) {
+			if n.asked != 2 {
+				t.Errorf("%d questions wait", n.asked-1)
+			}
+		})
 		close(n.stuck)
 		synctest.Wait()
 		expect(t, h, "GET /livez", "", 200, `{"status":"ok","node":2}`)
