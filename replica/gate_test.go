@@ -51,6 +51,7 @@ func TestWhoMayNotSpeakIsRefused(t *testing.T) {
 
 			request := envelope(question(1), c.change)
 			b.do(request)
+			b.settle()
 			checkGateAnswer(t, b, request.Envelope, c.want)
 			checkGateReport(t, b, request.Envelope, c.want)
 
@@ -104,7 +105,7 @@ func checkGateReport(t *testing.T, b *bench, request raft.Envelope, want raft.Id
 
 // Incarnation and start in the course of time: what has been met decides about what comes.
 func TestALaterStartSilencesTheEarlierOnes(t *testing.T) {
-	b := hold(t, 3, &modelLog{}, func(c *Config) { c.ByHand = true })
+	b := hold(t, 3, &modelLog{}, func(c *Config) { c.ByHand, c.Peers = true, nil })
 	for i, c := range []struct {
 		incarnation raft.Incarnation
 		start       uint64
@@ -120,14 +121,16 @@ func TestALaterStartSilencesTheEarlierOnes(t *testing.T) {
 				nobody(e)
 			}
 		}))
+		b.settle()
 		refusal, _ := b.sent[0].Message.(raft.IdentityRefused)
 		if refusal.Why != c.want {
 			t.Errorf("%d: start %d of %d: reason %d, want %d", i, c.start, c.incarnation, refusal.Why, c.want)
 		}
 	}
 	b.do(envelope(question(1), func(e *raft.Envelope) { e.From = identity(3) }))
-	if got := b.gate.met; len(got) != 2 || got[0] != (acquaintance{2, 7, 100}) ||
-		got[1] != (acquaintance{3, 103, 1}) {
+	b.settle()
+	if got := b.gate.met; len(got) != 2 || got[0] != (acquaintance{raft.Acquaintance{Node: 2, Incarnation: 7, Start: 100}, true}) ||
+		got[1] != (acquaintance{raft.Acquaintance{Node: 3, Incarnation: 103, Start: 1}, true}) {
 		t.Errorf("remembers %v", got)
 	}
 }
@@ -143,7 +146,7 @@ func TestStrangersCannotMakeTheMemoryGrow(t *testing.T) {
 		)
 		b.do(envelope(question(1), func(e *raft.Envelope) { e.From.Node = id; e.To = 3 }))
 	}
-	if len(b.gate.met) != 0 || len(b.gate.troubles) > maxTroubles {
+	if len(b.gate.met) != 2 || len(b.gate.troubles) > maxTroubles {
 		t.Errorf("remembers %d servers and %d troubles", len(b.gate.met), len(b.gate.troubles))
 	}
 	b.events = nil

@@ -31,10 +31,11 @@ type StateMachine interface {
 
 // Log is what a replica needs of its write-ahead log.
 type Log interface {
-	// Append makes a hard state (nil: unchanged) and entries durable, in one piece: when it returns nil
-	// they survive a power cut. Entries replace everything from the first of them on. After an error
-	// nothing more may be appended.
-	Append(state *raft.HardState, entries []raft.Entry) error
+	// Append makes a hard state (nil: unchanged), entries and what is new of peers durable, in one piece: when
+	// it returns nil they survive a power cut. Entries replace everything from the first of them on; peers
+	// are sorted by node, and replace what was said of the same nodes. After an error nothing more may be
+	// appended.
+	Append(state *raft.HardState, entries []raft.Entry, peers ...raft.Acquaintance) error
 }
 
 // Work is one thing to be done. The set is closed. The slices in it must not be written to.
@@ -42,14 +43,15 @@ type Work interface{ isWork() }
 
 // Write is to be performed on the log; its outcome is fed back. There is at most one in flight.
 type Write struct {
-	Number  raft.Write
+	Number  raft.Write // 0 when nothing in it is the core's
 	State   *raft.HardState
 	Entries []raft.Entry
+	Peers   []raft.Acquaintance // met anew, by node
 }
 
 // Perform makes the write durable. It may take as long as the disk does.
 func (w Write) Perform(log Log) Wrote {
-	return Wrote{Number: w.Number, Err: log.Append(w.State, w.Entries)}
+	return Wrote{Number: w.Number, Peers: w.Peers, Err: log.Append(w.State, w.Entries, w.Peers...)}
 }
 
 // Apply is to be performed on the state machine; its outcome is fed back. There is at most one in flight.
