@@ -102,7 +102,7 @@ func (l *loop) end(why error) {
 func (l *loop) run() {
 	defer l.finish()
 	defer func() {
-		if p := recover(); p != nil { // writing or sending anything more could break what the invariant protects
+		if p := recover(); p != nil { // to write or send anything more could break what the invariant protects
 			l.end(fmt.Errorf("%w: %v\n%s", ErrBug, p, debug.Stack()))
 		}
 	}()

@@ -119,7 +119,8 @@ func (n *Node) AwaitLeader(ctx context.Context) (NodeID, error) {
 		case <-n.loop.ended:
 			return raft.None, n.loop.endError(NotApplied)
 		case <-ctx.Done():
-			return raft.None, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: ctx.Err()}
+			return raft.None, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID,
+				Cause: ctx.Err()}
 		}
 	}
 }

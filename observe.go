@@ -15,7 +15,8 @@ import (
 func (l *loop) tell(event raft.Event) {
 	switch e := event.(type) {
 	case raft.BecamePreCandidate:
-		l.logger.Info("Became PRE-CANDIDATE: heard no leader, asking whether an election could be won", "term", e.Term)
+		l.logger.Info("Became PRE-CANDIDATE: heard no leader, asking whether an election could be won",
+			"term", e.Term)
 	case raft.BecameCandidate:
 		l.logger.Info("Became CANDIDATE", "term", e.Term)
 	case raft.BecameLeader:
@@ -53,7 +54,8 @@ func (l *loop) tellDetail(event raft.Event) {
 		l.logger.Debug("Appended entry", "entry", e.Entry, "kind", e.Kind)
 	case raft.AppendAccepted:
 		if e.New > 0 {
-			l.logger.Debug("Appended entry", "from", e.From, "after", e.Prev, "entries", e.New, "replaced_from", e.Truncated)
+			l.logger.Debug("Appended entry", "from", e.From, "after", e.Prev, "entries", e.New,
+				"replaced_from", e.Truncated)
 		}
 	case raft.Replicated:
 		l.logger.Debug("Replicated entry", "to", e.To, "through", e.Match)

@@ -7,8 +7,8 @@ import (
 )
 
 // workers do what may take long, beside the loop: one writes to the disk, the other applies to the state
-// machine. Each has at most one work at a time, so giving it one never blocks, and neither has taking it back.
-// A disk that hangs for a minute thus holds up whoever waits for the disk, and nobody else.
+// machine. Each has at most one work at a time, so giving it one never blocks, and neither has taking it
+// back. A disk that hangs for a minute thus holds up whoever waits for the disk, and nobody else.
 type workers struct {
 	writes  chan replica.Write
 	applies chan replica.Apply

@@ -136,8 +136,8 @@ func TestARedirectIsFollowedWithItsBody(t *testing.T) {
 	}
 }
 
-// TestTheClientOutlivesALeader: a write that was not taken goes elsewhere, and no read falls behind the client's
-// own writes.
+// TestTheClientOutlivesALeader: a write that was not taken goes elsewhere, and no read falls behind the
+// client's own writes.
 func TestTheClientOutlivesALeader(t *testing.T) {
 	members := openCluster(t)
 	leader := leaderOf(t, members)
