@@ -12,6 +12,7 @@ import (
 	"balsa/raft"
 	"balsa/replica"
 	"balsa/transport"
+	"balsa/wal"
 )
 
 // loop schedules: it is the one goroutine that touches the replica. It never waits for a disk, a socket or
@@ -72,8 +73,8 @@ func newLoop(r *replica.Replica, identity raft.Identity, t transport.Transport, 
 }
 
 // start sets the workers and the loop going.
-func (l *loop) start(log replica.Log, machine StateMachine) {
-	l.workers.start(log, machine)
+func (l *loop) start(log *wal.Log, machine StateMachine) {
+	l.workers.start(log, machine, l.logger)
 	go l.run()
 }
 

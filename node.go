@@ -152,6 +152,9 @@ func (n *Node) Close() error {
 		<-n.loop.ended
 		n.failed = n.transport.Close()
 		n.loop.workers.group.Wait()
+		if n.loop.failure == nil { // a node that failed writes nothing more
+			n.failed = errors.Join(n.failed, n.log.Seal())
+		}
 		n.failed = errors.Join(n.failed, n.log.Close(), n.unlock())
 	})
 	return n.failed

@@ -57,6 +57,7 @@ func assemble(config Config, log *wal.Log, found wal.Recovered) (*Node, error) {
 		Core:     config.core(random()),
 		Identity: identity,
 		Tick:     raft.Time(tick),
+		Peers:    found.Peers,
 		ByHand:   config.ByHand,
 	}, raft.Restored{HardState: found.State, Entries: found.Entries, Members: found.Identity.Bootstrap})
 	if err != nil {
@@ -76,7 +77,8 @@ func assemble(config Config, log *wal.Log, found wal.Recovered) (*Node, error) {
 	return n, nil
 }
 
-// openDisk returns the data directory and what gives it back at the end: a Config.Disk is its owner's to close.
+// openDisk returns the data directory and what gives it back at the end: a Config.Disk is its owner's to
+// close.
 func openDisk(config Config) (dir disk.Dir, unlock func() error, err error) {
 	if config.Disk != nil {
 		return config.Disk, func() error { return nil }, nil
