@@ -18,13 +18,13 @@ import (
 // loop schedules: it is the one goroutine that touches the replica. It never waits for a disk, a socket or
 // the state machine; those are worked on beside it, one write and one apply at a time:
 //
-//	            ┌───────────────── writer: Write.Perform(log) ◀──┐
+//	            ┌───────────────── writer: Write.Perform(log) ◀───┐
 //	            ▼                                                 │
 //	peers ─▶ ┌──────┐    batch of events    ┌─────────┐  work   ┌─┴────────┐
-//	callers ▶│ loop │──────────────────────▶│ replica │────────▶│ dispatch │──▶ transport, callers, log lines
+//	callers ▶│ loop │──────────────────────▶│ replica │────────▶│ dispatch │──▶ transport, callers, logs
 //	ticks ──▶└──────┘                       └─────────┘         └─┬────────┘
 //	            ▲                                                 │
-//	            └───────────────── machine: Apply.Perform(sm) ◀──┘
+//	            └───────────────── machine: Apply.Perform(sm) ◀───┘
 type loop struct {
 	replica   *replica.Replica
 	identity  raft.Identity
@@ -103,7 +103,7 @@ func (l *loop) end(why error) {
 func (l *loop) run() {
 	defer l.finish()
 	defer func() {
-		if p := recover(); p != nil { // to write or send anything more could break what the invariant protects
+		if p := recover(); p != nil { // to write or send more could break what the invariant protects
 			l.end(fmt.Errorf("%w: %v\n%s", ErrBug, p, debug.Stack()))
 		}
 	}()
