@@ -61,7 +61,7 @@ type Config struct {
 	// MaxCommand bounds a command in bytes; 0 means 4 MiB, the largest is 64 MiB less 1 KiB. It should be
 	// the same on every node.
 	MaxCommand int
-	// SegmentBytes is the size at which a new file of the log begins; 0 means 64 MiB.
+	// SegmentBytes is the size up to which the files of the log grow, from 1 MiB on; 0 means 64 MiB.
 	SegmentBytes int64
 
 	// Logger takes what the node has to tell: changes of role as Info, every append, replication and commit

@@ -12,18 +12,19 @@ import (
 	"balsa/raft"
 	"balsa/replica"
 	"balsa/transport"
+	"balsa/wal"
 )
 
 // loop schedules: it is the one goroutine that touches the replica. It never waits for a disk, a socket or
 // the state machine; those are worked on beside it, one write and one apply at a time:
 //
-//	            ┌───────────────── writer: Write.Perform(log) ◀──┐
+//	            ┌───────────────── writer: Write.Perform(log) ◀───┐
 //	            ▼                                                 │
 //	peers ─▶ ┌──────┐    batch of events    ┌─────────┐  work   ┌─┴────────┐
 //	callers ▶│ loop │──────────────────────▶│ replica │────────▶│ dispatch │──▶ transport, callers, log
 //	ticks ──▶└──────┘                       └─────────┘         └─┬────────┘
 //	            ▲                                                 │
-//	            └───────────────── machine: Apply.Perform(sm) ◀──┘
+//	            └───────────────── machine: Apply.Perform(sm) ◀───┘
 type loop struct {
 	replica   *replica.Replica
 	identity  raft.Identity
@@ -72,8 +73,8 @@ func newLoop(r *replica.Replica, identity raft.Identity, t transport.Transport, 
 }
 
 // start sets the workers and the loop going.
-func (l *loop) start(log replica.Log, machine StateMachine) {
-	l.workers.start(log, machine)
+func (l *loop) start(log *wal.Log, machine StateMachine) {
+	l.workers.start(log, machine, l.logger)
 	go l.run()
 }
 

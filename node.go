@@ -124,7 +124,8 @@ func (n *Node) AwaitLeader(ctx context.Context) (NodeID, error) {
 		case <-n.loop.ended:
 			return raft.None, n.loop.endError(NotApplied)
 		case <-ctx.Done():
-			return raft.None, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: ctx.Err()}
+			return raft.None, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID,
+				Cause: ctx.Err()}
 		}
 	}
 }
@@ -156,6 +157,9 @@ func (n *Node) Close() error {
 		<-n.loop.ended
 		n.failed = n.transport.Close()
 		n.loop.workers.group.Wait()
+		if n.loop.failure == nil { // a node that failed writes nothing more
+			n.failed = errors.Join(n.failed, n.log.Seal())
+		}
 		n.failed = errors.Join(n.failed, n.log.Close(), n.unlock())
 	})
 	return n.failed

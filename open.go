@@ -57,6 +57,7 @@ func assemble(config Config, log *wal.Log, found wal.Recovered) (*Node, error) {
 		Core:     config.core(random()),
 		Identity: identity,
 		Tick:     raft.Time(tick),
+		Peers:    found.Peers,
 		ByHand:   config.ByHand,
 	}, raft.Restored{HardState: found.State, Entries: found.Entries, Members: found.Identity.Bootstrap})
 	if err != nil {
@@ -119,6 +120,7 @@ func newTransport(config Config, identity raft.Identity,
 		Self:    identity,
 		Listen:  listen,
 		Peers:   peers,
+		Dial:    config.Dial,
 		ByHand:  config.ByHand,
 		MaxBody: wire.JSONGrowth*int64(largest) + wire.JSONOverhead,
 		Log:     config.Logger,

@@ -112,7 +112,8 @@ func (l *loop) judge(mode ReadMode) (ReadState, *Error) {
 		e.Kind, e.Outcome, e.Retry = ErrStale, NotApplied, staleRetry
 		e.Cause = fmt.Errorf("no leader is known, and at most %v is allowed", mode.MaxStale)
 		if state.Contact >= 0 {
-			e.Cause = fmt.Errorf("the last contact is %v ago, at most %v is allowed", state.Contact, mode.MaxStale)
+			e.Cause = fmt.Errorf("the last contact is %v ago, at most %v is allowed", state.Contact,
+				mode.MaxStale)
 		}
 		return ReadState{}, e
 	case mode.Consistency == FromLeader && !(state.Leader == l.identity.Node && l.appliedTerm == state.Term):
@@ -131,8 +132,8 @@ func (n *Node) await(ctx context.Context, event func(raft.Ticket) replica.Event)
 	return o.index, nothingApplied(err)
 }
 
-// nothingApplied says of a read, however it failed, that it has changed nothing. It says so in a copy: an error
-// that tells why the node has ended may be shared with a write, whose outcome is another.
+// nothingApplied says of a read, however it failed, that it has changed nothing. It says so in a copy: an
+// error that tells why the node has ended may be shared with a write, whose outcome is another.
 func nothingApplied(err error) error {
 	e, ok := err.(*Error)
 	if !ok {

@@ -11,7 +11,8 @@ import (
 	"balsa/raft"
 )
 
-// read reads at one node and gives it a second. It returns what the state machine held when it was allowed to.
+// read reads at one node and gives it a second. It returns what the state machine held when it was allowed
+// to.
 func (c *cluster) read(id raft.NodeID, mode balsa.ReadMode) (balsa.ReadState, []string, error) {
 	ctx, cancel := context.WithTimeout(c.t.Context(), time.Second)
 	defer cancel()
@@ -61,7 +62,8 @@ func TestACutOffLeaderGivesNoLinearizableRead(t *testing.T) {
 			c.kind(err, balsa.ErrNoLeader, balsa.NotApplied)
 		}
 		state, saw, err := c.read(old, balsa.ReadMode{Consistency: balsa.Stale})
-		if err != nil || !slices.Equal(saw, []string{"before"}) || state.Contact >= 0 || state.Leader != raft.None {
+		if err != nil || !slices.Equal(saw, []string{"before"}) || state.Contact >= 0 ||
+			state.Leader != raft.None {
 			t.Errorf("a stale read: %v, %+v, %v", err, state, saw)
 		}
 		_, _, err = c.read(old, balsa.ReadMode{Consistency: balsa.Stale, MaxStale: time.Hour})
@@ -79,21 +81,24 @@ func TestAStaleReadKeepsItsBound(t *testing.T) {
 		c.applied([]string{"x"}, all3...)
 		follower := c.others(leader)[0]
 		mode := balsa.ReadMode{Consistency: balsa.Stale, MaxStale: 200 * time.Millisecond}
-		if state, saw, err := c.read(follower, mode); err != nil || len(saw) != 1 || state.Contact > mode.MaxStale ||
-			state.Leader != leader || state.Consistency != balsa.Stale {
+		state, saw, err := c.read(follower, mode)
+		if err != nil || len(saw) != 1 || state.Contact > mode.MaxStale || state.Leader != leader ||
+			state.Consistency != balsa.Stale {
 			t.Errorf("in touch: %v, %+v, %v", err, state, saw)
 		}
 		c.network.Cut(leader, follower)
 		advance(250 * time.Millisecond) // it has not given the leader up yet
-		_, _, err := c.read(follower, mode)
-		if e := c.kind(err, balsa.ErrStale, balsa.NotApplied); e.Leader != leader || e.Address != c.peers[leader] {
+		_, _, err = c.read(follower, mode)
+		if e := c.kind(err, balsa.ErrStale, balsa.NotApplied); e.Leader != leader ||
+			e.Address != c.peers[leader] {
 			t.Errorf("the error names node %d at %q", e.Leader, e.Address)
 		}
 		mode.MaxStale = 10 * time.Second
 		if state, _, err := c.read(follower, mode); err != nil || state.Contact < 250*time.Millisecond {
 			t.Errorf("out of touch for 250 ms: %v, %+v", err, state)
 		}
-		if state, _, err := c.read(leader, balsa.ReadMode{Consistency: balsa.Stale, MaxStale: 300 * time.Millisecond}); err != nil {
+		mode.MaxStale = 300 * time.Millisecond
+		if state, _, err := c.read(leader, mode); err != nil {
 			t.Errorf("the leader, which the other follower answers: %v, %+v", err, state)
 		}
 	})

@@ -175,8 +175,8 @@ func TestStatsCount(t *testing.T) {
 				t.Errorf("the leader counts %d %s, want %d", got[0], what, got[1])
 			}
 		}
-		if s.MessagesSent <= before.MessagesSent || s.MessagesReceived <= before.MessagesReceived || s.Writes == 0 ||
-			s.Applies == 0 || s.MessagesLost != 0 {
+		idle := s.MessagesSent <= before.MessagesSent || s.MessagesReceived <= before.MessagesReceived
+		if idle || s.Writes == 0 || s.Applies == 0 || s.MessagesLost != 0 {
 			t.Errorf("the leader counts %+v", s)
 		}
 		f := c.nodes[follower].Stats()
@@ -196,7 +196,8 @@ func TestStatsCount(t *testing.T) {
 		}
 		node := c.nodes[leader]
 		c.stop(leader)
-		if after := node.Stats(); after.ProposalsRefused != now.ProposalsRefused || after.MessagesSent < now.MessagesSent {
+		if after := node.Stats(); after.ProposalsRefused != now.ProposalsRefused ||
+			after.MessagesSent < now.MessagesSent {
 			t.Errorf("after its end the node counts %+v, before %+v", after, now)
 		}
 	})

@@ -38,7 +38,7 @@ const (
 	CodeInternal           Code = "internal"            // 500: a bug; the node has stopped or will
 	CodeNoLeader           Code = "no_leader"           // 503: an election is on
 	CodeLeaderChanged      Code = "leader_changed"      // 503: not the node that was asked leads
-	CodeStaleRead          Code = "stale_read"          // 503: the node's state is older than max_stale allows
+	CodeStaleRead          Code = "stale_read"          // 503: the state is older than max_stale allows
 	CodeNotReady           Code = "not_ready"           // 503: the node has not caught up yet, or has stopped
 	CodeShuttingDown       Code = "shutting_down"       // 503
 	CodeTimeout            Code = "timeout"             // 504: no answer in time, of the leader or at all

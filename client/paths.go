@@ -26,7 +26,7 @@ const (
 	HeaderLeader         = "Balsa-Leader"          // the leader's id; absent if unknown
 	HeaderServedBy       = "Balsa-Served-By"       // the answering node's id; always there
 	HeaderConsistency    = "Balsa-Consistency"     // what the answer promises, see the Consistency constants
-	HeaderLastContact    = "Balsa-Last-Contact"    // of stale reads, in milliseconds; absent if no leader is known
+	HeaderLastContact    = "Balsa-Last-Contact"    // of stale reads, in milliseconds; absent without a leader
 	HeaderCluster        = "Balsa-Cluster"         // the id of the cluster, in hexadecimal
 	HeaderCreateRevision = "Balsa-Create-Revision" // the write that created the key
 	HeaderVersion        = "Balsa-Version"         // how many writes since then; 1 for a new key

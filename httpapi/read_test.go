@@ -136,7 +136,8 @@ func TestARedirectAfterALateRefusal(t *testing.T) {
 func TestARedirectDoesNotWaitForTheBody(t *testing.T) {
 	n, h := newNode(t)
 	n.follow(3)
-	const head = "PUT /v1/kv/k?redirect HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
+	const head = "PUT /v1/kv/k?redirect HTTP/1.1\r\nHost: x\r\n" +
+		"Expect: 100-continue\r\nContent-Length: 9\r\n\r\n"
 	answer, body := raw(t, serve(t, h), head)
 	if answer.StatusCode != 307 {
 		t.Errorf("%d %s", answer.StatusCode, body)
@@ -223,8 +224,8 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 	} {
 		expect(t, h, what, "v", 400, bad("bad_request", message))
 	}
-	for _, name := range strings.Fields("freshness cas ttl lease prev index wait recurse keys separator raw " +
-		"prefix limit forward pretty") {
+	for _, name := range strings.Fields("freshness cas ttl lease prev index wait recurse keys separator " +
+		"raw prefix limit forward pretty") {
 		for _, method := range []string{"GET", "PUT", "DELETE"} {
 			message := `the parameter "` + name + `" is not offered here by this version`
 			expect(t, h, method+" /v1/kv/k?"+name, "v", 400, bad("bad_request", message))

@@ -40,6 +40,15 @@ type Envelope struct {
 	Message  Message
 }
 
+// Acquaintance is what a server remembers of another across restarts, from before it acts on that one's first
+// message: a data directory that was wiped or put back under an old id has forgotten what it promised, and must
+// not be taken for the one that made the promise.
+type Acquaintance struct {
+	Node        NodeID
+	Incarnation Incarnation // of the data directory that was met under that id
+	Start       uint64      // the latest start of it
+}
+
 // IdentityReason says why a server does not listen to another. The numbers are part of every format.
 type IdentityReason uint8
 

@@ -37,6 +37,7 @@ type Awaited struct {
 // disk has.
 type Wrote struct {
 	Number raft.Write
+	Peers  []raft.Acquaintance // of the Write
 	Err    error
 }
 

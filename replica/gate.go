@@ -11,24 +11,30 @@ import (
 // gate decides whose messages are looked at (DESIGN: "Who may speak"). It reads the sender's identity and
 // nothing else.
 //
-// What it has met of each peer lasts for this run only: a wiped disk under an old id is recognised as long
-// as somebody runs who met the old one.
+// What it has met of each member is durable before anything of it is acted upon. Else this server could vote on
+// the word of a disk, lose its power, and hear the word of another disk under the same id: two majorities would
+// share a member that has forgotten what it promised to the first.
 type gate struct {
 	self     raft.Identity
 	byHand   bool
-	met      []acquaintance // sorted by node
-	apis     []apiAddress   // of the members, as each said last
-	troubles []PeerRefused  // told already and not over: a message that is repeated for ever is reported once
+	met      []acquaintance  // sorted by node
+	held     []raft.Envelope // from those whose acquaintance is not durable yet, as they came
+	apis     []apiAddress    // of the members, as each said last
+	troubles []PeerRefused   // told already and not over: a message that is repeated for ever is reported once
 }
 
-// maxTroubles bounds what strangers who make up ids can make this server remember.
-const maxTroubles = 64
+const (
+	// maxTroubles bounds what strangers who make up ids can make this server remember.
+	maxTroubles = 64
+	// maxHeld bounds how many messages of one peer wait for its acquaintance to be durable. What comes beyond
+	// is dropped, as a network may: it is sent again.
+	maxHeld = 16
+)
 
 // acquaintance is what this server has met of a node: its data directory and the latest start of it.
 type acquaintance struct {
-	node        raft.NodeID
-	incarnation raft.Incarnation
-	start       uint64
+	raft.Acquaintance
+	durable bool
 }
 
 // apiAddress is where clients reach a node.
@@ -52,8 +58,12 @@ func (e PeerRefused) String() string {
 	return fmt.Sprintf("does not listen to node %v, which %v", e.Node, e.Why)
 }
 
-func newGate(self raft.Identity, byHand bool) gate {
-	return gate{self: self, byHand: byHand}
+func newGate(self raft.Identity, byHand bool, peers []raft.Acquaintance) gate {
+	g := gate{self: self, byHand: byHand}
+	for _, p := range peers {
+		g.met = append(g.met, acquaintance{p, true})
+	}
+	return g
 }
 
 // judge returns why a message may not be looked at, or 0.
@@ -73,35 +83,87 @@ func (g *gate) judge(e raft.Envelope) raft.IdentityReason {
 	}
 	if at, known := g.find(from.Node); known {
 		switch met := g.met[at]; {
-		case met.incarnation != from.Incarnation:
+		case met.Incarnation != from.Incarnation && from.Configuration <= g.self.Configuration:
 			return raft.OtherIncarnation
-		case from.Start < met.start:
+		case met.Incarnation == from.Incarnation && from.Start < met.Start:
 			return raft.OlderStart
 		}
 	}
 	return 0
 }
 
-// meet remembers the sender of a message that was not refused. Strangers with a name of this cluster are
-// listened to but not remembered: only members are, so that nobody can make the list grow.
-//
-// What was wrong with the sender is over. That it does not listen to this server is over only when it
-// answers: else a message of its own between two refusals would have each of them told.
+// introduce takes note of who the sender of a message is that was not refused, and returns what of it must be
+// made durable first, nil for nothing. An incarnation other than the one met gets here only with the word of a
+// configuration that is newer than this server's. Strangers with a name of this cluster are listened to but not
+// remembered: only members are, so that nobody can make the list grow.
+func (g *gate) introduce(from raft.Identity, member bool) *raft.Acquaintance {
+	if !member || from.Cluster == (raft.ClusterID{}) {
+		return nil
+	}
+	now := raft.Acquaintance{Node: from.Node, Incarnation: from.Incarnation, Start: from.Start}
+	at, known := g.find(from.Node)
+	switch {
+	case !known:
+		g.met = slices.Insert(g.met, at, acquaintance{Acquaintance: now})
+	case g.met[at].Acquaintance == now:
+		return nil
+	default:
+		g.met[at] = acquaintance{Acquaintance: now}
+	}
+	return &now
+}
+
+// hold reports whether a message must not be acted upon yet, and keeps it for later.
+func (g *gate) hold(e raft.Envelope) bool {
+	at, known := g.find(e.From.Node)
+	if !known || g.met[at].durable || e.From.Cluster == (raft.ClusterID{}) {
+		return false
+	}
+	waiting := 0
+	for i := range g.held {
+		if g.held[i].From.Node == e.From.Node {
+			waiting++
+		}
+	}
+	if waiting < maxHeld {
+		g.held = append(g.held, e)
+	}
+	return true
+}
+
+// written takes note of what is durable now, and returns the messages that waited for it. They are to be
+// received anew: a later start may have been met since, and then they are an earlier one's.
+func (g *gate) written(peers []raft.Acquaintance) (free []raft.Envelope) {
+	if len(peers) == 0 {
+		return nil
+	}
+	for _, p := range peers {
+		if at, known := g.find(p.Node); known && g.met[at].Acquaintance == p {
+			g.met[at].durable = true
+		}
+	}
+	var held []raft.Envelope
+	for _, e := range g.held {
+		if at, known := g.find(e.From.Node); known && g.met[at].durable {
+			free = append(free, e)
+		} else {
+			held = append(held, e)
+		}
+	}
+	g.held = held
+	return free
+}
+
+// meet takes note of a message that was let through. What was wrong with its sender is over. That it does not
+// listen to this server is over only when it answers: else a message of its own between two refusals would
+// have each of them told.
 func (g *gate) meet(from raft.Identity, member, answers bool) {
 	g.troubles = slices.DeleteFunc(g.troubles, func(t PeerRefused) bool {
 		return t.Node == from.Node && (answers || !t.ByPeer)
 	})
-	if !member || from.Cluster == (raft.ClusterID{}) {
-		return
+	if member && from.Cluster != (raft.ClusterID{}) {
+		g.remember(from.Node, from.API)
 	}
-	g.remember(from.Node, from.API)
-	a := acquaintance{node: from.Node, incarnation: from.Incarnation, start: from.Start}
-	at, known := g.find(from.Node)
-	if known {
-		g.met[at] = a
-		return
-	}
-	g.met = slices.Insert(g.met, at, a)
 }
 
 // remember notes where clients reach a member. Only what passed the gate is noted: a stranger could otherwise
@@ -142,5 +204,7 @@ func (g *gate) news(e PeerRefused, member bool) bool {
 
 func (g *gate) find(id raft.NodeID) (at int, known bool) {
 	return slices.BinarySearchFunc(g.met, id,
-		func(a acquaintance, id raft.NodeID) int { return cmp.Compare(a.node, id) })
+		func(a acquaintance, id raft.NodeID) int { return cmp.Compare(a.Node, id) })
 }
+
+func byNode(a raft.Acquaintance, id raft.NodeID) int { return cmp.Compare(a.Node, id) }

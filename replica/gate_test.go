@@ -53,6 +53,7 @@ func TestWhoMayNotSpeakIsRefused(t *testing.T) {
 
 			request := envelope(question(1), c.change)
 			b.do(request)
+			b.settle()
 			checkGateAnswer(t, b, request.Envelope, c.want)
 			checkGateReport(t, b, request.Envelope, c.want)
 
@@ -105,7 +106,7 @@ func checkGateReport(t *testing.T, b *bench, request raft.Envelope, want raft.Id
 
 // Incarnation and start in the course of time: what has been met decides about what comes.
 func TestALaterStartSilencesTheEarlierOnes(t *testing.T) {
-	b := hold(t, 3, &modelLog{}, func(c *Config) { c.ByHand = true })
+	b := hold(t, 3, &modelLog{}, func(c *Config) { c.ByHand, c.Peers = true, nil })
 	for i, c := range []struct {
 		incarnation raft.Incarnation
 		start       uint64
@@ -122,13 +123,19 @@ func TestALaterStartSilencesTheEarlierOnes(t *testing.T) {
 				nobody(e)
 			}
 		}))
+		b.settle()
 		refusal, _ := b.sent[0].Message.(raft.IdentityRefused)
 		if refusal.Why != c.want {
 			t.Errorf("%d: start %d of %d: reason %d, want %d", i, c.start, c.incarnation, refusal.Why, c.want)
 		}
 	}
 	b.do(envelope(question(1), func(e *raft.Envelope) { e.From = identity(3) }))
-	if want := []acquaintance{{2, 7, 100}, {3, 103, 1}}; !slices.Equal(b.gate.met, want) {
+	b.settle()
+	want := []acquaintance{
+		{raft.Acquaintance{Node: 2, Incarnation: 7, Start: 100}, true},
+		{raft.Acquaintance{Node: 3, Incarnation: 103, Start: 1}, true},
+	}
+	if !slices.Equal(b.gate.met, want) {
 		t.Errorf("remembers %v, want %v", b.gate.met, want)
 	}
 }
@@ -142,7 +149,7 @@ func TestStrangersCannotMakeTheMemoryGrow(t *testing.T) {
 		b.do(envelope(question(1), func(e *raft.Envelope) { stranger(e); e.To = 3 }))
 		b.do(envelope(raft.IdentityRefused{Why: raft.IdentityReason(id)}, stranger))
 	}
-	if len(b.gate.met) != 0 || len(b.gate.troubles) > maxTroubles {
+	if len(b.gate.met) != 2 || len(b.gate.troubles) > maxTroubles {
 		t.Errorf("remembers %d servers and %d troubles", len(b.gate.met), len(b.gate.troubles))
 	}
 	b.events = nil

@@ -1,6 +1,10 @@
 package replica
 
-import "balsa/raft"
+import (
+	"slices"
+
+	"balsa/raft"
+)
 
 // Group commit: what the core wants written while a write is under way is joined into the next one.
 
@@ -29,8 +33,19 @@ func (r *Replica) gatherWrite(out raft.Output) {
 	g.Entries = append(g.Entries, out.Entries...)
 }
 
+// gatherPeer adds what was met of a peer to what waits to be written, in the order of ids and once for each: one
+// sync serves it and everything else.
+func (r *Replica) gatherPeer(met raft.Acquaintance) {
+	at, waits := slices.BinarySearchFunc(r.gather.Peers, met.Node, byNode)
+	if waits {
+		r.gather.Peers[at] = met
+		return
+	}
+	r.gather.Peers = slices.Insert(r.gather.Peers, at, met)
+}
+
 func (r *Replica) startWrite() {
-	if r.writing || r.gather.Number == 0 {
+	if r.writing || r.gather.Number == 0 && len(r.gather.Peers) == 0 {
 		return
 	}
 	r.ready = append(r.ready, r.gather)

@@ -25,6 +25,11 @@ func at(index raft.Index, term raft.Term) raft.EntryID {
 	return raft.EntryID{Index: index, Term: term}
 }
 
+// acquainted is what is remembered of a server.
+func acquainted(id raft.Identity) raft.Acquaintance {
+	return raft.Acquaintance{Node: id.Node, Incarnation: id.Incarnation, Start: id.Start}
+}
+
 // voters is a configuration of n voters.
 func voters(n int) raft.Configuration {
 	addresses := map[raft.NodeID]string{}
@@ -40,10 +45,11 @@ var errGap = errors.New("model log: a gap before the first entry")
 type modelLog struct {
 	state   raft.HardState
 	entries []raft.Entry
-	fail    error // what Append answers instead of writing
+	peers   []raft.Acquaintance // by node
+	fail    error               // what Append answers instead of writing
 }
 
-func (l *modelLog) Append(state *raft.HardState, entries []raft.Entry) error {
+func (l *modelLog) Append(state *raft.HardState, entries []raft.Entry, peers ...raft.Acquaintance) error {
 	if l.fail != nil {
 		return l.fail
 	}
@@ -56,6 +62,14 @@ func (l *modelLog) Append(state *raft.HardState, entries []raft.Entry) error {
 	}
 	if state != nil {
 		l.state = *state
+	}
+	for _, p := range peers {
+		at, known := slices.BinarySearchFunc(l.peers, p.Node, byNode)
+		if known {
+			l.peers[at] = p
+		} else {
+			l.peers = slices.Insert(l.peers, at, p)
+		}
 	}
 	return nil
 }
@@ -118,6 +132,12 @@ func hold(t *testing.T, n int, log *modelLog, change ...func(*Config)) *bench {
 		Core:     raft.Config{ID: 1, Heartbeat: 2, ElectionMin: 5, ElectionMax: 10, Seed: 7, Events: true},
 		Identity: identity(1),
 		Tick:     aTick,
+		Peers:    log.peers,
+	}
+	if len(log.peers) == 0 { // most tests begin where everybody has met
+		for id := raft.NodeID(2); id <= raft.NodeID(n); id++ {
+			config.Peers = append(config.Peers, acquainted(identity(id)))
+		}
 	}
 	for _, c := range change {
 		c(&config)

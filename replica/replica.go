@@ -12,6 +12,8 @@ type Config struct {
 	Identity raft.Identity // this server's, of this start
 	// Tick is the length of a tick of Core, in nanoseconds; required.
 	Tick raft.Time
+	// Peers are what this server has met of others, as its disk remembers them, by node.
+	Peers []raft.Acquaintance
 	// ByHand admits messages that name no sender's cluster, as a person writes them.
 	ByHand bool
 	// MaxApplyBytes bounds the entries of one Apply; one entry always fits. 0 means 1 MiB.
@@ -73,7 +75,7 @@ func New(config Config, restored raft.Restored) (*Replica, error) {
 	return &Replica{
 		config: config,
 		core:   core,
-		gate:   newGate(config.Identity, config.ByHand),
+		gate:   newGate(config.Identity, config.ByHand, config.Peers),
 		bornIn: restored.HardState.Term,
 		asked:  map[raft.Ticket]foreign{},
 	}, nil
@@ -145,6 +147,12 @@ func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 		}
 		return
 	}
+	if news := r.gate.introduce(e.From, r.member(e.From.Node)); news != nil {
+		r.gatherPeer(*news)
+	}
+	if r.gate.hold(e) {
+		return
+	}
 	r.gate.meet(e.From, r.member(e.From.Node), raft.IsResponse(e.Message))
 	r.take(now, e)
 }
@@ -182,7 +190,12 @@ func (r *Replica) wrote(now raft.Time, w Wrote) {
 		r.stop(fmt.Errorf("the log could not be written: %w", w.Err))
 		return
 	}
-	r.core.Step(now, raft.Persisted{Write: w.Number})
+	if w.Number != 0 {
+		r.core.Step(now, raft.Persisted{Write: w.Number})
+	}
+	for _, e := range r.gate.written(w.Peers) {
+		r.receive(now, e)
+	}
 }
 
 // ran takes the results of applied entries to those who wait for them.

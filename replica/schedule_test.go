@@ -23,15 +23,15 @@ type perfect struct {
 
 var errDisk = errors.New("input/output error")
 
-func (p *perfect) Append(state *raft.HardState, entries []raft.Entry) error {
+func (p *perfect) Append(state *raft.HardState, entries []raft.Entry, peers ...raft.Acquaintance) error {
 	if p.fail {
 		p.fail = false
 		if p.landed {
-			return errors.Join(errDisk, p.disk.Append(state, entries))
+			return errors.Join(errDisk, p.disk.Append(state, entries, peers...))
 		}
 		return errDisk
 	}
-	return p.disk.Append(state, entries)
+	return p.disk.Append(state, entries, peers...)
 }
 
 func (p *perfect) failNext(dice *rand.Rand) { p.fail, p.landed = true, dice.IntN(2) == 0 }
@@ -45,9 +45,10 @@ func (p *perfect) crash(dice *rand.Rand, during *Write) {
 	}
 }
 
-func (p *perfect) open(*rand.Rand) (raft.Restored, uint64, error) {
+func (p *perfect) open(*rand.Rand) (wal.Recovered, error) {
 	p.start++
-	return raft.Restored{HardState: p.disk.state, Entries: slices.Clone(p.disk.entries)}, p.start, nil
+	return wal.Recovered{State: p.disk.state, Entries: slices.Clone(p.disk.entries), Start: p.start,
+		Peers: slices.Clone(p.disk.peers)}, nil
 }
 
 // logged is a write-ahead log on a disk in memory, which loses power at any operation and tears what was not
@@ -94,7 +95,7 @@ func (l *logged) crash(dice *rand.Rand, during *Write) {
 }
 
 // open starts, and at times loses power in doing so.
-func (l *logged) open(dice *rand.Rand) (raft.Restored, uint64, error) {
+func (l *logged) open(dice *rand.Rand) (wal.Recovered, error) {
 	l.disk.Intercept(nil)
 	if dice.IntN(3) == 0 {
 		l.trap(1+dice.IntN(20), disk.ErrPowerCut)
@@ -107,7 +108,7 @@ func (l *logged) open(dice *rand.Rand) (raft.Restored, uint64, error) {
 	}
 	l.disk.Intercept(nil)
 	l.Log = log
-	return raft.Restored{HardState: found.State, Entries: found.Entries}, found.Start, err
+	return found, err
 }
 
 func (l *logged) boot() (*wal.Log, wal.Recovered, error) {

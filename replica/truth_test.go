@@ -112,7 +112,7 @@ func (u *truth) wrote(id raft.NodeID, w Write) {
 			}
 		}
 	}
-	if err := disk.Append(w.State, w.Entries); err != nil {
+	if err := disk.Append(w.State, w.Entries, w.Peers...); err != nil {
 		u.t.Fatalf("server %v, write %d: %v", id, w.Number, err)
 	}
 	if len(w.Entries) > 0 {

@@ -32,10 +32,11 @@ type StateMachine interface {
 
 // Log is what a replica needs of its write-ahead log.
 type Log interface {
-	// Append makes a hard state (nil: unchanged) and entries durable, in one piece: when it returns nil
-	// they survive a power cut. Entries replace everything from the first of them on. After an error
-	// nothing more may be appended.
-	Append(state *raft.HardState, entries []raft.Entry) error
+	// Append makes a hard state (nil: unchanged), entries and what is new of peers durable, in one piece: when
+	// it returns nil they survive a power cut. Entries replace everything from the first of them on; peers
+	// are sorted by node, and replace what was said of the same nodes. After an error nothing more may be
+	// appended.
+	Append(state *raft.HardState, entries []raft.Entry, peers ...raft.Acquaintance) error
 }
 
 // Work is one thing to be done. The set is closed. The slices in it must not be written to.
@@ -43,21 +44,22 @@ type Work interface{ isWork() }
 
 // Write is to be performed on the log; its outcome is fed back. There is at most one in flight.
 type Write struct {
-	Number  raft.Write
+	Number  raft.Write // 0 when nothing in it is the core's
 	State   *raft.HardState
 	Entries []raft.Entry
+	Peers   []raft.Acquaintance // met anew, by node
 }
 
 // Perform makes the write durable. It may take as long as the disk does. A panic of the log counts as its
 // failure.
 func (w Write) Perform(log Log) (wrote Wrote) {
-	wrote.Number = w.Number
+	wrote.Number, wrote.Peers = w.Number, w.Peers
 	defer func() {
 		if p := recover(); p != nil { // the embedding program lives; what the disk has is not known any more
 			wrote.Err = fmt.Errorf("writing the log panicked: %v\n%s", p, debug.Stack())
 		}
 	}()
-	wrote.Err = log.Append(w.State, w.Entries)
+	wrote.Err = log.Append(w.State, w.Entries, w.Peers...)
 	return wrote
 }
 

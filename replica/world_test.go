@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"balsa/raft"
+	"balsa/wal"
 	"balsa/wire"
 )
 
@@ -81,8 +82,8 @@ type store interface {
 	mend()
 	// crash ends the process, or cuts the power: in the middle of a write, if there is one.
 	crash(*rand.Rand, *Write)
-	// open is what a start does: it returns what it finds, and which start it is.
-	open(*rand.Rand) (raft.Restored, uint64, error)
+	// open is what a start does: it returns what it finds.
+	open(*rand.Rand) (wal.Recovered, error)
 }
 
 func newWorld(t testing.TB, seed uint64, sum *tally, stores []store) *world {
@@ -114,7 +115,7 @@ func newWorld(t testing.TB, seed uint64, sum *tally, stores []store) *world {
 // or nothing.
 func (s *server) start() {
 	s.t.Helper()
-	found, start, err := s.store.open(s.dice)
+	found, err := s.store.open(s.dice)
 	if err != nil {
 		s.t.Fatalf("server %v does not start: %v", s.id, err)
 	}
@@ -125,7 +126,7 @@ func (s *server) start() {
 	}
 	if !same(disk, found) {
 		s.t.Fatalf("server %v finds %v %v, it had %v %v", s.id,
-			found.HardState, idsOf(found.Entries), disk.state, idsOf(disk.entries))
+			found.State, idsOf(found.Entries), disk.state, idsOf(disk.entries))
 	}
 	config := Config{
 		Core: raft.Config{
@@ -133,11 +134,12 @@ func (s *server) start() {
 			Limits: raft.Limits{AppendBytes: 200, UncommittedBytes: 600, Window: 3},
 			Seed:   s.dice.Uint64(), NoPreVote: s.dice.IntN(4) == 0, Events: true,
 		},
-		Identity: identity(s.id), Tick: aTick, MaxApplyBytes: 150,
+		Identity: identity(s.id), Peers: found.Peers, Tick: aTick, MaxApplyBytes: 150,
 	}
-	config.Identity.Start = start
-	found.Members = voters(len(s.truth.disks))
-	r, err := New(config, found)
+	config.Identity.Start = found.Start
+	r, err := New(config, raft.Restored{
+		HardState: found.State, Entries: found.Entries, Members: voters(len(s.truth.disks)),
+	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -148,11 +150,12 @@ func (s *server) start() {
 	s.machine = &recorder{}
 }
 
-func same(disk *modelLog, found raft.Restored) bool {
+func same(disk *modelLog, found wal.Recovered) bool {
 	equal := func(a, b raft.Entry) bool {
 		return a.ID() == b.ID() && a.Time == b.Time && a.Kind == b.Kind && bytes.Equal(a.Command, b.Command)
 	}
-	return disk.state == found.HardState && slices.EqualFunc(disk.entries, found.Entries, equal)
+	return disk.state == found.State && slices.EqualFunc(disk.entries, found.Entries, equal) &&
+		slices.Equal(disk.peers, found.Peers)
 }
 
 // crash ends the process at any moment: before, in the middle of, or after the write in flight.

@@ -8,11 +8,12 @@ import (
 	"balsa/raft"
 )
 
-// Log is an open write-ahead log. Its methods must not be called concurrently.
+// Log is an open write-ahead log. Its methods must not be called concurrently; a Preparation that it has handed
+// out is worked on beside it.
 type Log struct {
 	dir          disk.Dir
 	incarnation  raft.Incarnation
-	segmentBytes int64 // of a new segment
+	segmentBytes int64 // of a new segment, at most
 
 	file    disk.File // the last segment
 	segment uint64    // its number
@@ -23,6 +24,10 @@ type Log struct {
 	state   raft.HardState
 	start   uint64
 	outline outline
+	peers   peers
+	sealed  bool // nothing was written since the last seal
+
+	next successor
 
 	buffer []byte
 	err    error // the first one: nothing is written after it
@@ -32,9 +37,10 @@ type Log struct {
 // keptBuffer is the largest buffer that is kept from one Append to the next.
 const keptBuffer = 4 << 20
 
-// Append writes a hard state (nil: unchanged) and entries as one batch and syncs it. Entries must be
-// contiguous, have terms that never go back, and join the log; they replace everything from the first one's
-// index on. With neither it does nothing.
+// Append writes a hard state (nil: unchanged), entries and what is new of peers as one batch and syncs it.
+// Entries must be contiguous, have terms that never go back, and join the log; they replace everything from the
+// first one's index on. Peers must be sorted by node, and what they say replaces what was said of the same
+// node; the start number of one incarnation never goes back. With none of all that it does nothing.
 //
 // When it returns nil, all of it survives a power cut, and so does everything appended before. After an
 // error any later start finds all of this batch or nothing of it. The first error ends the log: every later
@@ -42,16 +48,17 @@ const keptBuffer = 4 << 20
 // that succeeds says nothing about the first (Rebello and others, "Can Applications Recover from fsync
 // Failures?", USENIX ATC 2020). Errors: ErrInvalid, ErrTooLarge, ErrClosed, or what the disk said
 // (disk.ErrNoSpace among it).
-func (l *Log) Append(state *raft.HardState, entries []raft.Entry) error {
+func (l *Log) Append(state *raft.HardState, entries []raft.Entry, met ...raft.Acquaintance) error {
 	if l.err != nil {
 		return l.err
 	}
-	if state == nil && len(entries) == 0 {
+	if state == nil && len(entries) == 0 && len(met) == 0 {
 		return nil
 	}
-	err := l.accept(state, entries)
+	b := batch{state: state, entries: entries, peers: met}
+	err := l.accept(b)
 	if err == nil {
-		err = l.commit(batch{state: state, entries: entries})
+		err = l.commit(b)
 	}
 	if err != nil {
 		l.err = fmt.Errorf("wal: append: %w", err)
@@ -59,12 +66,30 @@ func (l *Log) Append(state *raft.HardState, entries []raft.Entry) error {
 	return l.err
 }
 
-// accept checks that what is to be written could be read again.
-func (l *Log) accept(state *raft.HardState, entries []raft.Entry) error {
-	if state != nil && state.Term < l.state.Term {
-		return fmt.Errorf("%w: the term goes back from %d to %d", ErrInvalid, l.state.Term, state.Term)
+// Seal writes and syncs a small mark, behind which nothing that rots can be taken for an unfinished write: a
+// bad batch with a seal behind it is damage. Let it come when the log has been idle for a moment, and before
+// Close. It does nothing if nothing was written since the last one, and its errors are Append's. Only rot of
+// the very last batch, before its seal and together with a crash, remains unrecognised.
+func (l *Log) Seal() error {
+	if l.err != nil || l.sealed {
+		return l.err
 	}
-	if err := l.outline.accept(entries); err != nil {
+	if err := l.commit(batch{seal: true}); err != nil {
+		l.err = fmt.Errorf("wal: seal: %w", err)
+	}
+	l.sealed = true
+	return l.err
+}
+
+// accept checks that what is to be written could be read again.
+func (l *Log) accept(b batch) error {
+	if b.state != nil && b.state.Term < l.state.Term {
+		return fmt.Errorf("%w: the term goes back from %d to %d", ErrInvalid, l.state.Term, b.state.Term)
+	}
+	if err := l.outline.accept(b.entries); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if err := l.peers.accept(b.peers); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return nil
@@ -76,6 +101,7 @@ func (l *Log) commit(b batch) error {
 	if b.state != nil {
 		l.state = *b.state
 	}
+	l.sealed = false
 	if l.offset == segmentHeader {
 		b = l.opening(b)
 	}
@@ -88,10 +114,11 @@ func (l *Log) commit(b batch) error {
 	return l.write(b)
 }
 
-// opening makes a batch the first of a segment: it repeats the hard state and the start number, so that the
-// segments before it can go one day.
+// opening makes a batch the first of a segment: it repeats the hard state, the start number and the peers, so
+// that the segments before it can go one day. It is never a seal as well: the end mark before it says as much,
+// and if all of it rots nothing is lost that does not stand in front of that mark.
 func (l *Log) opening(b batch) batch {
-	b.state, b.start = &l.state, l.start
+	b.state, b.start, b.peers, b.seal = &l.state, l.start, l.peers, false
 	return b
 }
 
@@ -120,8 +147,8 @@ func (l *Log) advance(size int64) error {
 	if size > MaxBatch {
 		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, size, MaxBatch)
 	}
-	size = max(l.segmentBytes, align(segmentHeader+size+endMark, disk.Sector))
-	if err := makeSegment(l.dir, l.incarnation, l.segment+1, size); err != nil {
+	size, err := l.makeNext(align(segmentHeader+size+endMark, disk.Sector))
+	if err != nil {
 		return err
 	}
 	next, err := l.dir.Open(segmentName(l.segment + 1))
@@ -146,7 +173,7 @@ func (l *Log) Close() error {
 	if l.err == nil {
 		l.err = fmt.Errorf("wal: %w", ErrClosed)
 	}
-	if err := l.file.Close(); err != nil {
+	if err := errors.Join(l.file.Close(), l.next.close()); err != nil {
 		return fmt.Errorf("wal: close: %w", err)
 	}
 	return nil

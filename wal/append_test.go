@@ -21,13 +21,17 @@ func TestWhatWasAppendedIsRecovered(t *testing.T) {
 	for _, s := range []step{
 		{state: &raft.HardState{Term: 1, Vote: 3}},
 		{entries: []raft.Entry{entry(1, 1, 10), entry(1, 2, 0), entry(1, 3, 2000)}},
-		{&raft.HardState{Term: 4}, []raft.Entry{entry(3, 3, 5), entry(4, 4, 6)}}, // replaces index 3
+		{state: &raft.HardState{Term: 4}, entries: []raft.Entry{entry(3, 3, 5), entry(4, 4, 6)}}, // replaces index 3
 		{},
 		{entries: []raft.Entry{{Term: 4, Index: 5, Time: -1, Kind: raft.NoOp}}},
 		{entries: []raft.Entry{entry(5, 1, 10)}}, // replaces everything
 		{entries: []raft.Entry{entry(5, 2, 10)}},
+		{peers: []raft.Acquaintance{{Node: 2, Incarnation: 7, Start: 1}, {Node: 9, Incarnation: 8, Start: 3}}},
+		{peers: []raft.Acquaintance{{Node: 2, Incarnation: 7, Start: 2}, {Node: 3, Incarnation: 9}}},
+		{peers: []raft.Acquaintance{{Node: 9, Incarnation: 6, Start: 1}}}, // another data directory
+		{entries: []raft.Entry{entry(5, 2, 900)}},                         // in a new segment
 	} {
-		ok(t, l.Append(s.state, s.entries))
+		ok(t, s.append(l))
 		want = want.after(s)
 	}
 	ok(t, l.Close())
@@ -65,24 +69,29 @@ func TestRecoveryChangesNothing(t *testing.T) {
 func TestInvalidAppends(t *testing.T) {
 	long := raft.Entry{Term: 2, Index: 3, Kind: raft.Normal, Command: make([]byte, wire.MaxCommand+1)}
 	for what, s := range map[string]step{
-		"a gap":                {nil, []raft.Entry{entry(2, 4, 1)}},
-		"index 0":              {nil, []raft.Entry{entry(2, 0, 1)}},
-		"a gap inside":         {nil, []raft.Entry{entry(2, 3, 1), entry(2, 5, 1)}},
-		"an index twice":       {nil, []raft.Entry{entry(2, 3, 1), entry(2, 3, 1)}},
-		"a term going back":    {nil, []raft.Entry{entry(1, 3, 1)}},
-		"a term back inside":   {nil, []raft.Entry{entry(3, 3, 1), entry(2, 4, 1)}},
-		"back before the cut":  {nil, []raft.Entry{entry(1, 3, 1)}},
-		"term 0":               {nil, []raft.Entry{entry(0, 1, 1)}},
-		"no kind":              {nil, []raft.Entry{{Term: 2, Index: 3}}},
-		"an unknown kind":      {nil, []raft.Entry{{Term: 2, Index: 3, Kind: 99}}},
-		"a command too long":   {nil, []raft.Entry{long}},
-		"a hard state of past": {&raft.HardState{Term: 1}, nil},
+		"a gap":                 {entries: []raft.Entry{entry(2, 4, 1)}},
+		"index 0":               {entries: []raft.Entry{entry(2, 0, 1)}},
+		"a gap inside":          {entries: []raft.Entry{entry(2, 3, 1), entry(2, 5, 1)}},
+		"an index twice":        {entries: []raft.Entry{entry(2, 3, 1), entry(2, 3, 1)}},
+		"a term going back":     {entries: []raft.Entry{entry(1, 3, 1)}},
+		"a term back inside":    {entries: []raft.Entry{entry(3, 3, 1), entry(2, 4, 1)}},
+		"back before the cut":   {entries: []raft.Entry{entry(1, 3, 1)}},
+		"term 0":                {entries: []raft.Entry{entry(0, 1, 1)}},
+		"no kind":               {entries: []raft.Entry{{Term: 2, Index: 3}}},
+		"an unknown kind":       {entries: []raft.Entry{{Term: 2, Index: 3, Kind: 99}}},
+		"a command too long":    {entries: []raft.Entry{long}},
+		"a hard state of past":  {state: &raft.HardState{Term: 1}},
+		"a peer twice":          {peers: []raft.Acquaintance{{Node: 3, Start: 1}, {Node: 3, Start: 2}}},
+		"peers out of order":    {peers: []raft.Acquaintance{{Node: 3, Start: 1}, {Node: 2, Start: 1}}},
+		"peer 0":                {peers: []raft.Acquaintance{{Start: 1}}},
+		"a peer's earlier life": {peers: []raft.Acquaintance{{Node: 9, Incarnation: 5, Start: 6}}},
 	} {
 		m := disk.NewMemory()
 		l, _ := mustBoot(t, m, small())
-		ok(t, l.Append(&raft.HardState{Term: 2}, []raft.Entry{entry(1, 1, 1), entry(2, 2, 1)}))
+		ok(t, l.Append(&raft.HardState{Term: 2}, []raft.Entry{entry(1, 1, 1), entry(2, 2, 1)},
+			raft.Acquaintance{Node: 9, Incarnation: 5, Start: 7}))
 		calls := m.Calls()
-		err := l.Append(s.state, s.entries)
+		err := s.append(l)
 		if !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -207,7 +216,7 @@ func TestSegmentSizes(t *testing.T) {
 		if size == 0 {
 			size = DefaultSegmentBytes
 		}
-		if l != nil && l.size != align(size, disk.Sector) {
+		if l != nil && (l.size != align(min(size, FirstSegmentBytes), disk.Sector) || l.size > l.segmentBytes) {
 			t.Errorf("segments of %d bytes have %d", size, l.size)
 		}
 	}
@@ -225,7 +234,7 @@ func TestSegmentsOfAllSizes(t *testing.T) {
 			t.Fatalf("recovered %v, want %v", held(r), want)
 		}
 		for _, length := range []int{100, 5000, 3, 300, 300, 300} {
-			s := step{nil, []raft.Entry{entry(raft.Term(i+1), raft.Index(len(want.entries)+1), length)}}
+			s := step{entries: []raft.Entry{entry(raft.Term(i+1), raft.Index(len(want.entries)+1), length)}}
 			ok(t, l.Append(nil, s.entries))
 			want = want.after(s)
 		}

@@ -19,15 +19,15 @@ const (
 	startRecord recordKind = 2 // number of this start of the node u64
 	entryRecord recordKind = 3 // entry │ entry │ …, each as in wire.AppendEntry
 	endRecord   recordKind = 4 // nothing: the segment ends here, the log goes on in the next one
-	// Reserved, and refused by this version:
-	//  5  the seal     nothing: everything before it was durable
-	//  6  the peers    id u64 │ incarnation u64 │ highest start u64, for each that the node has met
+	sealRecord  recordKind = 5 // nothing: everything before it was durable when it was written
+	peersRecord recordKind = 6 // node u64 │ incarnation u64 │ highest start u64, for each, by node
 )
 
 // Lengths of payloads in bytes, and what must be known of wire's form of an entry (held by a test).
 const (
 	stateLength = 16
 	startLength = 8
+	peerLength  = 24
 	entryHeader = 32 // bytes before an entry's command
 	entryKindAt = 24 // the byte that is its kind
 )
@@ -35,10 +35,12 @@ const (
 // batch is what one Append writes, and what is on the disk wholly or not at all.
 type batch struct {
 	number  uint64
-	state   *raft.HardState // nil: unchanged
-	start   uint64          // 0: unchanged
-	entries []raft.Entry    // they replace everything from the first one's index on
-	end     bool            // the end mark, which has a batch of its own
+	state   *raft.HardState     // nil: unchanged
+	start   uint64              // 0: unchanged
+	entries []raft.Entry        // they replace everything from the first one's index on
+	end     bool                // the end mark, which has a batch of its own
+	seal    bool                // the seal, which has one too
+	peers   []raft.Acquaintance // what of them was met anew; in the first batch of a segment all
 }
 
 // size returns how many bytes the batch takes on disk, padding included.
@@ -55,6 +57,12 @@ func (b batch) size() int64 {
 	}
 	if b.end {
 		n += recordHeader
+	}
+	if b.seal {
+		n += recordHeader
+	}
+	if len(b.peers) > 0 {
+		n += recordHeader + peerLength*int64(len(b.peers))
 	}
 	return align(n, alignment)
 }
@@ -88,6 +96,15 @@ func (b batch) append(dst []byte, at place) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, b.number)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(size))
 	dst = append(dst, make([]byte, batchHeader-12)...)
+	dst = b.appendRecords(dst)
+	for int64(len(dst)-from) < size {
+		dst = append(dst, 0)
+	}
+	sign(dst[from:], at)
+	return dst
+}
+
+func (b batch) appendRecords(dst []byte) []byte {
 	if b.state != nil {
 		dst = appendRecord(dst, stateRecord, stateLength)
 		dst = binary.LittleEndian.AppendUint64(dst, uint64(b.state.Term))
@@ -106,10 +123,17 @@ func (b batch) append(dst []byte, at place) []byte {
 	if b.end {
 		dst = appendRecord(dst, endRecord, 0)
 	}
-	for int64(len(dst)-from) < size {
-		dst = append(dst, 0)
+	if b.seal {
+		dst = appendRecord(dst, sealRecord, 0)
 	}
-	sign(dst[from:], at)
+	if len(b.peers) > 0 {
+		dst = appendRecord(dst, peersRecord, peerLength*int64(len(b.peers)))
+		for _, p := range b.peers {
+			dst = binary.LittleEndian.AppendUint64(dst, uint64(p.Node))
+			dst = binary.LittleEndian.AppendUint64(dst, uint64(p.Incarnation))
+			dst = binary.LittleEndian.AppendUint64(dst, p.Start)
+		}
+	}
 	return dst
 }
 
@@ -165,7 +189,7 @@ func decode(b []byte, room []raft.Entry) (batch, error) {
 	last := padding
 	for b = b[batchHeader:]; len(b) >= recordHeader && recordKind(b[0]) != padding; {
 		kind, length := recordKind(b[0]), binary.LittleEndian.Uint32(b[4:])
-		if kind > endRecord || b[1]|b[2]|b[3] != 0 {
+		if kind > peersRecord || b[1]|b[2]|b[3] != 0 {
 			return out, fmt.Errorf("a record of kind %d: %w", kind, ErrVersion)
 		}
 		if kind <= last || uint64(length) > uint64(len(b)-recordHeader) {
@@ -198,6 +222,10 @@ func (b *batch) take(kind recordKind, payload []byte) error {
 		return b.takeEntries(payload)
 	case kind == endRecord && len(payload) == 0:
 		b.end = true
+	case kind == sealRecord && len(payload) == 0:
+		b.seal = true
+	case kind == peersRecord && len(payload) > 0 && len(payload)%peerLength == 0:
+		b.takePeers(payload)
 	default:
 		return fmt.Errorf("a record of kind %d with %d bytes", kind, len(payload))
 	}
@@ -216,6 +244,16 @@ func (b *batch) takeEntries(payload []byte) error {
 		b.entries, payload = append(b.entries, e), rest
 	}
 	return nil
+}
+
+func (b *batch) takePeers(payload []byte) {
+	for ; len(payload) > 0; payload = payload[peerLength:] {
+		b.peers = append(b.peers, raft.Acquaintance{
+			Node:        raft.NodeID(binary.LittleEndian.Uint64(payload)),
+			Incarnation: raft.Incarnation(binary.LittleEndian.Uint64(payload[8:])),
+			Start:       binary.LittleEndian.Uint64(payload[16:]),
+		})
+	}
 }
 
 // extent returns the length of b without the zeros at its end.

@@ -28,7 +28,7 @@ const (
 )
 
 // MaxBatch is how many bytes one Append may take on disk: its commands, 32 bytes for each entry, and at
-// most 96 more.
+// most 112 more, and 24 for each peer of the cluster.
 const MaxBatch = maxSegment - segmentHeader - endMark
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -110,6 +110,7 @@ const (
 	segmentDigits   = 10
 	firstCopy       = "identity.1"
 	secondCopy      = "identity.2"
+	spareName       = "next" + segmentSuffix + temporarySuffix // a segment on its way, before it has a number
 )
 
 // identityNames are the two copies of the identity.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,7 +52,9 @@ func TestSizesAreWhatIsWritten(t *testing.T) {
 	entries := []raft.Entry{entry(1, 1, 13), entry(1, 2, 0), entry(1, 3, 1)}
 	entries[2].Kind = raft.Session
 	for _, b := range []batch{
-		{state: state}, {start: 1}, {entries: entries}, {end: true},
+		{state: state}, {start: 1}, {entries: entries}, {end: true}, {seal: true},
+		{peers: []raft.Acquaintance{{Node: 1, Incarnation: 2, Start: 3}, {Node: 2, Incarnation: 1 << 63}}},
+		{state: state, start: 9, peers: []raft.Acquaintance{{Node: 7, Start: 1 << 40}}},
 		{state: state, start: 9, entries: entries[:1]}, {state: state, entries: entries},
 	} {
 		b.number = 5
@@ -85,7 +88,8 @@ func plant(t testing.TB, number uint64, flags uint32, records []byte) *disk.Memo
 	o := Options{Identity: identity(), SegmentBytes: 8192}
 	mustBoot(t, m, o)
 	l, _ := mustBoot(t, m, o)
-	ok(t, l.Append(&raft.HardState{Term: 3}, []raft.Entry{entry(1, 1, 1), entry(2, 2, 1)}))
+	ok(t, l.Append(&raft.HardState{Term: 3}, []raft.Entry{entry(1, 1, 1), entry(2, 2, 1)},
+		raft.Acquaintance{Node: 9, Start: 7}))
 	raw := binary.LittleEndian.AppendUint64(nil, number)
 	raw = binary.LittleEndian.AppendUint32(raw, uint32(align(int64(batchHeader+len(records)), alignment)))
 	raw = binary.LittleEndian.AppendUint32(raw, flags)
@@ -109,6 +113,9 @@ func TestBatchesThatMakeNoSense(t *testing.T) {
 	state := func(term byte) []byte {
 		return record(stateRecord, append([]byte{term}, make([]byte, stateLength-1)...)...)
 	}
+	peer := func(id, start byte) []byte {
+		return slices.Concat([]byte{id}, make([]byte, 15), []byte{start}, make([]byte, 7))
+	}
 	start := func(n byte) []byte { return record(startRecord, n, 0, 0, 0, 0, 0, 0, 0) }
 	entries := func(e ...raft.Entry) []byte {
 		var payload []byte
@@ -125,30 +132,40 @@ func TestBatchesThatMakeNoSense(t *testing.T) {
 		records []byte
 		want    error
 	}{
-		"a good one":               {records(state(4), start(2), entries(entry(2, 3, 8))), nil},
-		"a seal":                   {record(5), ErrVersion},
-		"peers":                    {record(6, make([]byte, 24)...), ErrVersion},
-		"a record of kind 200":     {record(200, 1, 2, 3), ErrVersion},
-		"a record with flags":      {spaced, ErrVersion},
-		"an entry of a later kind": {later, ErrVersion},
-		"a short hard state":       {record(stateRecord, make([]byte, 15)...), ErrCorrupt},
-		"a long start":             {record(startRecord, make([]byte, 9)...), ErrCorrupt},
-		"no entries":               {record(entryRecord), ErrCorrupt},
-		"half an entry":            {record(entryRecord, make([]byte, 31)...), ErrCorrupt},
-		"an end mark with more":    {record(endRecord, 1), ErrCorrupt},
-		"an end mark with state":   {records(state(4), record(endRecord)), ErrCorrupt},
-		"an end mark with start":   {records(start(1), record(endRecord)), ErrCorrupt},
-		"an end mark and entries":  {records(entries(entry(2, 3, 0)), record(endRecord)), ErrCorrupt},
-		"a record twice":           {records(state(4), state(4)), ErrCorrupt},
-		"records out of order":     {records(start(1), state(4)), ErrCorrupt},
-		"a record behind its end":  {appendRecord(nil, entryRecord, 1<<31), ErrCorrupt},
-		"something in the padding": {append(records(start(2)), 0, 0, 0, 0, 0, 1), ErrCorrupt},
-		"a row of zeros":           {append(records(state(4)), make([]byte, 40)...), ErrCorrupt},
-		"a term going back":        {state(2), ErrCorrupt},
-		"a start going back":       {start(1), ErrCorrupt},
-		"a start without a number": {start(0), ErrCorrupt},
-		"a gap":                    {entries(entry(2, 4, 1)), ErrCorrupt},
-		"an older term":            {entries(entry(1, 3, 1)), ErrCorrupt},
+		"a good one":                {records(state(4), start(2), entries(entry(2, 3, 8))), nil},
+		"a seal":                    {record(sealRecord), nil},
+		"peers":                     {record(peersRecord, append(peer(2, 5), peer(3, 1)...)...), nil},
+		"a record of kind 200":      {record(200, 1, 2, 3), ErrVersion},
+		"a record with flags":       {spaced, ErrVersion},
+		"an entry of a later kind":  {later, ErrVersion},
+		"a short hard state":        {record(stateRecord, make([]byte, 15)...), ErrCorrupt},
+		"a long start":              {record(startRecord, make([]byte, 9)...), ErrCorrupt},
+		"no entries":                {record(entryRecord), ErrCorrupt},
+		"half an entry":             {record(entryRecord, make([]byte, 31)...), ErrCorrupt},
+		"an end mark with more":     {record(endRecord, 1), ErrCorrupt},
+		"an end mark with state":    {records(state(4), record(endRecord)), ErrCorrupt},
+		"an end mark with start":    {records(start(1), record(endRecord)), ErrCorrupt},
+		"an end mark and entries":   {records(entries(entry(2, 3, 0)), record(endRecord)), ErrCorrupt},
+		"a record twice":            {records(state(4), state(4)), ErrCorrupt},
+		"records out of order":      {records(start(1), state(4)), ErrCorrupt},
+		"a record behind its end":   {appendRecord(nil, entryRecord, 1<<31), ErrCorrupt},
+		"something in the padding":  {append(records(start(2)), 0, 0, 0, 0, 0, 1), ErrCorrupt},
+		"a row of zeros":            {append(records(state(4)), make([]byte, 40)...), ErrCorrupt},
+		"a term going back":         {state(2), ErrCorrupt},
+		"a start going back":        {start(1), ErrCorrupt},
+		"a start without a number":  {start(0), ErrCorrupt},
+		"a gap":                     {entries(entry(2, 4, 1)), ErrCorrupt},
+		"a seal with more":          {record(sealRecord, 1), ErrCorrupt},
+		"a seal with state":         {records(state(4), record(sealRecord)), ErrCorrupt},
+		"a seal and an end mark":    {records(record(endRecord), record(sealRecord)), ErrCorrupt},
+		"a seal with peers":         {records(record(sealRecord), record(peersRecord, peer(2, 5)...)), ErrCorrupt},
+		"no peers":                  {record(peersRecord), ErrCorrupt},
+		"half a peer":               {record(peersRecord, peer(2, 5)[:23]...), ErrCorrupt},
+		"a peer twice":              {record(peersRecord, append(peer(2, 5), peer(2, 5)...)...), ErrCorrupt},
+		"peers out of order":        {record(peersRecord, append(peer(3, 5), peer(2, 5)...)...), ErrCorrupt},
+		"a peer without an id":      {record(peersRecord, peer(0, 5)...), ErrCorrupt},
+		"a peer's start going back": {record(peersRecord, peer(9, 6)...), ErrCorrupt},
+		"an older term":             {entries(entry(1, 3, 1)), ErrCorrupt},
 	} {
 		_, err := inspect(plant(t, 4, 0, c.records))
 		if !errors.Is(err, c.want) {

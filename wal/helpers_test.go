@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -77,6 +78,7 @@ func entry(term raft.Term, index raft.Index, size int) raft.Entry {
 type contents struct {
 	state   raft.HardState
 	entries []raft.Entry
+	peers   map[raft.NodeID]raft.Acquaintance
 }
 
 // after returns what the log holds when a batch was appended.
@@ -87,11 +89,21 @@ func (c contents) after(s step) contents {
 	if len(s.entries) > 0 {
 		c.entries = slices.Concat(c.entries[:s.entries[0].Index-1], s.entries)
 	}
+	if len(s.peers) > 0 {
+		c.peers = maps.Clone(c.peers)
+		if c.peers == nil {
+			c.peers = map[raft.NodeID]raft.Acquaintance{}
+		}
+		for _, p := range s.peers {
+			c.peers[p.Node] = p
+		}
+	}
 	return c
 }
 
 func (c contents) equal(r Recovered) bool {
-	return c.state == r.State && slices.EqualFunc(c.entries, r.Entries, equalEntries)
+	return c.state == r.State && slices.EqualFunc(c.entries, r.Entries, equalEntries) &&
+		maps.Equal(c.peers, held(r).peers)
 }
 
 func equalEntries(a, b raft.Entry) bool {
@@ -103,16 +115,22 @@ func (c contents) String() string {
 	for _, e := range c.entries {
 		s += fmt.Sprintf(" %v(%d)", e.ID(), len(e.Command))
 	}
-	return s
+	return s + fmt.Sprint(" peers ", c.peers)
 }
 
-func held(r Recovered) contents { return contents{r.State, r.Entries} }
+func held(r Recovered) contents {
+	c := contents{state: r.State, entries: r.Entries}
+	return c.after(step{peers: r.Peers})
+}
 
 // step is one Append of a history.
 type step struct {
 	state   *raft.HardState
 	entries []raft.Entry
+	peers   []raft.Acquaintance
 }
+
+func (s step) append(l *Log) error { return l.Append(s.state, s.entries, s.peers...) }
 
 // draw draws the next step of a history: entries behind the last one, or in place of some of the last,
 // mostly small, sometimes larger than a segment; and often a new term or vote.
@@ -123,7 +141,8 @@ func draw(r *rand.Rand, c contents) step {
 		term += raft.Term(r.IntN(2))
 		s.state = &raft.HardState{Term: term, Vote: raft.NodeID(r.IntN(4))}
 	}
-	if s.state != nil && r.IntN(3) == 0 {
+	s.peers = drawPeers(r, c)
+	if (s.state != nil || len(s.peers) > 0) && r.IntN(3) == 0 {
 		return s
 	}
 	first := len(c.entries) + 1
@@ -137,6 +156,19 @@ func draw(r *rand.Rand, c contents) step {
 		return step{state: &raft.HardState{Term: c.entries[last].Term}}
 	}
 	return s
+}
+
+// drawPeers draws, now and then, that peers were started again, or were met with another data directory.
+func drawPeers(r *rand.Rand, c contents) (news []raft.Acquaintance) {
+	for id := raft.NodeID(1); id < 5 && r.IntN(3) > 0; id += 1 + raft.NodeID(r.IntN(3)) {
+		p, known := c.peers[id]
+		p.Node, p.Start = id, p.Start+uint64(r.IntN(3))
+		if !known || r.IntN(5) == 0 {
+			p.Incarnation, p.Start = raft.Incarnation(r.Uint64()), 1
+		}
+		news = append(news, p)
+	}
+	return news
 }
 
 var sizes = [...]int{0, 1, 5, 24, 40, 100, 200, 700}

@@ -207,15 +207,20 @@ func writeFile(dir disk.Dir, name string, size int64, content []byte) (err error
 	if err != nil {
 		return fmt.Errorf("create %s: %w", name+temporarySuffix, err)
 	}
-	_, err = f.WriteAt(content, 0)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = finishFile(f, content); err != nil {
 		return fmt.Errorf("write %s: %w", name+temporarySuffix, err)
 	}
 	if err = dir.Rename(name+temporarySuffix, name); err != nil {
 		return fmt.Errorf("rename %s: %w", name+temporarySuffix, err)
 	}
 	return nil
+}
+
+// finishFile writes the beginning of a file, syncs all of it, and closes it.
+func finishFile(f disk.File, content []byte) error {
+	_, err := f.WriteAt(content, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }

@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"balsa/disk"
 	"balsa/raft"
@@ -20,9 +21,10 @@ type Options struct {
 	// Identity is whom the directory must belong to. A first start takes all of it. On every later one Node
 	// is compared, Cluster unless it is zero, and the rest is ignored: the directory knows it better.
 	Identity Identity
-	// SegmentBytes is the size of a new segment, rounded up to a multiple of 512: MinSegmentBytes to
-	// MaxSegmentBytes; 0 means DefaultSegmentBytes. A batch that does not fit into an empty segment of this
-	// size gets a larger one to itself. It may differ from start to start.
+	// SegmentBytes is the size up to which segments grow, rounded up to a multiple of 512: MinSegmentBytes to
+	// MaxSegmentBytes; 0 means DefaultSegmentBytes. The first has FirstSegmentBytes if that is less, and each
+	// has twice the size of the one before. A batch that does not fit into an empty segment gets a larger one
+	// to itself. It may differ from start to start.
 	SegmentBytes int64
 }
 
@@ -110,7 +112,8 @@ func (r *recovery) expect(want Identity) error {
 // before the identity has a name, and no batch is written before the identity is durable (settle sees to
 // that): so a directory without identity holds at most an empty segment, whatever was cut short.
 func (r *recovery) begin(id Identity, size int64) error {
-	if err := makeSegment(r.dir, id.Incarnation, 1, size); err != nil {
+	size = min(size, FirstSegmentBytes)
+	if err := makeFirst(r.dir, id.Incarnation, size); err != nil {
 		return err
 	}
 	id.Bootstrap = id.Bootstrap.Clone()
@@ -142,7 +145,7 @@ func (r *recovery) settle(size int64) (*Log, error) {
 	return &Log{
 		dir: r.dir, incarnation: r.Identity.Incarnation, segmentBytes: size,
 		file: f, segment: r.tail.segment, size: r.tail.size, offset: r.tail.offset,
-		number: r.number, state: r.State, start: r.Start, outline: r.outline,
+		number: r.number, state: r.State, start: r.Start, outline: r.outline, peers: slices.Clone(r.Peers),
 	}, nil
 }
 
@@ -200,11 +203,21 @@ func writeZeros(f disk.File, offset, n int64) error {
 	return nil
 }
 
-// makeSegment makes an empty segment durable, in place of an empty one of the same number that a crash may
-// have left.
+// makeFirst makes the first segment durable, filled with zeros.
+func makeFirst(dir disk.Dir, incarnation raft.Incarnation, size int64) error {
+	content := append(encodeSegmentHeader(incarnation, 1, size), make([]byte, size-segmentHeader)...)
+	return placeSegment(dir, 1, size, content)
+}
+
+// makeSegment makes an empty segment durable. Its zeros are those that a file system makes up for what was
+// never written.
 func makeSegment(dir disk.Dir, incarnation raft.Incarnation, number uint64, size int64) error {
-	header := encodeSegmentHeader(incarnation, number, size)
-	if err := writeFile(dir, segmentName(number), size, header); err != nil {
+	return placeSegment(dir, number, size, encodeSegmentHeader(incarnation, number, size))
+}
+
+// placeSegment puts a segment in place of an empty one of the same number that a crash may have left.
+func placeSegment(dir disk.Dir, number uint64, size int64, content []byte) error {
+	if err := writeFile(dir, segmentName(number), size, content); err != nil {
 		return err
 	}
 	if err := dir.Sync(); err != nil {

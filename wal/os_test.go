@@ -26,7 +26,7 @@ func TestOnARealDisk(t *testing.T) {
 			t.Fatalf("start %d recovered %v, want %v", r.Start, held(r), want)
 		}
 		for range 4 {
-			s := step{nil, []raft.Entry{entry(1, raft.Index(len(want.entries)+1), 200)}}
+			s := step{entries: []raft.Entry{entry(1, raft.Index(len(want.entries)+1), 200)}}
 			ok(t, l.Append(s.state, s.entries))
 			want = want.after(s)
 		}

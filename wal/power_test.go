@@ -23,6 +23,9 @@ type world struct {
 	acked    contents
 	inFlight *step  // an append that returned an error: it may be there or not
 	start    uint64 // highest number of a start that returned
+
+	preparation     *Preparation
+	seals, prepared int
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -46,10 +49,13 @@ func (w *world) run(steps int) bool {
 		return true
 	}
 	for range steps {
+		if w.between() != nil {
+			return true
+		}
 		s := draw(w.random, w.acked)
-		if err := w.log.Append(s.state, s.entries); err != nil {
+		if err := s.append(w.log); err != nil {
 			w.inFlight = &s
-			if again := w.log.Append(s.state, s.entries); !errors.Is(again, err) {
+			if again := s.append(w.log); !errors.Is(again, err) {
 				w.t.Fatalf("the first error was %v, the next append says %v", err, again)
 			}
 			return true
@@ -57,6 +63,37 @@ func (w *world) run(steps int) bool {
 		w.acked = w.acked.after(s)
 	}
 	return false
+}
+
+// between does some of what is done between appends, or beside them: it seals, and takes a step of a
+// preparation, so that anything may come between two of them.
+func (w *world) between() error {
+	if w.random.IntN(4) == 0 {
+		if err := w.log.Seal(); err != nil {
+			return err
+		}
+		w.seals++
+	}
+	if p := w.log.Prepare(); p != nil && w.random.IntN(2) == 0 {
+		w.preparation = p
+	} else if p != nil {
+		w.log.Adopt(p) // given up before it began
+	}
+	if w.preparation == nil || w.random.IntN(3) == 0 {
+		return nil
+	}
+	done, err := w.preparation.Step()
+	if done || w.random.IntN(10) == 0 {
+		w.log.Adopt(w.preparation)
+		w.preparation = nil
+	}
+	if done && err == nil {
+		w.prepared++
+	}
+	if errors.Is(err, errKilled) || errors.Is(err, disk.ErrPowerCut) {
+		return err
+	}
+	return nil // a failed preparation is no failure of the log
 }
 
 // boot opens the log and checks what it recovered: all that was acknowledged, and of the append that failed
@@ -76,6 +113,7 @@ func (w *world) boot() error {
 		w.t.Fatalf("start %d after start %d", r.Start, w.start)
 	}
 	w.log, w.acked, w.inFlight, w.start = l, held(r), nil, r.Start
+	w.preparation = nil
 	return nil
 }
 

@@ -15,11 +15,12 @@ import (
 // Recovered is what a directory holds.
 type Recovered struct {
 	Identity Identity
-	Start    uint64         // the number of this start, counted from 1; already durable
-	State    raft.HardState // the last one appended; zero if none was
-	Entries  []raft.Entry   // contiguous from index 1
-	Torn     int64          // how many bytes of a last write that was never synced were cut off
-	First    bool           // the directory was not in use before
+	Start    uint64              // the number of this start, counted from 1; already durable
+	State    raft.HardState      // the last one appended; zero if none was
+	Entries  []raft.Entry        // contiguous from index 1
+	Peers    []raft.Acquaintance // what of each other server was appended last, by node
+	Torn     int64               // how many bytes of a last write that was never synced were cut off
+	First    bool                // the directory was not in use before
 }
 
 // recovery reads a directory and writes nothing.
@@ -85,6 +86,10 @@ func (r *recovery) sort(names []string) {
 	for _, name := range names {
 		if n, ok := parseSegmentName(name); ok {
 			r.segments = append(r.segments, n)
+		}
+		if name == spareName {
+			r.strays = append(r.strays, name)
+			continue
 		}
 		name, temporary := strings.CutSuffix(name, temporarySuffix)
 		if _, ok := parseSegmentName(name); temporary && (ok || slices.Contains(identityNames(), name)) {
@@ -223,14 +228,17 @@ func (r *recovery) take(s *segment, raw []byte) (end bool, err error) {
 // judge checks a batch against everything before it.
 func (r *recovery) judge(b batch, first bool) error {
 	switch {
-	case b.end && (b.state != nil || b.start != 0 || len(b.entries) > 0):
-		return errors.New("an end mark with other records")
+	case (b.end || b.seal) && b.size() > endMark:
+		return errors.New("an end mark or a seal with other records")
 	case first && (b.state == nil || b.start == 0):
 		return errors.New("the first batch of a segment does not repeat the hard state and the start number")
 	case b.state != nil && b.state.Term < r.State.Term:
 		return fmt.Errorf("the term goes back from %d to %d", r.State.Term, b.state.Term)
 	case b.start != 0 && b.start < r.Start:
 		return fmt.Errorf("the start number goes back from %d to %d", r.Start, b.start)
+	}
+	if err := (*peers)(&r.Peers).accept(b.peers); err != nil {
+		return err
 	}
 	return r.outline.accept(b.entries)
 }

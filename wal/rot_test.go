@@ -40,7 +40,7 @@ func newRotten(t testing.TB) (*rotten, *Log) {
 	l, _ := mustBoot(t, r.disk, small())
 	for i := raft.Index(1); l.segment < 4 || l.offset < 280; i++ {
 		term := raft.Term(i)
-		s := step{&raft.HardState{Term: term, Vote: 3}, []raft.Entry{entry(term, i, int(i)%50)}}
+		s := step{state: &raft.HardState{Term: term, Vote: 3}, entries: []raft.Entry{entry(term, i, int(i)%50)}}
 		if i == 5 {
 			s.entries[0] = entry(5, 5, 700) // larger than a segment
 		}
@@ -110,7 +110,7 @@ func (r *rotten) expected(name string, offset int64) verdict {
 func goesOn(t *testing.T, m *disk.Memory) {
 	t.Helper()
 	l, r := mustBoot(t, m, small())
-	s := step{nil, []raft.Entry{entry(1000, raft.Index(len(r.Entries))+1, 20)}}
+	s := step{entries: []raft.Entry{entry(1000, raft.Index(len(r.Entries))+1, 20)}}
 	ok(t, l.Append(s.state, s.entries))
 	m.Crash(disk.KeepNone)
 	_, again := mustBoot(t, m, small())

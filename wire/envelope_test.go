@@ -77,7 +77,8 @@ func TestALiarWithAValidChecksumIsRefused(t *testing.T) {
 		"no message":        encode(raft.TimeoutNow{})[:frameFixed],
 		"header cut":        encode(raft.TimeoutNow{})[:frameFixed-1],
 		"an API address with a line feed": func() []byte {
-			f := AppendEnvelope(nil, raft.Envelope{From: raft.Identity{API: "a_b"}, Message: raft.TimeoutNow{}})
+			f := AppendEnvelope(nil,
+				raft.Envelope{From: raft.Identity{API: "a_b"}, Message: raft.TimeoutNow{}})
 			f[frameFixed+1] = '\n'
 			return f
 		}(),

@@ -94,7 +94,8 @@ func drawMessage(t *rapid.T, k kind) raft.Message {
 	case appendEntriesResponse:
 		return raft.AppendEntriesResponse{
 			Term: term, Round: drawNumber[raft.Round](t, "round"), Match: drawNumber[raft.Index](t, "match"),
-			Holds: drawNumber[raft.Index](t, "holds"), Conflict: drawID(t, "conflict"), Rejected: drawBool(t, "rejected"), Busy: drawBool(t, "busy"),
+			Holds: drawNumber[raft.Index](t, "holds"), Conflict: drawID(t, "conflict"),
+			Rejected: drawBool(t, "rejected"), Busy: drawBool(t, "busy"),
 		}
 	case installSnapshot:
 		return raft.InstallSnapshot{

@@ -11,7 +11,9 @@ import (
 type console struct {
 	in       io.Reader
 	out, err io.Writer
-	color    string // auto, always or never
+	color    string            // auto, always or never
+	config   string            // the file with settings; may be empty
+	origins  map[string]string // where flags come from that are not on the command line, by name
 }
 
 // The escape sequences that commands use.
@@ -31,6 +33,9 @@ func (c *console) paints(w io.Writer) bool {
 	}
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w)
 }
+
+// draws reports whether lines on w may be drawn over: on a terminal that can move its cursor.
+func (c *console) draws(w io.Writer) bool { return isTerminal(w) && os.Getenv("TERM") != "dumb" }
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
@@ -55,6 +60,7 @@ func (c *console) complain(err error) {
 		return
 	}
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(c.err, "balsa: %s\n", strings.TrimSpace(line))
+		line = strings.TrimSpace(line)
+		fmt.Fprintf(c.err, "balsa: %s%s\n", line, c.origin(line))
 	}
 }

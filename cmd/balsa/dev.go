@@ -2,25 +2,25 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
-
-	"balsa/client"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// devFlags is the command line of dev.
+// devFlags is the command line of dev, and of cluster start.
 type devFlags struct {
-	nodes              int
-	data               string
-	ephemeral          bool
-	httpPort, raftPort int
-	logLevel           string
+	plan
+	ephemeral, detach bool
 }
 
 // The limits of dev.
@@ -29,16 +29,18 @@ const (
 	leaderTimeout = 15 * time.Second // far above an election; a laptop that was asleep may need some of it
 )
 
-func (f *devFlags) register(flags *pflag.FlagSet) {
-	flags.IntVar(&f.nodes, "nodes", 3, "how many nodes, 1 to 9; an odd number wastes none")
-	flags.StringVar(&f.data, "data", filepath.Join(".balsa", "dev"),
-		"directory for the nodes' data; kept for next time")
-	flags.BoolVar(&f.ephemeral, "ephemeral", false,
-		"keep the data in a temporary directory, and remove it at the end")
-	flags.IntVar(&f.httpPort, "http-port", 8001,
+func (p *plan) register(flags *pflag.FlagSet) {
+	flags.IntVar(&p.Nodes, "nodes", 3, "how many nodes, 1 to 9; an odd number wastes none")
+	registerData(flags, &p.data)
+	flags.IntVar(&p.HTTPPort, "http-port", 8001,
 		"port for clients of node 1; node 2 gets the next, and so on")
-	flags.IntVar(&f.raftPort, "raft-port", 7001, "port for peers of node 1; node 2 gets the next, and so on")
-	registerLevel(flags, &f.logLevel, "debug")
+	flags.IntVar(&p.RaftPort, "raft-port", 7001, "port for peers of node 1; node 2 gets the next, and so on")
+	registerLevel(flags, &p.LogLevel, "debug")
+}
+
+// registerData registers the flag that says which cluster of this machine is meant.
+func registerData(flags *pflag.FlagSet, data *string) {
+	flags.StringVar(data, "data", standardData(), "directory for the nodes' data; kept for next time")
 }
 
 func devCommand(c *console) *cobra.Command {
@@ -47,55 +49,96 @@ func devCommand(c *console) *cobra.Command {
 		Use:   "dev",
 		Short: "Run a whole cluster on this machine, to try things out",
 		Long: `Start a cluster of processes on loopback, wait for a leader, print what to try, and show
-the nodes' logs together, each node in its colour. Ctrl-C stops all of them. What was
-written is there again at the next dev.
+the nodes' logs together, each node in its colour, with a line of status below them.
+Ctrl-C stops all of them. What was written is there again at the next dev. With
+--detach the cluster runs in the background: see balsa help cluster, whose verbs (kill,
+pause, partition and so on) work on the cluster of dev as well.
 
 The nodes take Raft messages written by hand (serve --raft-by-hand), so that you can
 play a node with curl.`,
 		Example: `  balsa dev
-  balsa dev --nodes 5 --ephemeral`,
+  balsa dev --nodes 5 --ephemeral
+  balsa dev --detach`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(cmd.Flags().Changed("data")); err != nil {
 				return err
 			}
+			if err := f.remember(cmd.Flags()); err != nil {
+				return err
+			}
+			f.config = c.config
+			if f.detach {
+				return f.plan.launch(cmd.Context(), c)
+			}
 			return f.run(cmd.Context(), c)
 		},
 	}
 	f.register(cmd.Flags())
+	cmd.Flags().BoolVar(&f.ephemeral, "ephemeral", false,
+		"keep the data in a temporary directory, and remove it at the end")
+	cmd.Flags().BoolVar(&f.detach, "detach", false, "leave the cluster running in the background")
 	return cmd
 }
 
 // check finds every mistake that can be known before anything is started.
 func (f *devFlags) check(dataGiven bool) error {
-	var wrong mistakes
-	if f.nodes < 1 || f.nodes > maxDevNodes {
-		wrong.add("--nodes is %d: choose 1 to %d", f.nodes, maxDevNodes)
-	}
-	for _, p := range []struct {
-		flag string
-		port int
-	}{{"--http-port", f.httpPort}, {"--raft-port", f.raftPort}} {
-		if p.port < 1 || p.port+f.nodes-1 > 65535 {
-			wrong.add("%s is %d: the ports of %d nodes must lie from 1 to 65535", p.flag, p.port, f.nodes)
-		}
-	}
-	if apart := f.httpPort - f.raftPort; apart > -f.nodes && apart < f.nodes {
-		wrong.add("--http-port %d and --raft-port %d overlap: %d nodes need %d ports from each on",
-			f.httpPort, f.raftPort, f.nodes, f.nodes)
-	}
+	wrong := f.plan.mistakes()
 	if f.ephemeral && dataGiven {
 		wrong.add("--ephemeral and --data exclude each other: the one keeps nothing, the other says where")
 	}
-	checkLevel(f.logLevel, &wrong)
+	if f.ephemeral && f.detach {
+		wrong.add("--ephemeral and --detach exclude each other: nobody would remove the data at the end")
+	}
 	return joined(exitUsage, wrong)
+}
+
+func (p *plan) mistakes() (wrong mistakes) {
+	if p.Nodes < 1 || p.Nodes > maxDevNodes {
+		wrong.add("--nodes is %d: choose 1 to %d", p.Nodes, maxDevNodes)
+	}
+	for _, of := range []struct {
+		flag string
+		port int
+	}{{"--http-port", p.HTTPPort}, {"--raft-port", p.RaftPort}} {
+		if of.port < 1 || of.port+p.Nodes-1 > 65535 {
+			wrong.add("%s is %d: the ports of %d nodes must lie from 1 to 65535", of.flag, of.port, p.Nodes)
+		}
+	}
+	if apart := p.HTTPPort - p.RaftPort; apart > -p.Nodes && apart < p.Nodes {
+		wrong.add("--http-port %d and --raft-port %d overlap: %d nodes need %d ports from each on",
+			p.HTTPPort, p.RaftPort, p.Nodes, p.Nodes)
+	}
+	checkLevel(p.LogLevel, &wrong)
+	return wrong
+}
+
+// remember fills in, for flags that were not given, what the cluster in the directory was started with last.
+func (p *plan) remember(flags *pflag.FlagSet) error {
+	known, err := readNote(p.data)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil // what is wrong with the directory is told where it is made
+	}
+	if err != nil {
+		return err
+	}
+	for flag, value := range map[string]struct{ to, from *int }{
+		"nodes":     {&p.Nodes, &known.Plan.Nodes},
+		"http-port": {&p.HTTPPort, &known.Plan.HTTPPort},
+		"raft-port": {&p.RaftPort, &known.Plan.RaftPort},
+	} {
+		if !flags.Changed(flag) {
+			*value.to = *value.from
+		}
+	}
+	if !flags.Changed("log-level") {
+		p.LogLevel = known.Plan.LogLevel
+	}
+	return p.fits(known)
 }
 
 // run holds the cluster for as long as the context lasts or any node lives.
 func (f *devFlags) run(ctx context.Context, c *console) (err error) {
-	if err := f.portsFree(); err != nil {
-		return err
-	}
 	if f.ephemeral {
 		f.data, err = os.MkdirTemp("", "balsa-dev-")
 		if err != nil {
@@ -103,98 +146,71 @@ func (f *devFlags) run(ctx context.Context, c *console) (err error) {
 		}
 		defer os.RemoveAll(f.data)
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	lines := newLines(c)
 	defer lines.close()
-	members, err := f.start(lines)
-	defer members.stop()
+	s, err := newSupervisor(f.plan, func(id int) io.Writer { return lines.of(id) })
 	if err != nil {
 		return err
 	}
-	leader, err := members.awaitLeader(ctx)
+	defer s.close()
+	control, err := listenForOrders(s, stop)
+	if err != nil {
+		return err
+	}
+	defer control.close()
+	if err := s.startAll(); err != nil {
+		return err
+	}
+	leader, err := s.awaitLeader(ctx)
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
-	f.welcome(c, members, leader)
-	return members.attend(ctx)
-}
-
-// portsFree names every port that is taken, so that nobody mends them one by one.
-func (f *devFlags) portsFree() error {
-	var taken []string
-	for n := range f.nodes {
-		for _, base := range []int{f.httpPort, f.raftPort} {
-			if probe(loopback(base+n)) != nil {
-				taken = append(taken, fmt.Sprint(base+n))
-			}
-		}
+	f.welcome(c, s, leader)
+	if c.draws(c.err) {
+		var drawing sync.WaitGroup
+		defer drawing.Wait()
+		defer stop()
+		drawing.Go(func() { lines.drawStatus(ctx, s) })
 	}
-	if len(taken) == 0 {
-		return nil
-	}
-	return fail(exitError,
-		"in use on 127.0.0.1: port %s: another dev may be running; stop it, or choose other ports with "+
-			"--http-port and --raft-port", strings.Join(taken, ", "))
-}
-
-func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
-
-// arguments is what node n, counted from 1, is started with.
-func (f *devFlags) arguments(n int) []string {
-	peers := make([]string, f.nodes)
-	for i := range peers {
-		peers[i] = fmt.Sprintf("%d=%s", i+1, loopback(f.raftPort+i))
-	}
-	return []string{"serve", "--id", fmt.Sprint(n), "--data", filepath.Join(f.data, fmt.Sprint(n)),
-		"--raft", loopback(f.raftPort + n - 1), "--http", loopback(f.httpPort + n - 1),
-		"--peers", strings.Join(peers, ","), "--raft-by-hand", "--log-level", f.logLevel}
-}
-
-// start starts the nodes. The members that it returns are to be stopped, whatever the error.
-func (f *devFlags) start(lines *lines) (*members, error) {
-	m := &members{lines: lines, gone: make(chan *child, f.nodes)}
-	program, err := os.Executable()
-	if err != nil {
-		return m, fail(exitError, "cannot find the program's own file: %w", err)
-	}
-	var urls []string
-	for n := 1; n <= f.nodes; n++ {
-		urls = append(urls, "http://"+loopback(f.httpPort+n-1))
-	}
-	if m.cluster, err = client.New(urls); err != nil {
-		return m, failure{exitError, err}
-	}
-	for n := 1; n <= f.nodes; n++ {
-		if err := m.startChild(program, n, f.arguments(n)); err != nil {
-			return m, fail(exitError, "node %d could not be started: %w", n, err)
-		}
-	}
-	return m, nil
+	return s.attend(ctx, true, lines.say)
 }
 
 // welcome prints what to try. Every line works as it stands.
-func (f *devFlags) welcome(c *console, m *members, leader int) {
-	http := loopback(f.httpPort + leader - 1)
-	other := loopback(f.httpPort + leader%f.nodes)
+func (f *devFlags) welcome(c *console, s *supervisor, leader int) {
 	kept := "data in " + f.data
 	if f.ephemeral {
 		kept = "nothing is kept"
 	}
-	self := programName()
-	endpoints := ""
-	if f.httpPort != 8001 || f.nodes < 3 {
-		endpoints = " --endpoints " + strings.Join(m.cluster.Endpoints(), ",")
-	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %d nodes, node %d leads, %s\n\ntry, in another terminal:\n",
-		c.paint(c.out, bold, "ready"), f.nodes, leader, kept)
-	fmt.Fprintf(&b, "  curl -X POST %s/client/submit -d '{\"command\":\"SET greeting hello world\"}'\n", http)
-	fmt.Fprintf(&b, "  curl %s/client/get/greeting\n", other)
-	fmt.Fprintf(&b, "  %s put greeting \"hello again\"%s\n", self, endpoints)
-	fmt.Fprintf(&b, "  %s status%s\n", self, endpoints)
+		c.paint(c.out, bold, "ready"), f.Nodes, leader, kept)
+	b.WriteString(f.plan.try(leader))
 	fmt.Fprintf(&b, "  kill -9 %d    # node %d, the leader: another takes over, and nothing is lost\n",
-		m.children[leader-1].command.Process.Pid, leader)
+		s.look().Members[leader-1].PID, leader)
 	fmt.Fprintf(&b, "Ctrl-C stops all nodes\n\n")
 	fmt.Fprint(c.out, b.String())
+}
+
+// try lists commands that work on the cluster as they stand.
+func (p plan) try(leader int) string {
+	self, endpoints := programName(), p.endpointsFlag()
+	var b strings.Builder
+	fmt.Fprintf(&b, "  curl -X POST %s/client/submit -d '{\"command\":\"SET greeting hello world\"}'\n",
+		p.http(leader))
+	fmt.Fprintf(&b, "  curl %s/client/get/greeting\n", p.http(leader%p.Nodes+1))
+	fmt.Fprintf(&b, "  %s put greeting \"hello again\"%s\n", self, endpoints)
+	fmt.Fprintf(&b, "  %s status%s\n", self, endpoints)
+	return b.String()
+}
+
+// endpointsFlag is what a client's verb needs to find the cluster; nothing for the usual one.
+func (p plan) endpointsFlag() string {
+	if p.HTTPPort == 8001 && p.Nodes >= 3 {
+		return ""
+	}
+	return " --endpoints " + strings.Join(p.endpoints(), ",")
 }
 
 // programName is how this program was called, as something to type again.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,6 +20,7 @@ const maxInput = 8 << 20
 
 func putCommand(c *console) *cobra.Command {
 	var at endpoints
+	var as format
 	cmd := &cobra.Command{
 		Use:   "put KEY [VALUE|@FILE|-]",
 		Short: "Store a value under a key",
@@ -33,6 +35,9 @@ happened, or may not.`,
   date | balsa put now`,
 		Args: arguments(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := as.check(); err != nil {
+				return err
+			}
 			value, err := c.value(args[1:])
 			if err != nil {
 				return err
@@ -46,12 +51,40 @@ happened, or may not.`,
 			if err != nil {
 				return clientError(err)
 			}
-			_, err = fmt.Fprintln(c.out, done.Revision)
-			return outputError(err)
+			return outputError(c.written(as, shownWrite{Key: args[0], Revision: done.Revision,
+				Created: &done.Created}, number(done.Revision)))
 		},
 	}
 	at.register(cmd.Flags())
+	as.register(cmd.Flags(), "plain")
 	return cmd
+}
+
+// shownWrite is what a write did, as JSON.
+type shownWrite struct {
+	Key      string  `json:"key"`
+	Revision uint64  `json:"revision"`
+	Created  *bool   `json:"created,omitempty"` // of put
+	Deleted  *uint32 `json:"deleted,omitempty"` // of del
+}
+
+// written prints what a write did: the one number that matters, or all of it.
+func (c *console) written(as format, done shownWrite, plain string) error {
+	switch as {
+	case "json":
+		return c.json(done)
+	case "table":
+		head, last := "CREATED", ""
+		if done.Created != nil {
+			last = strconv.FormatBool(*done.Created)
+		} else {
+			head, last = "DELETED", plain
+		}
+		return c.table(as, []string{"KEY", "REVISION", head},
+			[][]string{{strconv.Quote(done.Key), number(done.Revision), last}})
+	}
+	_, err := fmt.Fprintln(c.out, plain)
+	return err
 }
 
 // value reads what put is to store.
@@ -82,17 +115,25 @@ func (c *console) value(args []string) ([]byte, error) {
 func getCommand(c *console) *cobra.Command {
 	var at endpoints
 	var as format
+	var reading reading
 	cmd := &cobra.Command{
 		Use:   "get KEY",
 		Short: "Print the value of a key",
 		Long: `Print the value of a key. Plain output is the value's bytes and nothing else; on a
-terminal a line break follows. Exit status 3 says that there is no such key.`,
+terminal a line break follows. Exit status 3 says that there is no such key.
+
+A read is linearizable: it sees every write that was acknowledged to anybody before.
+--consistency leader saves the leader's question to the others whether it still leads;
+--consistency stale takes what the node at hand has, without a leader too. Whoever knows
+the revision of a write can ask for at least that (--min-revision).`,
 		Example: `  balsa get greeting
   balsa get picture > photo.jpg
-  balsa get greeting -o json`,
+  balsa get greeting -o json
+  balsa get greeting --consistency stale --max-stale 500ms`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := as.check(); err != nil {
+			options, wrong := reading.options()
+			if err := errors.Join(as.check(), wrong); err != nil {
 				return err
 			}
 			cluster, err := at.client()
@@ -100,7 +141,7 @@ terminal a line break follows. Exit status 3 says that there is no such key.`,
 				return err
 			}
 			defer cluster.Close()
-			item, err := cluster.Get(cmd.Context(), args[0])
+			item, err := cluster.Get(cmd.Context(), args[0], options...)
 			if err != nil {
 				return clientError(err)
 			}
@@ -108,6 +149,7 @@ terminal a line break follows. Exit status 3 says that there is no such key.`,
 		},
 	}
 	at.register(cmd.Flags())
+	reading.register(cmd.Flags())
 	as.register(cmd.Flags(), "plain")
 	return cmd
 }
@@ -120,13 +162,17 @@ type shownItem struct {
 	CreateRevision uint64  `json:"create_revision"`
 	ModRevision    uint64  `json:"mod_revision"`
 	Version        uint64  `json:"version"`
+	Revision       uint64  `json:"revision"`    // of the state that was read
+	Consistency    string  `json:"consistency"` // what the answer promises
+	ServedBy       uint64  `json:"served_by"`
 }
 
 func (c *console) item(as format, key string, item client.Item) error {
 	switch as {
 	case "json":
 		shown := shownItem{Key: key, CreateRevision: item.CreateRevision, ModRevision: item.ModRevision,
-			Version: item.Version}
+			Version: item.Version, Revision: item.Revision, Consistency: item.Consistency,
+			ServedBy: item.ServedBy}
 		text := string(item.Value)
 		if utf8.Valid(item.Value) {
 			shown.Value = &text
@@ -150,6 +196,7 @@ func (c *console) item(as format, key string, item client.Item) error {
 
 func delCommand(c *console) *cobra.Command {
 	var at endpoints
+	var as format
 	cmd := &cobra.Command{
 		Use:   "del KEY",
 		Short: "Remove a key",
@@ -158,6 +205,9 @@ no error. Exit status 6 says that the key may have been removed, or may not.`,
 		Example: "  balsa del greeting",
 		Args:    arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := as.check(); err != nil {
+				return err
+			}
 			cluster, err := at.client()
 			if err != nil {
 				return err
@@ -167,10 +217,11 @@ no error. Exit status 6 says that the key may have been removed, or may not.`,
 			if err != nil {
 				return clientError(err)
 			}
-			_, err = fmt.Fprintln(c.out, done.Deleted)
-			return outputError(err)
+			return outputError(c.written(as, shownWrite{Key: args[0], Revision: done.Revision,
+				Deleted: &done.Deleted}, number(uint64(done.Deleted))))
 		},
 	}
 	at.register(cmd.Flags())
+	as.register(cmd.Flags(), "plain")
 	return cmd
 }

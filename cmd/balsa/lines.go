@@ -3,14 +3,16 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 )
 
 // lines merges what several nodes print, line by line and never in the middle of one. Each line begins with
-// [NODE N], in the node's colour.
+// [NODE N], in the node's colour. On a terminal a line of status may stand below them.
 type lines struct {
 	console *console
+	screen  *screen
 	relay   *relay
 }
 
@@ -20,26 +22,42 @@ func nodeColors() []string {
 		"\x1b[93m", "\x1b[95m"}
 }
 
-func newLines(c *console) *lines { return &lines{console: c, relay: newRelay(c.err)} }
+func newLines(c *console) *lines {
+	screen := &screen{to: c.err}
+	return &lines{console: c, screen: screen, relay: newRelay(screen)}
+}
 
-func (l *lines) close() { l.relay.Close() }
+func (l *lines) close() {
+	l.screen.show("")
+	l.relay.Close()
+}
 
 // say prints a message of our own among the nodes' lines.
 func (l *lines) say(format string, values ...any) {
 	_, _ = fmt.Fprintf(l.relay, format+"\n", values...)
 }
 
+// nodeName is how each line of a node begins.
+func nodeName(id int) string { return fmt.Sprintf("[NODE %d] ", id) }
+
 // of returns where one node's output goes.
 func (l *lines) of(id int) *nodeLines {
-	name := fmt.Sprintf("[NODE %d] ", id)
+	return &nodeLines{
+		to:      l.relay,
+		name:    nodeName(id),
+		painted: l.console.nodeColor(l.console.err, id, nodeName(id)),
+	}
+}
+
+// nodeColor paints text in the colour of a node.
+func (c *console) nodeColor(w io.Writer, id int, text string) string {
 	colors := nodeColors()
-	return &nodeLines{to: l.relay, name: name,
-		painted: l.console.paint(l.console.err, colors[(id-1)%len(colors)], name)}
+	return c.paint(w, colors[(id-1)%len(colors)], text)
 }
 
 // nodeLines takes one node's output in pieces of any size.
 type nodeLines struct {
-	to            *relay
+	to            io.Writer
 	name, painted string
 
 	mu   sync.Mutex
@@ -81,4 +99,46 @@ func (n *nodeLines) flush() {
 func (n *nodeLines) emit(line string) {
 	line = strings.TrimPrefix(strings.TrimRight(line, "\r\n"), n.name)
 	_, _ = n.to.Write([]byte(n.painted + line + "\n"))
+}
+
+// screen writes lines to a terminal and keeps a line of status below the last one.
+type screen struct {
+	to io.Writer
+
+	mu     sync.Mutex // guards what follows
+	status string     // empty: none is shown
+}
+
+// The escape sequences of screen. A status that is wider than the terminal is clipped, not wrapped: of two
+// lines only one could be erased.
+const (
+	eraseLine = "\r\x1b[K"
+	clipped   = "\x1b[?7l"
+	wrapped   = "\x1b[?7h"
+)
+
+// Write prints whole lines above the status.
+func (s *screen) Write(lines []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.status == "" {
+		return s.to.Write(lines)
+	}
+	_, err := io.WriteString(s.to, eraseLine+string(lines)+clipped+s.status+wrapped)
+	return len(lines), err
+}
+
+// show puts another status in the place of the one before; an empty one takes it away.
+func (s *screen) show(status string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if status == s.status {
+		return
+	}
+	s.status = status
+	if status == "" {
+		_, _ = io.WriteString(s.to, eraseLine)
+		return
+	}
+	_, _ = io.WriteString(s.to, eraseLine+clipped+status+wrapped)
 }

@@ -20,15 +20,19 @@ func rootCommand(c *console) *cobra.Command {
   balsa put greeting "hello world"
   balsa get greeting
   balsa status`,
-		SilenceErrors:     true, // run prints them, once, and without the usage below
-		SilenceUsage:      true,
-		PersistentPreRunE: func(*cobra.Command, []string) error { return c.checkColor() },
-		Args:              unknownCommand,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors: true, // run prints them, once, and without the usage below
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return errors.Join(c.configure(cmd), c.checkColor())
+		},
+		Args: unknownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 
 		SuggestionsMinimumDistance: 2,
 	}
 	root.PersistentFlags().StringVar(&c.color, "color", "auto", "colour: auto, always or never")
+	root.PersistentFlags().StringVar(&c.config, "config", "",
+		"file with settings, named as the flags are; a flag beats BALSA_<FLAG>, which beats the file")
 	root.SetIn(c.in)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
@@ -36,7 +40,7 @@ func rootCommand(c *console) *cobra.Command {
 		return fail(exitUsage, "%w: see %s --help", err, cmd.CommandPath())
 	})
 	root.SetHelpCommand(helpCommand())
-	root.AddCommand(serveCommand(c), devCommand(c), versionCommand(c))
+	root.AddCommand(serveCommand(c), devCommand(c), clusterCommand(c), versionCommand(c))
 	root.AddCommand(putCommand(c), getCommand(c), delCommand(c), statusCommand(c))
 	return root
 }

@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"balsa"
@@ -16,6 +19,8 @@ import (
 type serveFlags struct {
 	id, data, raft, http, peers string
 	cluster, transport          string
+	advertise                   string
+	dial                        []string
 	byHand, insecure            bool
 	heartbeat                   time.Duration
 	election, logLevel          string
@@ -28,6 +33,10 @@ func (f *serveFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.raft, "raft", "",
 		"address for peers, as in 127.0.0.1:7001; default: this node's in --peers")
 	flags.StringVar(&f.http, "http", "", "address for clients, as in 127.0.0.1:8001 (required)")
+	flags.StringVar(&f.advertise, "advertise-http", "",
+		"URL at which clients reach this node, told to the others; default: http:// and --http")
+	flags.StringSliceVar(&f.dial, "dial", nil,
+		"ID=HOST:PORT: where to reach a peer that is behind a proxy; may be repeated")
 	flags.StringVar(&f.peers, "peers", "",
 		"every node, this one included: 1=127.0.0.1:7001,2=…; needed at the first start only")
 	flags.StringVar(&f.cluster, "cluster", "",
@@ -91,6 +100,8 @@ func (f *serveFlags) settings() (settings, error) {
 	f.checkTimes(&s.node, &wrong)
 	f.checkPeers(&s.node, &wrong)
 	f.checkAddresses(&wrong)
+	f.checkDial(&s.node, &wrong)
+	f.checkAdvertise(&s.node, &wrong)
 	return s, joined(exitUsage, wrong)
 }
 
@@ -149,6 +160,53 @@ func (f *serveFlags) checkPeers(config *balsa.Config, wrong *mistakes) {
 	}
 	if f.raft == "" {
 		f.raft = own // so that what is said about --raft is said about it
+	}
+}
+
+// checkDial reads the proxies. Which ids the cluster has, a later start learns from the data directory.
+func (f *serveFlags) checkDial(config *balsa.Config, wrong *mistakes) {
+	for _, part := range f.dial {
+		name, address, ok := strings.Cut(part, "=")
+		id, err := parseID(name)
+		if ok && err == nil {
+			_, _, err = splitAddress(address)
+		}
+		if !ok || err != nil {
+			wrong.add("--dial: %q is not ID=HOST:PORT, as in 2=127.0.0.1:9002", part)
+			continue
+		}
+		_, member := config.Peers[id]
+		switch _, twice := config.Dial[id]; {
+		case twice:
+			wrong.add("--dial names node %v twice: give it one address", id)
+		case id == config.ID:
+			wrong.add("--dial names node %v, which is this one: name its peers", id)
+		case len(config.Peers) > 0 && !member:
+			wrong.add("--dial names node %v, which --peers does not: name a peer", id)
+		}
+		if config.Dial == nil {
+			config.Dial = map[raft.NodeID]string{}
+		}
+		config.Dial[id] = address
+	}
+}
+
+// checkAdvertise says where others send clients. The listening address is the best guess, unless its port is
+// still to be drawn or it is no address that a client could use.
+func (f *serveFlags) checkAdvertise(config *balsa.Config, wrong *mistakes) {
+	config.API = f.advertise
+	if f.advertise == "" {
+		host, port, err := splitAddress(f.http)
+		ip := net.ParseIP(host)
+		if err == nil && port != 0 && host != "" && (ip == nil || !ip.IsUnspecified()) {
+			config.API = "http://" + f.http
+		}
+		return
+	}
+	u, err := url.Parse(f.advertise)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
+		u.Scheme+"://"+u.Host != f.advertise {
+		wrong.add("--advertise-http is %q: write http://HOST:PORT, as in http://127.0.0.1:8001", f.advertise)
 	}
 }
 

@@ -102,10 +102,6 @@ func (r report) row() []string {
 		return append([]string{r.Endpoint, "-", "unreachable"}, strings.Fields("- - - - - -")...)
 	}
 	s := r.Status
-	role := s.Role
-	if s.Stopped != "" {
-		role = "stopped"
-	}
 	leader, peers := "-", "-"
 	if s.Leader != 0 {
 		leader = number(s.Leader)
@@ -117,9 +113,17 @@ func (r report) row() []string {
 		}
 		peers = strings.Join(at, " ")
 	}
-	return []string{r.Endpoint, number(s.ID), role, number(s.Term), leader, number(s.Commit),
+	return []string{r.Endpoint, number(s.ID), r.role(), number(s.Term), leader, number(s.Commit),
 		number(s.Applied),
 		number(s.Keys), peers}
+}
+
+// role is what a node that answered is.
+func (r report) role() string {
+	if r.Status.Stopped != "" {
+		return "stopped"
+	}
+	return r.Status.Role
 }
 
 func number(n uint64) string { return strconv.FormatUint(n, 10) }
