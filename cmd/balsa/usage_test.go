@@ -7,12 +7,23 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// scratch is a directory for what all tests share, such as the binary; it is removed at the end.
+var scratch = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "balsa-test-") })
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
+		if dir, err := scratch(); err == nil {
+			_ = os.RemoveAll(dir)
+		}
+		os.Exit(status)
+	}))
+}
 
 // result is what became of one command line.
 type result struct {

@@ -106,15 +106,25 @@ func TestAnUnansweredRequestIsATimeout(t *testing.T) {
 
 // Entries wait for the peer's disk; what a leader lives by must not wait with them.
 func TestUrgentMessagesPassEntries(t *testing.T) {
+	arrived := make(chan bool, 1000)
 	slow := start(t, Config{Self: two}, func(n *node, e raft.Envelope) {
 		if m, ok := e.Message.(raft.AppendEntries); ok && len(m.Entries) == 0 {
 			n.respond(e, raft.AppendEntriesResponse{Term: 7})
+			return
 		}
+		arrived <- true
 	})
 	n, received := facing(t, slow.Address(), func(c *Config) { c.Timeout = patience })
 	entries := []raft.Entry{{Term: 1, Index: 1, Kind: raft.Normal}}
-	for range 2 * bulkWorkers {
+	const all = 4 * bulkWorkers
+	for range all {
 		n.mustSend(raft.AppendEntries{Entries: entries})
+	}
+	for range bulkWorkers {
+		next(t, arrived)
+	}
+	if waiting := len(n.peers[0].bulk); waiting != all-bulkWorkers {
+		t.Errorf("%d messages with entries wait, want %d", waiting, all-bulkWorkers)
 	}
 	begin := time.Now()
 	n.mustSend(raft.AppendEntries{})
