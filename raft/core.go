@@ -178,7 +178,7 @@ func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
 		c.refuse(from, m, UnknownSender)
 		return
 	}
-	if m == nil || !plausible(m) {
+	if m == nil || !c.plausible(m) {
 		c.refuse(from, m, Malformed)
 		return
 	}
@@ -207,18 +207,22 @@ func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
 	}
 }
 
-// maxTerm bounds the terms that are taken from others. No cluster gets there by elections, and a server that
-// took over the highest number there is could not count on to the next term.
-const maxTerm Term = 1 << 62
+// maxJump bounds how far a message's term may lie above ours. No cluster gets that far ahead of a member by
+// elections, and a server that took over any number there is could be led to the highest, from which no
+// election counts on.
+const maxJump Term = 1 << 32
 
 // plausible reports whether a correct server can be in the term that a message names. Term 0 is before any
 // election: nobody asks for anything in it.
-func plausible(m Message) bool {
+func (c *Core) plausible(m Message) bool {
+	term := m.term()
 	switch m.(type) {
 	case PreVote, RequestVote, AppendEntries:
-		return m.term() > 0 && m.term() <= maxTerm
+		if term == 0 {
+			return false
+		}
 	}
-	return m.term() <= maxTerm
+	return term < maxJump || term-maxJump <= c.hard.Term
 }
 
 // adoptsTerm tells which messages make a server with an older term step down. A pre-vote asks about a term

@@ -319,3 +319,18 @@ func TestAMessageThatIsNoneIsRefused(t *testing.T) {
 		t.Errorf("refused %d messages, want 1", got)
 	}
 }
+
+// TestATermThatNobodyReachesIsRefused: taken over and made durable, it would leave no term to campaign in,
+// and so end the cluster for good. Near any term that is taken, the next one is taken too.
+func TestATermThatNobodyReachesIsRefused(t *testing.T) {
+	c := newCore(t, Restored{})
+	c.Step(0, Receive{From: 2, Message: RequestVote{Term: maxJump + 1}})
+	if c.hard.Term != 0 || c.refused != 1 {
+		t.Fatalf("in term %d, having refused %d messages", c.hard.Term, c.refused)
+	}
+	c.Step(0, Receive{From: 2, Message: RequestVote{Term: maxJump}})
+	c.Step(0, Receive{From: 3, Message: RequestVote{Term: maxJump + 1}})
+	if c.hard.Term != maxJump+1 || c.refused != 1 {
+		t.Errorf("in term %d, having refused %d messages", c.hard.Term, c.refused)
+	}
+}

@@ -60,6 +60,7 @@ const (
 	OtherIncarnation IdentityReason = 4 // the id was met with another data directory before
 	OlderStart       IdentityReason = 5 // a later start of that data directory was met before
 	NoIdentity       IdentityReason = 6 // the message names no sender, and this server takes none by hand
+	NotAMember       IdentityReason = 7 // the receiver's configuration does not name the sender
 )
 
 // String is a clause about the refused sender that a person can act on.
@@ -76,6 +77,8 @@ func (r IdentityReason) String() string {
 			"give it its own --id, or its old data directory back"
 	case OlderStart:
 		return "is an earlier start, or an old copy, of a data directory that was started later"
+	case NotAMember:
+		return "is no member of this cluster: give it an --id that --peers names"
 	case NoIdentity:
 		return "does not say who it is: messages written by hand are taken only with --raft-by-hand"
 	}

@@ -36,7 +36,7 @@ func TestWhoMayNotSpeakIsRefused(t *testing.T) {
 		{"another directory", false, func(e *raft.Envelope) { e.From.Incarnation++ }, raft.OtherIncarnation},
 		{"an earlier start", false, func(e *raft.Envelope) { e.From.Start = 0 }, raft.OlderStart},
 		{"a later start", false, func(e *raft.Envelope) { e.From.Start = 2 }, 0},
-		{"a stranger of this cluster", false, func(e *raft.Envelope) { e.From = identity(9) }, 0},
+		{"a stranger of this cluster", false, func(e *raft.Envelope) { e.From = identity(9) }, raft.NotAMember},
 		{"nobody", false, nobody, raft.NoIdentity},
 		{"a cluster without an incarnation", true, func(e *raft.Envelope) { e.From.Incarnation = 0 },
 			raft.NoIdentity},

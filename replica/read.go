@@ -143,7 +143,7 @@ func (r *Replica) expireReads(now raft.Time) {
 		if s.until > now {
 			return false
 		}
-		r.answer(Answer{Ticket: s.ticket, Fate: NotLeader})
+		r.answer(Answer{Ticket: s.ticket, Fate: Unanswered})
 		return true
 	})
 }

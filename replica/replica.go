@@ -138,7 +138,11 @@ func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 		r.trouble(PeerRefused{Node: e.From.Node, Why: m.Why, ByPeer: true})
 		return
 	}
-	if why := r.gate.judge(e); why != 0 {
+	why := r.gate.judge(e)
+	if why == 0 && !r.member(e.From.Node) && e.From.Configuration <= r.config.Identity.Configuration {
+		why = raft.NotAMember // no newer configuration is named that could know it
+	}
+	if why != 0 {
 		r.trouble(PeerRefused{Node: e.From.Node, Why: why})
 		if !raft.IsResponse(e.Message) {
 			r.send(

@@ -12,6 +12,11 @@ import (
 	"balsa/raft"
 )
 
+// maxJSONEntries bounds the entries of a message in JSON: more than fit into a megabyte of raft's byte
+// limits, and few enough that the shortest ones, of a dozen bytes each, cannot be made into far more memory
+// than was sent.
+const maxJSONEntries = 1 << 15
+
 // entryForm is an entry. A person writes {"term":1,"command":"SET a b"} and nothing else: its index then is
 // the one after the entry before it, its kind is normal, its time is 0.
 type entryForm struct {
@@ -109,6 +114,9 @@ func decodeEntries(prev raft.Index, src json.RawMessage, strict bool) (entries [
 	}
 	var f entryForm
 	for decoder.More() {
+		if len(entries) >= maxJSONEntries {
+			return nil, fmt.Errorf("more than %d entries in one message", maxJSONEntries)
+		}
 		f = entryForm{}
 		if err := decoder.Decode(&f); err != nil {
 			return nil, fmt.Errorf("entry %d: %w", len(entries)+1, explain(err))

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"balsa/raft"
@@ -32,5 +33,20 @@ func TestCommandsAreTextWhereAPersonCanReadThem(t *testing.T) {
 				t.Errorf("%d bytes of command make %d bytes of JSON", len(test.command), len(form))
 			}
 		})
+	}
+}
+
+// TestShortEntriesAreBoundedByTheirNumber: a list of the shortest entries takes far more memory than bytes.
+func TestShortEntriesAreBoundedByTheirNumber(t *testing.T) {
+	list := func(n int) []byte {
+		entries := strings.Repeat(`{"term":1},`, n)
+		return []byte(`{"term":1,"leader_id":1,"prev_log_index":0,"prev_log_term":0,"leader_commit":0,"entries":[` +
+			entries[:len(entries)-1] + `]}`)
+	}
+	if _, err := DecodeJSON("append_entries", list(maxJSONEntries)); err != nil {
+		t.Errorf("as many as there may be: %v", err)
+	}
+	if _, err := DecodeJSON("append_entries", list(maxJSONEntries+1)); err == nil {
+		t.Error("one more than there may be was taken")
 	}
 }

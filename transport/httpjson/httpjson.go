@@ -102,6 +102,7 @@ type Transport struct {
 	peers     []*peer // sorted by id
 	exchanges exchanges
 	slots     chan struct{} // one for each request that is being received, from its head to its answer
+	bodies    room          // for the bodies that are being read and decoded
 	server    *http.Server
 	client    *http.Client
 	handler   transport.Handler // set before anything runs that uses it
@@ -131,6 +132,7 @@ func New(config Config) (*Transport, error) {
 		return nil, fmt.Errorf("httpjson: %w", err)
 	}
 	t := &Transport{config: config, slots: make(chan struct{}, maxRequests)}
+	t.bodies.left.Store(maxBodies * config.MaxBody)
 	for id := range config.Peers {
 		if id == config.Self.Node {
 			continue

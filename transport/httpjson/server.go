@@ -69,6 +69,14 @@ func (t *Transport) receive(w http.ResponseWriter, r *http.Request) (e raft.Enve
 	if bad != nil {
 		return e, bad
 	}
+	size := r.ContentLength
+	if size < 0 || size > t.config.MaxBody {
+		size = t.config.MaxBody
+	}
+	if !t.bodies.take(size) {
+		return e, problem(http.StatusServiceUnavailable, "too much is being received here: try again later")
+	}
+	defer t.bodies.give(size)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, t.config.MaxBody))
 	if err != nil {
 		return e, bodyProblem(err)
@@ -146,8 +154,8 @@ func (t *Transport) byHand(e raft.Envelope) raft.Envelope {
 }
 
 func (t *Transport) refuseStranger() *outcome {
-	return answered(raft.Envelope{
-		From: t.config.Self, Message: raft.IdentityRefused{Why: raft.NoIdentity},
+	return answered(raft.Envelope{ // a stranger learns the id, and nothing that it could pass itself off with
+		From: raft.Identity{Node: t.config.Self.Node}, Message: raft.IdentityRefused{Why: raft.NoIdentity},
 	})
 }
 
