@@ -1,6 +1,7 @@
 package balsa
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -73,24 +74,47 @@ type Error struct {
 	Term    raft.Term     // the node's term
 	Retry   time.Duration // how long to wait before another try is worth it; 0 when waiting changes nothing
 	Cause   error         // what lies behind Kind; may be nil
+
+	ofNode bool // it is what ended the node: no command is concerned
 }
 
 // Error says in one line what happened, whether the command was applied, and what to do.
 func (e *Error) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "node %d: %v", e.Node, e.Kind)
-	if e.Cause != nil {
-		fmt.Fprintf(&b, ": %v", e.Cause)
-	}
-	if e.Outcome == NotApplied {
-		b.WriteString("; the command was not applied")
-	} else {
-		b.WriteString("; whether the command was applied is unknown")
+	text := e.Reason()
+	switch {
+	case e.ofNode:
+		return text
+	case e.Outcome == NotApplied:
+		text += "; the command was not applied"
+	default:
+		text += "; whether the command was applied is unknown"
 	}
 	if e.Leader != raft.None && e.Leader != e.Node {
-		fmt.Fprintf(&b, "; node %d leads", e.Leader)
+		text += fmt.Sprintf("; node %d leads", e.Leader)
 	}
-	return b.String()
+	return text
+}
+
+// Reason is Error without what became of the command, for those who say that in their own way.
+func (e *Error) Reason() string {
+	text := fmt.Sprintf("node %d: %s", e.Node, e.what())
+	if e.Kind == ErrNoSpace {
+		text += "; make room and start it again: nothing acknowledged is lost"
+	}
+	return text
+}
+
+// what joins the kind and its cause, and says nothing twice. That a context ended is Go's way to say what the
+// kind says already.
+func (e *Error) what() string {
+	kind := fmt.Sprint(e.Kind)
+	switch {
+	case e.Cause == nil, errors.Is(e.Cause, context.DeadlineExceeded), errors.Is(e.Cause, context.Canceled):
+		return kind
+	case strings.Contains(e.Cause.Error(), kind):
+		return e.Cause.Error()
+	}
+	return kind + ": " + e.Cause.Error()
 }
 
 // Unwrap returns the kind and the cause.

@@ -267,6 +267,35 @@ func TestANodeThatCannotWriteStopsAndTheOthersGoOn(t *testing.T) {
 	})
 }
 
+// A full disk is told as such to whoever waits while it fills up, to whoever comes later, and in the last word of
+// the node, in which no command is spoken of.
+func TestAFullDiskIsToldToWhoeverWaits(t *testing.T) {
+	inCluster(t, 3, func(c *cluster) {
+		leader := c.leader()
+		c.disks[leader].Intercept(func(call disk.Call) error {
+			if call.Operation == disk.OpWrite {
+				return disk.ErrNoSpace
+			}
+			return nil
+		})
+		_, err := c.propose(leader, "no room for it")
+		if e := c.kind(err, balsa.ErrNoSpace, balsa.Unknown); e.Kind != balsa.ErrNoSpace {
+			t.Errorf("who waits is told %v", e.Kind)
+		}
+		<-c.nodes[leader].Done()
+		_, err = c.propose(leader, "too late")
+		c.kind(err, balsa.ErrNoSpace, balsa.NotApplied)
+		why := c.nodes[leader].Err().Error()
+		if strings.Contains(why, "command") || !strings.Contains(why, "make room and start it again") ||
+			strings.Count(why, balsa.ErrNoSpace.Error()) != 1 {
+			t.Errorf("its last word: %s", why)
+		}
+		c.disks[leader].Intercept(nil)
+		_ = c.nodes[leader].Close()
+		delete(c.nodes, leader)
+	})
+}
+
 func TestAStateMachineThatPanicsStopsItsNodeWithACause(t *testing.T) {
 	inCluster(t, 3, func(c *cluster) {
 		leader := c.leader()
@@ -276,7 +305,7 @@ func TestAStateMachineThatPanicsStopsItsNodeWithACause(t *testing.T) {
 			}
 		}
 		_, err := c.propose(leader, "poison")
-		c.kind(err, balsa.ErrStopped, balsa.Unknown)
+		c.kind(err, balsa.ErrApply, balsa.Unknown)
 		<-c.nodes[leader].Done()
 		why := c.nodes[leader].Err()
 		if !errors.Is(why, balsa.ErrApply) || !strings.Contains(why.Error(), "cannot digest this") {

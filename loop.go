@@ -247,7 +247,7 @@ func (l *loop) refusal(fate replica.Fate) *Error {
 	case replica.LeadershipLost, replica.Replaced:
 		e.Kind, e.Retry = ErrLeadershipLost, 250*time.Millisecond
 	default:
-		e.Kind, e.Cause = ErrStopped, l.replica.Failure()
+		e.Kind, e.Cause = stopKind(l.replica.Failure()), l.replica.Failure()
 	}
 	return e
 }
@@ -272,11 +272,17 @@ func (l *loop) endError(outcome Outcome) *Error {
 	if l.failure == nil {
 		return e
 	}
-	e.Kind, e.Cause = ErrStopped, l.failure
+	e.Kind, e.Cause = stopKind(l.failure), l.failure
+	return e
+}
+
+// stopKind is the one place that sorts what makes a node stop: whoever waits while it stops and whoever comes
+// afterwards must be told the same.
+func stopKind(failure error) error {
 	for _, kind := range []error{ErrBug, ErrNoSpace, ErrApply} {
-		if errors.Is(l.failure, kind) {
-			e.Kind = kind
+		if errors.Is(failure, kind) {
+			return kind
 		}
 	}
-	return e
+	return ErrStopped
 }

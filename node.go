@@ -141,7 +141,9 @@ func (n *Node) Err() error {
 	select {
 	case <-n.loop.ended:
 		if n.loop.failure != nil {
-			return n.loop.endError(Unknown)
+			e := n.loop.endError(Unknown)
+			e.ofNode = true
+			return e
 		}
 	default:
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,8 +21,9 @@ type problem struct {
 	status  int
 	code    client.Code
 	message string
-	unknown bool  // the outcome is
-	kind    error // of the node's error; nil when it is not the node that refuses
+	whole   string // the message with the outcome, for the small API; empty: the same
+	unknown bool   // the outcome is
+	kind    error  // of the node's error; nil when it is not the node that refuses
 	leader  raft.NodeID
 	api     string    // where clients reach the leader; empty if unknown
 	term    raft.Term // 0: what the node's status said, the leader too
@@ -70,6 +72,9 @@ func nodeProblem(err error) *problem {
 	p := &problem{status: http.StatusInternalServerError, code: client.CodeInternal,
 		message: firstLine(e.Error()), unknown: e.Outcome != balsa.NotApplied,
 		kind: e.Kind, leader: e.Leader, api: e.API, term: e.Term, retry: e.Retry}
+	if p.unknown { // the answer says so beside the message
+		p.whole, p.message = p.message, reason(e)
+	}
 	for _, row := range causes() {
 		if e.Kind == row.kind {
 			p.status, p.code = row.status, row.code
@@ -77,6 +82,15 @@ func nodeProblem(err error) *problem {
 		}
 	}
 	return p
+}
+
+// reason is why a call failed, and who leads, without what became of it.
+func reason(e *balsa.Error) string {
+	message := firstLine(e.Reason())
+	if e.Leader != raft.None && e.Leader != e.Node {
+		message += fmt.Sprintf("; node %v leads", e.Leader)
+	}
+	return message
 }
 
 // firstLine leaves out a stack that an internal error carries: it belongs into the log.
@@ -112,7 +126,8 @@ func (c *call) fail(p *problem) {
 		c.w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
 	}
 	if strings.HasPrefix(c.r.URL.Path, "/client/") {
-		c.json(p.smallStatus(), client.SubmitError{Error: p.message, LeaderHint: hint(p.leader)})
+		message := cmp.Or(p.whole, p.message)
+		c.json(p.smallStatus(), client.SubmitError{Error: message, LeaderHint: hint(p.leader)})
 		return
 	}
 	c.json(p.status, client.ErrorBody{Error: p.detail(c.status.ID)})

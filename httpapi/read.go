@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -139,12 +138,9 @@ func readProblem(err error) *problem {
 	if !errors.As(err, &e) {
 		return p
 	}
-	p.message = fmt.Sprintf("node %v: %v", e.Node, e.Kind)
-	switch {
-	case e.Cause != nil:
-		p.message += ": " + firstLine(e.Cause.Error())
-	case e.Leader != raft.None && e.Leader != e.Node:
-		p.message += fmt.Sprintf("; node %v leads", e.Leader)
+	p.message = reason(e)
+	if e.Cause != nil { // it says enough
+		p.message = firstLine(e.Reason())
 	}
 	return p
 }
