@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"net"
 
 	"balsa/disk"
 	"balsa/raft"
@@ -18,8 +20,9 @@ import (
 // peers and takes part in the cluster. It returns as soon as the node runs; who leads is then not known
 // yet.
 //
-// An error means that nothing runs, and that nothing on the disk was changed but what makes a first start
-// (wal.Open tells what its errors mean). Everything that is wrong with the configuration is named at once.
+// An error means that nothing runs, and that nothing on the disk was changed but what makes a first start and
+// the count of starts (wal.Open tells what its errors mean). Everything that is wrong with the configuration
+// is named at once.
 func Open(config Config) (*Node, error) {
 	config.setDefaults()
 	if err := config.validate(); err != nil {
@@ -97,7 +100,47 @@ func openLog(dir disk.Dir, config Config) (*wal.Log, wal.Recovered, error) {
 		expected.Cluster = wire.ClusterID(config.Cluster, expected.Bootstrap)
 		expected.Incarnation = raft.Incarnation(random())
 	}
-	return wal.Open(dir, wal.Options{Identity: expected, SegmentBytes: config.SegmentBytes})
+	log, found, err := wal.Open(dir, wal.Options{Identity: expected, SegmentBytes: config.SegmentBytes})
+	if err != nil {
+		return nil, wal.Recovered{}, err
+	}
+	if err := config.fits(found.Identity); err != nil {
+		return nil, wal.Recovered{}, errors.Join(err, log.Close())
+	}
+	return log, found, nil
+}
+
+// fits refuses what a later start says of the cluster and the data directory knows otherwise, when no peers are
+// given of which wal.Open could tell it. A node that listened where nobody looks for it would look healthy.
+func (c *Config) fits(found wal.Identity) error {
+	if len(c.Peers) > 0 {
+		return nil
+	}
+	if c.Cluster != "" && wire.ClusterID(c.Cluster, found.Bootstrap) != found.Cluster {
+		return fmt.Errorf("%w: its cluster was not founded with the name %q: give the name of its first start, "+
+			"or none", wal.ErrForeign, c.Cluster)
+	}
+	own, _ := found.Bootstrap.Member(c.ID)
+	if c.Transport == nil && len(c.Dial) == 0 && !reaches(own.Address, c.Listen) {
+		return fmt.Errorf("%w: the others reach node %v at %s, which is not where it would listen, %s: listen "+
+			"there, or leave it out", wal.ErrForeign, c.ID, own.Address, c.Listen)
+	}
+	return nil
+}
+
+// reaches reports whether who listens on one address may be reached at another: the port is the same, and what a
+// name stands for, or all addresses of a machine, cannot be known here.
+func reaches(address, listen string) bool {
+	if listen == "" || listen == address {
+		return true
+	}
+	host, port, err := net.SplitHostPort(address)
+	bound, boundPort, boundErr := net.SplitHostPort(listen)
+	if err != nil || boundErr != nil || port != boundPort {
+		return false
+	}
+	ip, at := net.ParseIP(host), net.ParseIP(bound)
+	return ip == nil || at == nil || at.IsUnspecified() || ip.Equal(at)
 }
 
 // newTransport makes the default transport to the members that the data directory names, unless another one

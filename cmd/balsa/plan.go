@@ -70,14 +70,9 @@ func (p plan) fits(n note) error {
 	if p.Nodes == was.Nodes && p.RaftPort == was.RaftPort {
 		return nil
 	}
-	return fail(
-		exitError,
-		"the cluster in %s was founded with --nodes %d --raft-port %d: start it with these, "+
-			"choose another --data, or remove it with balsa cluster clean",
-		p.data,
-		was.Nodes,
-		was.RaftPort,
-	)
+	return fail(exitError, "%s holds a cluster of %s with --raft-port %d: use these, another --data, or balsa "+
+		"dev --ephemeral, or remove it with balsa cluster clean%s", p.data, count(was.Nodes, "node"), was.RaftPort,
+		dataFlag(p.data))
 }
 
 func (p plan) raft(n int) string { return loopback(p.RaftPort + n - 1) }
@@ -127,12 +122,12 @@ func (p plan) portsFree() error {
 	if len(taken) == 0 {
 		return nil
 	}
-	return fail(
-		exitError,
-		"in use on 127.0.0.1: port %s: another cluster may be running; stop it, or choose "+
-			"other ports with --http-port and --raft-port",
-		strings.Join(taken, ", "),
-	)
+	advice := "choose other ports with --http-port and --raft-port"
+	if len(founders(p.data)) > 0 { // whose ports for peers are part of what it is
+		advice = "take balsa dev --ephemeral, or another --data, with other ports with --http-port and --raft-port"
+	}
+	return fail(exitError, "in use on 127.0.0.1: port %s: another cluster may be running; stop it, or %s",
+		strings.Join(taken, ", "), advice)
 }
 
 // vacant says before anything is made or started why it could not be: a cluster runs there, or ports are
@@ -144,6 +139,9 @@ func (p plan) vacant() error {
 			return err
 		}
 		_ = lock.Close()
+		if err := p.fitsFounders(); err != nil {
+			return err
+		}
 	}
 	return p.portsFree()
 }
