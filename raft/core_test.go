@@ -77,7 +77,9 @@ func TestConfigIsValidated(t *testing.T) {
 }
 
 func TestRestoredIsValidated(t *testing.T) {
-	entry := func(term Term, index Index, kind Kind) Entry { return Entry{Term: term, Index: index, Kind: kind} }
+	entry := func(term Term, index Index, kind Kind) Entry {
+		return Entry{Term: term, Index: index, Kind: kind}
+	}
 	good := []Entry{entry(1, 1, NoOp), entry(1, 2, Normal), entry(3, 3, NoOp)}
 	tests := []struct {
 		claim    string

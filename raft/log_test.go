@@ -151,7 +151,8 @@ func TestFirstNew(t *testing.T) {
 // TestAfterTakesWhatFits: as many entries as fit, and always one.
 func TestAfterTakesWhatFits(t *testing.T) {
 	l := logOfTerms(1, 1, 1, 1)
-	for limit, want := range map[int]int{1: 1, entryOverhead: 1, 2*entryOverhead - 1: 1, 2 * entryOverhead: 2, 1 << 20: 3} {
+	fits := map[int]int{1: 1, entryOverhead: 1, 2*entryOverhead - 1: 1, 2 * entryOverhead: 2, 1 << 20: 3}
+	for limit, want := range fits {
 		if got := l.after(1, limit); len(got) != want || got[0].Index != 2 {
 			t.Errorf("%d bytes after index 1: %d entries, want %d", limit, len(got), want)
 		}

@@ -156,7 +156,7 @@ func TestOnlyTheLeaderThatIsAddressedTakesACommand(t *testing.T) {
 		{"a follower, of a later term", func(b *bench) { b.depose(3) }, 4, false},
 		{"a follower, of term 0", func(b *bench) { b.depose(3) }, 0, false},
 		{"a follower, of the highest term", func(b *bench) { b.depose(3) }, math.MaxUint64, false},
-		{"a leader that lost its quorum, and may have been sent something that it has not got yet", func(b *bench) {
+		{"a leader that lost its quorum, of its term", func(b *bench) {
 			b.lead()
 			b.pass(5)
 		}, 1, false},
@@ -190,7 +190,8 @@ func TestADeposedLeaderSaysWhereItsCommandsStand(t *testing.T) {
 			end(b)
 			b.sent = nil
 			b.do(b.from(2, taken), b.from(2, late))
-			if got := b.verdicts(); len(got) != 2 || got[0] != placed(taken, entryAt(2, 1)) || got[1] != refusedAs(late, true) {
+			if got := b.verdicts(); len(got) != 2 || got[0] != placed(taken, entryAt(2, 1)) ||
+				got[1] != refusedAs(late, true) {
 				t.Errorf("answers %+v", got)
 			}
 		})
@@ -326,7 +327,8 @@ func TestEachStartOfAnOriginHasItsOwnNumbers(t *testing.T) {
 func TestStrangersAreNotTakenFrom(t *testing.T) {
 	b := ruler(t)
 	for id := range raft.NodeID(100) {
-		b.do(b.from(10+id, forwardOf(1, 7, "x")), b.from(10+id, raft.ForwardRead{Leader: 1, Start: 1, Number: 7}))
+		b.do(b.from(10+id, forwardOf(1, 7, "x")),
+			b.from(10+id, raft.ForwardRead{Leader: 1, Start: 1, Number: 7}))
 	}
 	other := forwardOf(1, 7, "x")
 	other.Start = 9

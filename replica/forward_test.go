@@ -97,10 +97,14 @@ func forwardEnds() []forwardEnd {
 		{"not answered", func(b *bench, m raft.ForwardProposal) {
 			b.pass(20)
 		}, end{fate: Unanswered}},
-		{"placed where something else was applied before it was sent", func(b *bench, m raft.ForwardProposal) {
-			b.commits(2, 1, 1)
-			b.do(b.from(2, placed(m, entryAt(1, 1))))
-		}, end{fate: Unanswered, entry: entryAt(1, 1)}},
+		{
+			"placed where something else was applied before it was sent",
+			func(b *bench, m raft.ForwardProposal) {
+				b.commits(2, 1, 1)
+				b.do(b.from(2, placed(m, entryAt(1, 1))))
+			},
+			end{fate: Unanswered, entry: entryAt(1, 1)},
+		},
 		{"placed nowhere", func(b *bench, m raft.ForwardProposal) {
 			b.do(b.from(2, placed(m, raft.EntryID{})))
 		}, end{fate: Unanswered}},
@@ -226,7 +230,8 @@ func TestOpenForwardsAreBounded(t *testing.T) {
 	}
 	b.collect()
 	if len(b.answers) != 10 || b.answer(tickets[maxForwarded]).Fate != Overloaded {
-		t.Fatalf("%d of %d were answered, the first beyond the bound %+v", len(b.answers), len(tickets), b.answers[0])
+		t.Fatalf("%d of %d were answered, the first beyond the bound %+v", len(b.answers), len(tickets),
+			b.answers[0])
 	}
 	b.pass(20)
 	if len(b.answers) != len(tickets) || len(b.origin.open) != 0 {
@@ -235,7 +240,8 @@ func TestOpenForwardsAreBounded(t *testing.T) {
 	// The sequences of forwarded requests are apart from the core's, and none is used twice.
 	seen := map[raft.Sequence]bool{}
 	for _, e := range b.sent {
-		if _, is := e.Message.(raft.ForwardProposal); is && (seen[e.Sequence] || e.Sequence < forwardSequence) {
+		if _, is := e.Message.(raft.ForwardProposal); is &&
+			(seen[e.Sequence] || e.Sequence < forwardSequence) {
 			t.Fatalf("sequence %d", e.Sequence)
 		}
 		seen[e.Sequence] = true
@@ -335,7 +341,8 @@ func TestManyForwardsEndInOneBatch(t *testing.T) {
 	b.commits(2, 1, slices.Repeat([]raft.Term{1}, many)...)
 	for ticket := range raft.Ticket(many) {
 		id := entryAt(raft.Index(1+many-ticket), 1)
-		if a := b.answer(ticket + 1); a.Fate != Done || string(a.Result) != fmt.Sprintf("#%d %v %v", id.Index, id, id) {
+		if a := b.answer(ticket + 1); a.Fate != Done ||
+			string(a.Result) != fmt.Sprintf("#%d %v %v", id.Index, id, id) {
 			t.Fatalf("ticket %d got %+v, want the result of %v", ticket+1, a, id)
 		}
 	}

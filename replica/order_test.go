@@ -53,24 +53,27 @@ func TestOneWriteIsInFlightAndTheRestIsGathered(t *testing.T) {
 // What waits for the disk is joined as the disk would join it: entries replace those from the same index on.
 func TestATruncationIsGatheredAsTheDiskWouldTakeIt(t *testing.T) {
 	type message = raft.AppendEntries
-	at := func(index raft.Index, term raft.Term) raft.EntryID { return raft.EntryID{Index: index, Term: term} }
+	at := entryAt
 	for _, c := range []struct {
 		name     string
 		inFlight message
 		gathered []message
 		want     []string // the entries of the second write
 	}{
-		{"nothing waits", appends(1, 0, at(0, 0), 1, 1), []message{appends(1, 0, at(2, 1), 1)}, []string{"3/t1"}},
+		{"nothing waits", appends(1, 0, at(0, 0), 1, 1),
+			[]message{appends(1, 0, at(2, 1), 1)}, []string{"3/t1"}},
 		{"an append waits", appends(1, 0, at(0, 0), 1, 1),
 			[]message{appends(1, 0, at(2, 1), 1), appends(1, 0, at(3, 1), 1)}, []string{"3/t1", "4/t1"}},
 		{"what is in flight is truncated", appends(1, 0, at(0, 0), 1, 1, 1),
 			[]message{appends(2, 0, at(1, 1), 2)}, []string{"2/t2"}},
 		{"what waits is truncated in part", appends(1, 0, at(0, 0), 1, 1),
-			[]message{appends(1, 0, at(2, 1), 1, 1, 1), appends(2, 0, at(3, 1), 2)}, []string{"3/t1", "4/t2"}},
+			[]message{appends(1, 0, at(2, 1), 1, 1, 1), appends(2, 0, at(3, 1), 2)},
+			[]string{"3/t1", "4/t2"}},
 		{"what waits is truncated whole", appends(1, 0, at(0, 0), 1, 1),
 			[]message{appends(1, 0, at(2, 1), 1, 1), appends(2, 0, at(2, 1), 2)}, []string{"3/t2"}},
 		{"what waits and part of what is in flight", appends(1, 0, at(0, 0), 1, 1),
-			[]message{appends(1, 0, at(2, 1), 1, 1), appends(2, 0, at(1, 1), 2, 2)}, []string{"2/t2", "3/t2"}},
+			[]message{appends(1, 0, at(2, 1), 1, 1), appends(2, 0, at(1, 1), 2, 2)},
+			[]string{"2/t2", "3/t2"}},
 		{"twice", appends(1, 0, at(0, 0), 1, 1),
 			[]message{appends(1, 0, at(2, 1), 1, 1), appends(2, 0, at(3, 1), 2), appends(3, 0, at(2, 1), 3)},
 			[]string{"3/t3"}},

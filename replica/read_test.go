@@ -26,7 +26,13 @@ func (b *bench) ask() raft.Ticket {
 }
 
 func told(m raft.ForwardRead, index raft.Index) raft.ForwardReadResponse {
-	return raft.ForwardReadResponse{Leader: m.Leader, Start: m.Start, Number: m.Number, Index: index, Refused: index == 0}
+	return raft.ForwardReadResponse{
+		Leader:  m.Leader,
+		Start:   m.Start,
+		Number:  m.Number,
+		Index:   index,
+		Refused: index == 0,
+	}
 }
 
 func TestALeaderConfirmsItsOwnReads(t *testing.T) {
@@ -188,7 +194,8 @@ func TestALeaderConfirmsTheReadsOfOthers(t *testing.T) {
 		t.Fatalf("answered %+v before anybody confirmed", got)
 	}
 	b.beat(3)
-	if got := messagesOf[raft.ForwardReadResponse](b); len(got) != 3 || got[0] != told(ask, 1) || got[1] != told(ask, 1) {
+	if got := messagesOf[raft.ForwardReadResponse](b); len(got) != 3 || got[0] != told(ask, 1) ||
+		got[1] != told(ask, 1) {
 		t.Errorf("answered %+v", got)
 	}
 	if len(b.asked) != 0 {

@@ -42,9 +42,12 @@ func TestPerformingAnApplyStopsAtTheFirstFailure(t *testing.T) {
 		{"a panic", func(*raft.Entry) {}, "6/t2", ErrStateMachine, []string{"6/t2", "cannot digest"}},
 		{"a configuration", func(e *raft.Entry) { e.Kind = raft.ConfigurationChange }, "", ErrUnknownEntry,
 			[]string{"6/t2", "configuration", "run a later version"}},
-		{"a session", func(e *raft.Entry) { e.Kind = raft.Session }, "", ErrUnknownEntry, []string{"6/t2", "session"}},
-		{"a kind of the future", func(e *raft.Entry) { e.Kind = 77 }, "", ErrUnknownEntry, []string{"6/t2", "kind77"}},
-		{"a kind that was never one", func(e *raft.Entry) { e.Kind = 0 }, "", ErrUnknownEntry, []string{"kind0"}},
+		{"a session", func(e *raft.Entry) { e.Kind = raft.Session }, "", ErrUnknownEntry,
+			[]string{"6/t2", "session"}},
+		{"a kind of the future", func(e *raft.Entry) { e.Kind = 77 }, "", ErrUnknownEntry,
+			[]string{"6/t2", "kind77"}},
+		{"a kind that was never one", func(e *raft.Entry) { e.Kind = 0 }, "", ErrUnknownEntry,
+			[]string{"kind0"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			entries := entriesOf(5, 2, 2, 2)
@@ -105,10 +108,12 @@ func TestAConfigurationThatCannotBeIsRefused(t *testing.T) {
 	}{
 		{"no tick", "Config.Tick", func(c *Config, _ *raft.Restored) { c.Tick = 0 }},
 		{"a negative tick", "Config.Tick", func(c *Config, _ *raft.Restored) { c.Tick = -1 }},
-		{"another server's identity", "identity is of node 2", func(c *Config, _ *raft.Restored) { c.Identity = identity(2) }},
+		{"another server's identity", "identity is of node 2",
+			func(c *Config, _ *raft.Restored) { c.Identity = identity(2) }},
 		{"no bound for ticks", "ElectionMax", func(c *Config, _ *raft.Restored) { c.Core.ElectionMax = 0 }},
 		{"what the core refuses", "Heartbeat", func(c *Config, _ *raft.Restored) { c.Core.Heartbeat = 5 }},
-		{"a log with a gap", "restored entry 3/t1", func(_ *Config, r *raft.Restored) { r.Entries = entriesOf(3, 1) }},
+		{"a log with a gap", "restored entry 3/t1",
+			func(_ *Config, r *raft.Restored) { r.Entries = entriesOf(3, 1) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			core := raft.Config{ID: 1, Heartbeat: 2, ElectionMin: 5, ElectionMax: 10}
