@@ -129,7 +129,8 @@ func TestALaterStartSilencesTheEarlierOnes(t *testing.T) {
 	}
 	b.do(envelope(question(1), func(e *raft.Envelope) { e.From = identity(3) }))
 	b.settle()
-	if got := b.gate.met; len(got) != 2 || got[0] != (acquaintance{raft.Acquaintance{Node: 2, Incarnation: 7, Start: 100}, true}) ||
+	if got := b.gate.met; len(got) != 2 ||
+		got[0] != (acquaintance{raft.Acquaintance{Node: 2, Incarnation: 7, Start: 100}, true}) ||
 		got[1] != (acquaintance{raft.Acquaintance{Node: 3, Incarnation: 103, Start: 1}, true}) {
 		t.Errorf("remembers %v", got)
 	}
