@@ -102,6 +102,7 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 // start is a start of the same data directory: it counts up the start number.
 func (w *world) start(n *node) {
 	n.config.Identity.Start++
+	n.config.Peers = n.log.peers
 	r, err := New(n.config, n.log.restored(3))
 	if err != nil {
 		failf("server %v cannot start from its disk: %v", n.id, err)
