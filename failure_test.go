@@ -176,7 +176,8 @@ func TestWhatAMinorityHoldsIsCommittedThroughTheNextNoOp(t *testing.T) {
 		c.kind(err, balsa.ErrLeadershipLost, balsa.Unknown)
 		c.crash(first)
 		c.network.Partition([]raft.NodeID{near, far[0], far[1]}, far[2:])
-		if leader := c.leader(others...); leader != near { // the only one that the other two may elect
+		// The only one of the three that the other two may elect.
+		if leader := c.leader(others...); leader != near {
 			c.t.Fatalf("node %d leads, without the entry that node %d holds", leader, near)
 		}
 		c.network.Heal()

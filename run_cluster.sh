@@ -21,20 +21,23 @@ usage() {
 # BALSA_BIN names another binary. Without it, one is built when it is missing.
 balsa=${BALSA_BIN:-bin/balsa}
 
-cluster() {
-	if [ ! -x "$balsa" ]; then
-		go build -o "$balsa" ./cmd/balsa
-	fi
-	"$balsa" cluster "$@"
-}
+# cluster ends this script: what is signalled then, by Ctrl-C or by its number, is balsa itself.
+cluster() { exec "$balsa" cluster "$@"; }
 
 [ $# -ge 1 ] || usage
 verb=$1
 shift
 case $verb in
+start | stop | clean | status | killnode | startnode | watchlogs) ;;
+*) usage ;;
+esac
+if [ ! -x "$balsa" ]; then
+	go build -o "$balsa" ./cmd/balsa
+fi
+case $verb in
 start | stop | status) cluster "$verb" "$@" ;;
 clean)
-	cluster stop "$@"
+	"$balsa" cluster stop "$@"
 	cluster clean "$@"
 	;;
 killnode) cluster kill "$@" ;;
@@ -43,5 +46,4 @@ startnode)
 	cluster start "$@"
 	;;
 watchlogs) cluster logs --follow "$@" ;;
-*) usage ;;
 esac

@@ -30,8 +30,8 @@ type workers struct {
 	group sync.WaitGroup
 }
 
-// sealAfter is how long the log must have been idle to be sealed: much longer than what lies between two writes
-// of a busy node, and short enough that hardly anything acknowledged is ever without a seal at rest.
+// sealAfter is how long the log must have been idle to be sealed: much longer than what lies between two
+// writes of a busy node, and short enough that hardly anything acknowledged is ever without a seal at rest.
 const sealAfter = 100 * time.Millisecond
 
 func newWorkers() *workers {
@@ -90,8 +90,8 @@ func (w *workers) collect(log *wal.Log) {
 	}
 }
 
-// prepare fills the log's next segment ahead of use. If that fails, and a full disk is the likely reason, it is
-// told long before an append fails.
+// prepare fills the log's next segment ahead of use. If that fails, and a full disk is the likely reason,
+// it is told long before an append fails.
 func (w *workers) prepare(logger *slog.Logger) {
 	defer close(w.prepared)
 	for p := range w.unprepared {
@@ -102,8 +102,8 @@ func (w *workers) prepare(logger *slog.Logger) {
 	}
 }
 
-// fill takes one step after the other, and rests after each for as long as it took: a preparation has at most half
-// of the disk.
+// fill takes one step after the other, and rests after each for as long as it took: a preparation has at
+// most half of the disk.
 func (w *workers) fill(p *wal.Preparation) error {
 	for {
 		began := time.Now()

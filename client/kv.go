@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -34,6 +35,9 @@ type DeleteResult struct {
 // Get returns what is stored under a key: as of now (linearizable), unless an option says that less is
 // enough. A missing key is an error of class ErrNotFound; every error is an *Error.
 func (c *Client) Get(ctx context.Context, key string, options ...ReadOption) (Item, error) {
+	if err := checkKey(key); err != nil {
+		return Item{}, err
+	}
 	call := call{method: http.MethodGet, path: KeyPath(PathKV, key) + c.query(options)}
 	a, err := c.do(ctx, call)
 	if err != nil {
@@ -58,6 +62,9 @@ func (c *Client) Get(ctx context.Context, key string, options ...ReadOption) (It
 // Put stores a value, any bytes, under a key, and returns when a majority holds it. Every error is an
 // *Error; only those of class ErrOutcomeUnknown leave it open whether the value was stored.
 func (c *Client) Put(ctx context.Context, key string, value []byte) (PutResult, error) {
+	if err := checkKey(key); err != nil {
+		return PutResult{}, err
+	}
 	if value == nil {
 		value = []byte{}
 	}
@@ -77,6 +84,9 @@ func (c *Client) Put(ctx context.Context, key string, value []byte) (PutResult, 
 // Delete removes a key. That it was not there is no error. Every error is an *Error, with the outcomes of
 // Put's.
 func (c *Client) Delete(ctx context.Context, key string) (DeleteResult, error) {
+	if err := checkKey(key); err != nil {
+		return DeleteResult{}, err
+	}
 	call := call{method: http.MethodDelete, path: KeyPath(PathKV, key), write: true}
 	a, err := c.do(ctx, call)
 	if err != nil {
@@ -88,6 +98,19 @@ func (c *Client) Delete(ctx context.Context, key string) (DeleteResult, error) {
 	}
 	c.noteWrite(body.Revision)
 	return DeleteResult{Revision: body.Revision, Deleted: body.Deleted}, nil
+}
+
+// MaxKey is the size of the longest key, in bytes.
+const MaxKey = 4096
+
+// checkKey refuses a key that is too long before it is sent: it travels in the path, and what is long enough
+// there is refused by HTTP itself, in words that are nobody's.
+func checkKey(key string) error {
+	if len(key) <= MaxKey {
+		return nil
+	}
+	message := fmt.Sprintf("the key is too long: %d bytes, at most %d", len(key), MaxKey)
+	return &Error{Code: CodeTooLarge, Message: message, Outcome: NotApplied}
 }
 
 // Status asks one node, named by its endpoint, for its status. It is sent once. Every error is an *Error.

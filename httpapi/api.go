@@ -50,8 +50,9 @@ const (
 	headerTimeout = 5 * time.Second
 	idleTimeout   = 2 * time.Minute
 	writeTimeout  = maxTimeout + 30*time.Second
-	// maxHeader has room for the longest key with every byte escaped, and as much again.
-	maxHeader = 2 * 3 * kv.MaxKey
+	// maxHeader has room for the longest key with every byte escaped, and for keys that are too long by far:
+	// beyond it HTTP itself refuses, with no word of ours.
+	maxHeader = 32 * 3 * kv.MaxKey
 )
 
 // Server returns a server for the handler with limits on everything that a peer can draw out: headers, idle

@@ -297,6 +297,38 @@ func TestKeysThatAreNone(t *testing.T) {
 		`{"error":"the key is too long: at most 4096 bytes","leader_hint":2}`)
 }
 
+// A client refuses by itself what a node would refuse.
+func TestTheLongestKeyIsTheSameForAClient(t *testing.T) {
+	if client.MaxKey != kv.MaxKey {
+		t.Errorf("%d bytes for a client, %d for the map", client.MaxKey, kv.MaxKey)
+	}
+}
+
+// A key that is far too long is refused in the API's own words all the same.
+func TestAKeyFarTooLong(t *testing.T) {
+	_, h := newNode(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := Server(h)
+	var served sync.WaitGroup
+	served.Go(func() { _ = server.Serve(listener) })
+	defer served.Wait()
+	defer server.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	answer, err := http.Get("http://" + listener.Addr().String() + "/v1/kv/" + strings.Repeat("k", 90_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var body client.ErrorBody
+	err = json.NewDecoder(answer.Body).Decode(&body)
+	if answer.StatusCode != http.StatusRequestEntityTooLarge || body.Error.Code != client.CodeTooLarge {
+		t.Errorf("%d, %+v, %v", answer.StatusCode, body, err)
+	}
+}
+
 // TestEveryErrorOfANode is the table from errors to HTTP, on both surfaces.
 func TestEveryErrorOfANode(t *testing.T) {
 	cause := errors.New("why")

@@ -128,7 +128,8 @@ func TestALostProbeIsRepeatedWhereItWas(t *testing.T) {
 // TestAProbeThatEndsIsNotSentTwice: what ended it is the answer to a heartbeat, and the probe is still on
 // its way.
 func TestAProbeThatEndsIsNotSentTwice(t *testing.T) {
-	c := newCore(t, Restored{HardState: HardState{Term: 1}, Entries: []Entry{{Term: 1, Index: 1, Kind: Normal}}})
+	c := newCore(t,
+		Restored{HardState: HardState{Term: 1}, Entries: []Entry{{Term: 1, Index: 1, Kind: Normal}}})
 	leadNow(t, c)
 	c.Output()
 	c.Step(0, Receive{From: 2, Message: AppendEntriesResponse{Term: 2, Round: 1, Match: 1, Holds: 1}})

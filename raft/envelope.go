@@ -22,7 +22,8 @@ type Identity struct {
 	Cluster     ClusterID
 	Node        NodeID
 	Incarnation Incarnation
-	Start       uint64 // how often this data directory was started; durable before the first message
+	// Start counts the starts of this data directory; it is counted up, durably, before the first message.
+	Start uint64
 	// Configuration is the index of the configuration that names this incarnation; 0 is the bootstrap
 	// configuration.
 	Configuration Index

@@ -9,7 +9,8 @@ import (
 	"balsa/raft"
 )
 
-// tally counts what happened in random schedules. A run in which the interesting did not happen proves nothing.
+// tally counts what happened in random schedules. A run in which the interesting did not happen proves
+// nothing.
 type tally map[string]int
 
 // interesting is what must have happened in some schedule.

@@ -175,7 +175,9 @@ func TestWhatWasGivenUpMayStillBeApplied(t *testing.T) {
 	b.lead()
 	ticket := b.propose("a")
 	b.settle()
-	b.do(b.from(2, raft.RequestVote{Term: 2, Forced: true, Last: raft.EntryID{Index: 2, Term: 1}})) // who holds it too
+	b.do(
+		b.from(2, raft.RequestVote{Term: 2, Forced: true, Last: raft.EntryID{Index: 2, Term: 1}}),
+	) // who holds it too
 	if a := b.answer(ticket); a.Fate != LeadershipLost {
 		t.Fatalf("answered %+v", a)
 	}

@@ -11,9 +11,9 @@ import (
 // gate decides whose messages are looked at (DESIGN: "Who may speak"). It reads the sender's identity and
 // nothing else.
 //
-// What it has met of each member is durable before anything of it is acted upon. Else this server could vote on
-// the word of a disk, lose its power, and hear the word of another disk under the same id: two majorities would
-// share a member that has forgotten what it promised to the first.
+// What it has met of each member is durable before anything of it is acted upon. Else this server could
+// vote on the word of a disk, lose its power, and hear the word of another disk under the same id: two
+// majorities would share a member that has forgotten what it promised to the first.
 type gate struct {
 	self     raft.Identity
 	byHand   bool
@@ -92,10 +92,10 @@ func (g *gate) judge(e raft.Envelope) raft.IdentityReason {
 	return 0
 }
 
-// introduce takes note of who the sender of a message is that was not refused, and returns what of it must be
-// made durable first, nil for nothing. An incarnation other than the one met gets here only with the word of a
-// configuration that is newer than this server's. Strangers with a name of this cluster are listened to but not
-// remembered: only members are, so that nobody can make the list grow.
+// introduce takes note of who the sender of a message is that was not refused, and returns what of it must
+// be made durable first, nil for nothing. An incarnation other than the one met gets here only with the
+// word of a configuration that is newer than this server's. Strangers with a name of this cluster are
+// listened to but not remembered: only members are, so that nobody can make the list grow.
 func (g *gate) introduce(from raft.Identity, member bool) *raft.Acquaintance {
 	if !member || from.Cluster == (raft.ClusterID{}) {
 		return nil

@@ -33,8 +33,8 @@ func (r *Replica) gatherWrite(out raft.Output) {
 	g.Entries = append(g.Entries, out.Entries...)
 }
 
-// gatherPeer adds what was met of a peer to what waits to be written, in the order of ids and once for each: one
-// sync serves it and everything else.
+// gatherPeer adds what was met of a peer to what waits to be written, in the order of ids and once for
+// each: one sync serves it and everything else.
 func (r *Replica) gatherPeer(met raft.Acquaintance) {
 	at, waits := slices.BinarySearchFunc(r.gather.Peers, met.Node, byNode)
 	if waits {

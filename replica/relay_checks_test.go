@@ -10,7 +10,8 @@ import (
 )
 
 var (
-	oneSeed  = flag.Uint64("seed", 0, "run TestForwardingUnderRandomSchedules with this seed alone, every step printed")
+	oneSeed = flag.Uint64("seed", 0,
+		"run TestForwardingUnderRandomSchedules with this seed alone, every step printed")
 	allSeeds = flag.Uint64("seeds", 700, "how many seeds TestForwardingUnderRandomSchedules runs")
 )
 
@@ -112,12 +113,14 @@ func (w *relay) peace() {
 	w.pass(30)
 	now := w.tally["command forwarded and done"] + w.tally["command done at its leader"]
 	if len(w.open) > 0 || now != done+len(w.nodes) {
-		failf("in peace, %d of %d new commands are done, %d callers wait", now-done, len(w.nodes), len(w.open))
+		failf("in peace, %d of %d new commands are done, %d callers wait", now-done, len(w.nodes),
+			len(w.open))
 	}
 	first := w.nodes[0].machine.commands()
 	for _, n := range w.nodes {
 		if !slices.Equal(n.machine.commands(), first) {
-			failf("in peace, server %v has applied %d commands, server 1 %d", n.id, len(n.machine.applied), len(first))
+			failf("in peace, server %v has applied %d commands, server 1 %d", n.id, len(n.machine.applied),
+				len(first))
 		}
 	}
 }
@@ -164,7 +167,8 @@ func (w *relay) applies(entries []raft.Entry) {
 			failf("%q is applied as %v and as %v", command, place, e.ID())
 		}
 		if fate, was := w.denied[command]; was {
-			failf("%q is applied as %v, and its caller was told by fate %d that it never would be", command, e.ID(), fate)
+			failf("%q is applied as %v, and its caller was told by fate %d that it never would be", command,
+				e.ID(), fate)
 		}
 		w.places[command] = e.ID()
 	}
@@ -186,11 +190,13 @@ func (w *relay) answered(n *node, a Answer) {
 	switch did, known := a.Fate.Applied(); {
 	case did:
 		if !applied || place != a.Entry || string(a.Result) != w.resultAt(n, a.Entry) {
-			failf("the caller of %q, which stands at %v, is told of %v and gets %q", q.command, place, a.Entry, a.Result)
+			failf("the caller of %q, which stands at %v, is told of %v and gets %q", q.command, place,
+				a.Entry, a.Result)
 		}
 	case known:
 		if applied {
-			failf("%q is applied as %v, and its caller is told by fate %d that it never was", q.command, place, a.Fate)
+			failf("%q is applied as %v, and its caller is told by fate %d that it never was", q.command,
+				place, a.Fate)
 		}
 		w.denied[q.command] = a.Fate
 	}
@@ -272,7 +278,8 @@ func (w *relay) watch(e raft.Envelope) {
 func (r *Replica) met(from raft.NodeID, m raft.ForwardProposal) bool {
 	for _, g := range r.reigns {
 		for _, o := range g.origins {
-			if _, known := o.numbers[m.Number]; known && g.term == m.Leader && o.node == from && o.start == m.Start {
+			if _, known := o.numbers[m.Number]; known && g.term == m.Leader && o.node == from &&
+				o.start == m.Start {
 				return true
 			}
 		}

@@ -78,7 +78,9 @@ func newRelay(seed uint64, trace func(string, ...any)) *relay {
 		relayOdds: relayOdds{
 			time: 5 + upTo(10), deliver: 40 + upTo(60), disk: 10 + upTo(20), machine: 10 + upTo(20),
 			propose: 1 + upTo(8), read: sometimes(8), await: sometimes(2),
-			crash: sometimes(2), restart: 1 + upTo(5), replay: sometimes(8), cut: sometimes(2), hamper: sometimes(2),
+			crash: sometimes(
+				2,
+			), restart: 1 + upTo(5), replay: sometimes(8), cut: sometimes(2), hamper: sometimes(2),
 			lose: sometimes(15), repeat: sometimes(30), reorder: sometimes(60), late: sometimes(30),
 		},
 		cut: map[[2]raft.NodeID]bool{}, open: map[raft.Ticket]caller{}, history: map[raft.Index]raft.Entry{},
@@ -100,6 +102,7 @@ func newRelay(seed uint64, trace func(string, ...any)) *relay {
 // start is a start of the same data directory: it counts up the start number.
 func (w *relay) start(n *node) {
 	n.config.Identity.Start++
+	n.config.Peers = n.log.peers
 	r, err := New(n.config, n.log.restored(3))
 	if err != nil {
 		failf("server %v cannot start from its disk: %v", n.id, err)
@@ -117,7 +120,10 @@ func (w *relay) move() {
 		{o.time, w.passTime}, {o.deliver, w.deliverOne},
 		{o.disk, func() { w.performWrite(w.anyone()) }}, {o.machine, func() { w.performApply(w.anyone()) }},
 		{o.propose, w.propose}, {o.read, w.read}, {o.await, w.await},
-		{o.crash, w.crash}, {o.restart, w.restart}, {o.replay, w.replay}, {o.cut, w.cutOrMend}, {o.hamper, w.hamper},
+		{
+			o.crash,
+			w.crash,
+		}, {o.restart, w.restart}, {o.replay, w.replay}, {o.cut, w.cutOrMend}, {o.hamper, w.hamper},
 	}
 	total := 0
 	for _, s := range steps {
@@ -178,7 +184,11 @@ func (w *relay) propose() {
 	for range 1 + w.dice.IntN(3) {
 		w.tickets++
 		leader, _ := n.replica.Leader()
-		p := Proposed{Ticket: w.tickets, Command: fmt.Append(nil, "command ", w.tickets), Local: w.percent(10)}
+		p := Proposed{
+			Ticket:  w.tickets,
+			Command: fmt.Append(nil, "command ", w.tickets),
+			Local:   w.percent(10),
+		}
 		w.open[p.Ticket] = caller{at: n.id, command: string(p.Command),
 			forwarded: !p.Local && leader != raft.None && leader != n.id}
 		w.step(n, p)

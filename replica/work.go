@@ -32,10 +32,10 @@ type StateMachine interface {
 
 // Log is what a replica needs of its write-ahead log.
 type Log interface {
-	// Append makes a hard state (nil: unchanged), entries and what is new of peers durable, in one piece: when
-	// it returns nil they survive a power cut. Entries replace everything from the first of them on; peers
-	// are sorted by node, and replace what was said of the same nodes. After an error nothing more may be
-	// appended.
+	// Append makes a hard state (nil: unchanged), entries and what is new of peers durable, in one piece:
+	// when it returns nil they survive a power cut. Entries replace everything from the first of them on;
+	// peers are sorted by node, and replace what was said of the same nodes. After an error nothing more
+	// may be appended.
 	Append(state *raft.HardState, entries []raft.Entry, peers ...raft.Acquaintance) error
 }
 

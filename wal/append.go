@@ -8,8 +8,8 @@ import (
 	"balsa/raft"
 )
 
-// Log is an open write-ahead log. Its methods must not be called concurrently; a Preparation that it has handed
-// out is worked on beside it.
+// Log is an open write-ahead log. Its methods must not be called concurrently; a Preparation that it has
+// handed out is worked on beside it.
 type Log struct {
 	dir          disk.Dir
 	incarnation  raft.Incarnation
@@ -38,9 +38,9 @@ type Log struct {
 const keptBuffer = 4 << 20
 
 // Append writes a hard state (nil: unchanged), entries and what is new of peers as one batch and syncs it.
-// Entries must be contiguous, have terms that never go back, and join the log; they replace everything from the
-// first one's index on. Peers must be sorted by node, and what they say replaces what was said of the same
-// node; the start number of one incarnation never goes back. With none of all that it does nothing.
+// Entries must be contiguous, have terms that never go back, and join the log; they replace everything from
+// the first one's index on. Peers must be sorted by node, and what they say replaces what was said of the
+// same node; the start number of one incarnation never goes back. With none of all that it does nothing.
 //
 // When it returns nil, all of it survives a power cut, and so does everything appended before. After an
 // error any later start finds all of this batch or nothing of it. The first error ends the log: every later
@@ -114,9 +114,9 @@ func (l *Log) commit(b batch) error {
 	return l.write(b)
 }
 
-// opening makes a batch the first of a segment: it repeats the hard state, the start number and the peers, so
-// that the segments before it can go one day. It is never a seal as well: the end mark before it says as much,
-// and if all of it rots nothing is lost that does not stand in front of that mark.
+// opening makes a batch the first of a segment: it repeats the hard state, the start number and the peers,
+// so that the segments before it can go one day. It is never a seal as well: the end mark before it says as
+// much, and if all of it rots nothing is lost that does not stand in front of that mark.
 func (l *Log) opening(b batch) batch {
 	b.state, b.start, b.peers, b.seal = &l.state, l.start, l.peers, false
 	return b

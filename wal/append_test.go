@@ -216,7 +216,8 @@ func TestSegmentSizes(t *testing.T) {
 		if size == 0 {
 			size = DefaultSegmentBytes
 		}
-		if l != nil && (l.size != align(min(size, FirstSegmentBytes), disk.Sector) || l.size > l.segmentBytes) {
+		if l != nil &&
+			(l.size != align(min(size, FirstSegmentBytes), disk.Sector) || l.size > l.segmentBytes) {
 			t.Errorf("segments of %d bytes have %d", size, l.size)
 		}
 	}

@@ -113,9 +113,6 @@ func TestBatchesThatMakeNoSense(t *testing.T) {
 	state := func(term byte) []byte {
 		return record(stateRecord, append([]byte{term}, make([]byte, stateLength-1)...)...)
 	}
-	peer := func(id, start byte) []byte {
-		return slices.Concat([]byte{id}, make([]byte, 15), []byte{start}, make([]byte, 7))
-	}
 	start := func(n byte) []byte { return record(startRecord, n, 0, 0, 0, 0, 0, 0, 0) }
 	entries := func(e ...raft.Entry) []byte {
 		var payload []byte
@@ -132,48 +129,30 @@ func TestBatchesThatMakeNoSense(t *testing.T) {
 		records []byte
 		want    error
 	}{
-		"a good one":                {records(state(4), start(2), entries(entry(2, 3, 8))), nil},
-		"a seal":                    {record(sealRecord), nil},
-		"peers":                     {record(peersRecord, append(peer(2, 5), peer(3, 1)...)...), nil},
-		"a record of kind 200":      {record(200, 1, 2, 3), ErrVersion},
-		"a record with flags":       {spaced, ErrVersion},
-		"an entry of a later kind":  {later, ErrVersion},
-		"a short hard state":        {record(stateRecord, make([]byte, 15)...), ErrCorrupt},
-		"a long start":              {record(startRecord, make([]byte, 9)...), ErrCorrupt},
-		"no entries":                {record(entryRecord), ErrCorrupt},
-		"half an entry":             {record(entryRecord, make([]byte, 31)...), ErrCorrupt},
-		"an end mark with more":     {record(endRecord, 1), ErrCorrupt},
-		"an end mark with state":    {records(state(4), record(endRecord)), ErrCorrupt},
-		"an end mark with start":    {records(start(1), record(endRecord)), ErrCorrupt},
-		"an end mark and entries":   {records(entries(entry(2, 3, 0)), record(endRecord)), ErrCorrupt},
-		"a record twice":            {records(state(4), state(4)), ErrCorrupt},
-		"records out of order":      {records(start(1), state(4)), ErrCorrupt},
-		"a record behind its end":   {appendRecord(nil, entryRecord, 1<<31), ErrCorrupt},
-		"something in the padding":  {append(records(start(2)), 0, 0, 0, 0, 0, 1), ErrCorrupt},
-		"a row of zeros":            {append(records(state(4)), make([]byte, 40)...), ErrCorrupt},
-		"a term going back":         {state(2), ErrCorrupt},
-		"a start going back":        {start(1), ErrCorrupt},
-		"a start without a number":  {start(0), ErrCorrupt},
-		"a gap":                     {entries(entry(2, 4, 1)), ErrCorrupt},
-		"a seal with more":          {record(sealRecord, 1), ErrCorrupt},
-		"a seal with state":         {records(state(4), record(sealRecord)), ErrCorrupt},
-		"a seal and an end mark":    {records(record(endRecord), record(sealRecord)), ErrCorrupt},
-		"a seal with peers":         {records(record(sealRecord), record(peersRecord, peer(2, 5)...)), ErrCorrupt},
-		"no peers":                  {record(peersRecord), ErrCorrupt},
-		"half a peer":               {record(peersRecord, peer(2, 5)[:23]...), ErrCorrupt},
-		"a peer twice":              {record(peersRecord, append(peer(2, 5), peer(2, 5)...)...), ErrCorrupt},
-		"peers out of order":        {record(peersRecord, append(peer(3, 5), peer(2, 5)...)...), ErrCorrupt},
-		"a peer without an id":      {record(peersRecord, peer(0, 5)...), ErrCorrupt},
-		"a peer's start going back": {record(peersRecord, peer(9, 6)...), ErrCorrupt},
-		"an older term":             {entries(entry(1, 3, 1)), ErrCorrupt},
+		"a good one":               {records(state(4), start(2), entries(entry(2, 3, 8))), nil},
+		"a record of kind 200":     {record(200, 1, 2, 3), ErrVersion},
+		"a record with flags":      {spaced, ErrVersion},
+		"an entry of a later kind": {later, ErrVersion},
+		"a short hard state":       {record(stateRecord, make([]byte, 15)...), ErrCorrupt},
+		"a long start":             {record(startRecord, make([]byte, 9)...), ErrCorrupt},
+		"no entries":               {record(entryRecord), ErrCorrupt},
+		"half an entry":            {record(entryRecord, make([]byte, 31)...), ErrCorrupt},
+		"an end mark with more":    {record(endRecord, 1), ErrCorrupt},
+		"an end mark with state":   {records(state(4), record(endRecord)), ErrCorrupt},
+		"an end mark with start":   {records(start(1), record(endRecord)), ErrCorrupt},
+		"an end mark and entries":  {records(entries(entry(2, 3, 0)), record(endRecord)), ErrCorrupt},
+		"a record twice":           {records(state(4), state(4)), ErrCorrupt},
+		"records out of order":     {records(start(1), state(4)), ErrCorrupt},
+		"a record behind its end":  {appendRecord(nil, entryRecord, 1<<31), ErrCorrupt},
+		"something in the padding": {append(records(start(2)), 0, 0, 0, 0, 0, 1), ErrCorrupt},
+		"a row of zeros":           {append(records(state(4)), make([]byte, 40)...), ErrCorrupt},
+		"a term going back":        {state(2), ErrCorrupt},
+		"a start going back":       {start(1), ErrCorrupt},
+		"a start without a number": {start(0), ErrCorrupt},
+		"a gap":                    {entries(entry(2, 4, 1)), ErrCorrupt},
+		"an older term":            {entries(entry(1, 3, 1)), ErrCorrupt},
 	} {
-		_, err := inspect(plant(t, 4, 0, c.records))
-		if !errors.Is(err, c.want) {
-			t.Errorf("%s: %v, want %v", what, err, c.want)
-		}
-		if c.want == ErrCorrupt && !strings.Contains(err.Error(), "makes no sense") {
-			t.Errorf("%s: refused for another reason: %v", what, err)
-		}
+		checkRecords(t, what, c.records, c.want)
 	}
 	if _, err := inspect(plant(t, 4, 1, state(4))); !errors.Is(err, ErrVersion) {
 		t.Errorf("a batch with flags: %v", err)
@@ -182,6 +161,44 @@ func TestBatchesThatMakeNoSense(t *testing.T) {
 		if _, err := inspect(plant(t, number, 0, state(4))); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("batch %d in place of batch 4: %v", number, err)
 		}
+	}
+}
+
+// checkRecords plants records and demands a verdict; damage must be found in what they say.
+func checkRecords(t *testing.T, what string, records []byte, want error) {
+	t.Helper()
+	_, err := inspect(plant(t, 4, 0, records))
+	if !errors.Is(err, want) {
+		t.Errorf("%s: %v, want %v", what, err, want)
+	}
+	if want == ErrCorrupt && !strings.Contains(err.Error(), "makes no sense") {
+		t.Errorf("%s: refused for another reason: %v", what, err)
+	}
+}
+
+func TestSealsAndPeersThatMakeNoSense(t *testing.T) {
+	state := record(stateRecord, append([]byte{4}, make([]byte, 15)...)...)
+	peer := func(id, start byte) []byte {
+		return slices.Concat([]byte{id}, make([]byte, 15), []byte{start}, make([]byte, 7))
+	}
+	for what, c := range map[string]struct {
+		records []byte
+		want    error
+	}{
+		"a seal":                    {record(sealRecord), nil},
+		"peers":                     {record(peersRecord, append(peer(2, 5), peer(3, 1)...)...), nil},
+		"a seal with more":          {record(sealRecord, 1), ErrCorrupt},
+		"a seal with state":         {records(state, record(sealRecord)), ErrCorrupt},
+		"a seal and an end mark":    {records(record(endRecord), record(sealRecord)), ErrCorrupt},
+		"a seal with peers":         {records(record(sealRecord), record(peersRecord, peer(2, 5)...)), ErrCorrupt},
+		"no peers":                  {record(peersRecord), ErrCorrupt},
+		"half a peer":               {record(peersRecord, peer(2, 5)[:23]...), ErrCorrupt},
+		"a peer twice":              {record(peersRecord, append(peer(2, 5), peer(2, 5)...)...), ErrCorrupt},
+		"peers out of order":        {record(peersRecord, append(peer(3, 5), peer(2, 5)...)...), ErrCorrupt},
+		"a peer without an id":      {record(peersRecord, peer(0, 5)...), ErrCorrupt},
+		"a peer's start going back": {record(peersRecord, peer(9, 6)...), ErrCorrupt},
+	} {
+		checkRecords(t, what, c.records, c.want)
 	}
 }
 

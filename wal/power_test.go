@@ -145,7 +145,7 @@ func (w *world) subsets(f func(m *disk.Memory)) {
 // and names kept.
 func TestPowerCutAtEveryOperation(t *testing.T) {
 	const steps = 25
-	torn, whole := 0, 0
+	torn, whole, seals, prepared := 0, 0, 0, 0
 	for seed := range uint64(14) {
 		for cut, failed := 1, true; failed; cut++ {
 			w := newWorld(t, seed)
@@ -165,6 +165,7 @@ func TestPowerCutAtEveryOperation(t *testing.T) {
 					whole++
 				}
 			})
+			seals, prepared = seals+w.seals, prepared+w.prepared
 			w.disk.Intercept(nil)
 			w.disk.Crash(disk.KeepRandom(seed))
 			if w.run(3) {

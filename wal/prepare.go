@@ -7,18 +7,18 @@ import (
 	"balsa/disk"
 )
 
-// The next segment is filled with zeros before it is used: then an append changes neither the length of a file
-// nor where the file system keeps it, and its sync has nothing to write but the batch itself.
+// The next segment is filled with zeros before it is used: then an append changes neither the length of a
+// file nor where the file system keeps it, and its sync has nothing to write but the batch itself.
 //
-// Segments double from FirstSegmentBytes up to Options.SegmentBytes: a log that stays small costs little, at its
-// first start too, and one that grows fills each segment while it uses the one before. If an append comes to
-// the end first it makes the next segment itself and leaves it unfilled: those who wait for the append would
-// wait for the zeros too, and a slower segment loses nothing.
+// Segments double from FirstSegmentBytes up to Options.SegmentBytes: a log that stays small costs little,
+// at its first start too, and one that grows fills each segment while it uses the one before. If an append
+// comes to the end first it makes the next segment itself and leaves it unfilled: those who wait for the
+// append would wait for the zeros too, and a slower segment loses nothing.
 const (
 	// FirstSegmentBytes is the size of the first segment of a directory, if Options.SegmentBytes is not less.
 	FirstSegmentBytes = 1 << 20
-	// preparedFrom is the part of a segment, its inverse, that is used when the preparation of the next one begins:
-	// late enough that an idle log prepares nothing, and early enough to be done in time.
+	// preparedFrom is the part of a segment, its inverse, that is used when the preparation of the next one
+	// begins: late enough that an idle log prepares nothing, and early enough to be done in time.
 	preparedFrom = 8
 	// stepBytes is how much one step fills: about as much as an append with a large command, which then waits
 	// no longer for the disk than behind another such append.
@@ -44,9 +44,9 @@ type successor struct {
 	failedAt  uint64       // the segment in which a preparation failed: the next one is begun in a later one
 }
 
-// Prepare returns the next segment to be prepared, nil if it is too early or one is on its way already. Call it
-// after an Append, have Step called until it says done, and give it back with Adopt. A log that is never asked
-// makes its segments as it needs them.
+// Prepare returns the next segment to be prepared, nil if it is too early or one is on its way already.
+// Call it after an Append, have Step called until it says done, and give it back with Adopt. A log that is
+// never asked makes its segments as it needs them.
 func (l *Log) Prepare() *Preparation {
 	early := l.offset < l.size/preparedFrom
 	if l.err != nil || early || l.next.handedOut || l.next.ready != nil || l.next.failedAt == l.segment {
@@ -56,10 +56,10 @@ func (l *Log) Prepare() *Preparation {
 	return &Preparation{dir: l.dir, size: l.nextSize()}
 }
 
-// Step fills and syncs the next 256 KiB at most, and reports whether the preparation is done: completed, or failed
-// with an error. It takes as long as the disk does; rest between steps, or appends wait behind it. An error
-// costs nothing but the preparation: nothing relied upon it, what it had taken of the disk is given back, and
-// the log goes on without it.
+// Step fills and syncs the next 256 KiB at most, and reports whether the preparation is done: completed, or
+// failed with an error. It takes as long as the disk does; rest between steps, or appends wait behind it.
+// An error costs nothing but the preparation: nothing relied upon it, what it had taken of the disk is
+// given back, and the log goes on without it.
 func (p *Preparation) Step() (done bool, err error) {
 	if p.err == nil && p.filled < p.size {
 		if p.err = p.step(); p.err != nil {
@@ -123,8 +123,8 @@ func (l *Log) nextSize() int64 {
 	return min(l.segmentBytes, max(2*l.size, FirstSegmentBytes))
 }
 
-// makeNext makes the next segment durable, of at least some size, and returns its size: the prepared one if it
-// is large enough, else an unfilled one.
+// makeNext makes the next segment durable, of at least some size, and returns its size: the prepared one if
+// it is large enough, else an unfilled one.
 func (l *Log) makeNext(least int64) (size int64, err error) {
 	if p := l.next.ready; p != nil && p.size >= least {
 		l.next.ready = nil
@@ -134,8 +134,8 @@ func (l *Log) makeNext(least int64) (size int64, err error) {
 	return size, makeSegment(l.dir, l.incarnation, l.segment+1, size)
 }
 
-// useSpare gives the prepared file its header and its name. It gets them only now: while it was filled, appends
-// may have come to the end of the segment, and made and used the next one themselves.
+// useSpare gives the prepared file its header and its name. It gets them only now: while it was filled,
+// appends may have come to the end of the segment, and made and used the next one themselves.
 func (l *Log) useSpare(p *Preparation) error {
 	name := segmentName(l.segment + 1)
 	header := encodeSegmentHeader(l.incarnation, l.segment+1, p.size)

@@ -32,6 +32,7 @@ type rotten struct {
 	begin, end   int64  // where the last batch stands in it
 	now, earlier contents
 	mark         bool // that last batch is an end mark
+	seal         bool // that last batch is a seal, or what takes its place in a new segment
 }
 
 func newRotten(t testing.TB) (*rotten, *Log) {
@@ -40,12 +41,18 @@ func newRotten(t testing.TB) (*rotten, *Log) {
 	l, _ := mustBoot(t, r.disk, small())
 	for i := raft.Index(1); l.segment < 4 || l.offset < 280; i++ {
 		term := raft.Term(i)
-		s := step{state: &raft.HardState{Term: term, Vote: 3}, entries: []raft.Entry{entry(term, i, int(i)%50)}}
+		s := step{
+			state:   &raft.HardState{Term: term, Vote: 3},
+			entries: []raft.Entry{entry(term, i, int(i)%50)},
+		}
 		if i == 5 {
 			s.entries[0] = entry(5, 5, 700) // larger than a segment
 		}
+		if i%2 == 0 {
+			s.peers = []raft.Acquaintance{{Node: raft.NodeID(1 + i%3), Incarnation: 5, Start: uint64(i)}}
+		}
 		r.begin, r.earlier = l.offset, r.now
-		ok(t, l.Append(s.state, s.entries))
+		ok(t, s.append(l))
 		r.now, r.last, r.end = r.now.after(s), l.segment, l.offset
 		if r.begin > r.end {
 			r.begin = segmentHeader
@@ -95,8 +102,8 @@ func (r *rotten) expected(name string, offset int64) verdict {
 		return damaged // nothing can have been written there
 	case offset < r.begin:
 		return damaged
-	case offset < r.end && r.mark:
-		return cut // the mark held nothing, and will be written again
+	case offset < r.end && (r.mark || r.seal):
+		return cut // it held nothing, and will be written again
 	case offset < r.end:
 		return lost
 	case r.mark:
@@ -130,11 +137,43 @@ func states(t testing.TB) map[string]*rotten {
 	marked, l := newRotten(t)
 	marked.mark, marked.begin, marked.end = true, l.offset, l.offset+endMark
 	ok(t, l.advance(100))
-	return map[string]*rotten{"": plain, " before an empty segment": prepared, " marked": marked}
+	sealed, l := newRotten(t)
+	sealed.sealIt(t, l)
+	if l.segment != 4 || sealed.end-sealed.begin != endMark {
+		t.Fatalf("the seal stands at bytes %d to %d of segment %d", sealed.begin, sealed.end, l.segment)
+	}
+	full, l := newRotten(t)
+	room := int(l.size-l.offset) - endMark - batchHeader - recordHeader - entryHeader
+	filling := step{entries: []raft.Entry{entry(1000, l.outline.last+1, room)}}
+	ok(t, filling.append(l))
+	full.now = full.now.after(filling)
+	full.sealIt(t, l)
+	if l.segment != 5 {
+		t.Fatal("the seal had room in the segment")
+	}
+	return map[string]*rotten{"": plain, " before an empty segment": prepared, " marked": marked,
+		" sealed": sealed, " sealed in a new segment": full}
+}
+
+// sealIt seals the log, twice: the second time there is nothing to seal.
+func (r *rotten) sealIt(t testing.TB, l *Log) {
+	t.Helper()
+	r.seal, r.begin = true, l.offset
+	ok(t, l.Seal())
+	calls := r.disk.Calls()
+	ok(t, l.Seal())
+	if r.disk.Calls() != calls {
+		t.Fatal("a sealed log was sealed again")
+	}
+	r.last, r.end = l.segment, l.offset
+	if r.begin > r.end {
+		r.begin = segmentHeader
+	}
 }
 
 func TestEveryBitCounts(t *testing.T) {
-	step := map[string]int64{"": 1, " marked": 3, " before an empty segment": 3}
+	step := map[string]int64{"": 1, " sealed": 1, " marked": 7, " before an empty segment": 7,
+		" sealed in a new segment": 7} // every bit of a byte is met all the same
 	for state, r := range states(t) {
 		seen := map[verdict]int{}
 		for _, name := range r.disk.Names() {

@@ -34,7 +34,9 @@ The verbs work on the cluster whose data is in --data, that of balsa dev too.`,
   balsa cluster heal
   balsa cluster stop`,
 		Args: unknownVerb,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		SuggestionsMinimumDistance: 2,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(clusterStart(c), clusterStop(c), clusterStatus(c), clusterClean(c), clusterLogs(c),
 		clusterKill(c), clusterPause(c), clusterResume(c), clusterPartition(c), clusterHeal(c),

@@ -144,6 +144,23 @@ func TestMistakesAreSentences(t *testing.T) {
 		{"election no range", serveArgs("--election-timeout", "300ms"),
 			`--election-timeout: "300ms" is no range of durations: write MIN..MAX, as in 300ms..500ms`},
 
+		{"dial malformed", serveArgs("--dial", "there"),
+			`--dial: "there" is not ID=HOST:PORT, as in 2=127.0.0.1:9002`},
+		{"dial oneself", serveArgs("--dial", "1=127.0.0.1:9001"),
+			"--dial names node 1, which is this one: name its peers"},
+		{"dial a stranger", serveArgs("--dial", "4=127.0.0.1:9001"),
+			"--dial names node 4, which --peers does not: name a peer"},
+		{"dial twice", serveArgs("--dial", "2=127.0.0.1:9001,n2=127.0.0.1:9002"),
+			"--dial names node 2 twice: give it one address"},
+		{"advertise", serveArgs("--advertise-http", "127.0.0.1:8001"),
+			`--advertise-http is "127.0.0.1:8001": write http://HOST:PORT, as in http://127.0.0.1:8001`},
+		{"consistency", []string{"get", "k", "--consistency", "strong"},
+			`--consistency is "strong": write linearizable, leader or stale`},
+		{"staleness of a linearizable read", []string{"get", "k", "--max-stale", "1s"},
+			"--max-stale belongs to --consistency stale: add that, or leave it out"},
+		{"negative staleness", []string{"get", "k", "--consistency", "stale", "--max-stale", "-1s"},
+			"--max-stale is -1s: give a duration above zero, or leave it out"},
+
 		{"log level", serveArgs("--log-level", "loud"),
 			`--log-level is "loud": write debug, info, warn or error`},
 		{"dev's log level", []string{"dev", "--log-level", "loud"},
@@ -154,6 +171,8 @@ func TestMistakesAreSentences(t *testing.T) {
 			"--http-port is 65535: the ports of 3 nodes must lie from 1 to 65535"},
 		{"dev with one port twice", []string{"dev", "--http-port", "7003"},
 			"--http-port 7003 and --raft-port 7001 overlap: 3 nodes need 3 ports from each on"},
+		{"dev that keeps nothing and stays", []string{"dev", "--ephemeral", "--detach"},
+			"--ephemeral and --detach exclude each other: nobody would remove the data at the end"},
 		{"dev that keeps and does not", []string{"dev", "--ephemeral", "--data", "d"},
 			"--ephemeral and --data exclude each other: the one keeps nothing, the other says where"},
 	} {
@@ -235,7 +254,7 @@ func TestHelpGoesToStdout(t *testing.T) {
 				got.err)
 		}
 	}
-	for _, verb := range []string{"serve", "dev", "put", "get", "del", "status"} {
+	for _, verb := range []string{"serve", "dev", "cluster", "put", "get", "del", "status"} {
 		if got := command(t, "", "help", verb); !strings.Contains(got.out, "Examples:\n  balsa "+verb) {
 			t.Errorf("help %s shows no example:\n%s", verb, got.out)
 		}
