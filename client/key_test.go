@@ -10,7 +10,7 @@ import (
 // A key that is too long is the caller's mistake, whoever notices it, and nothing has happened.
 func TestAKeyThatIsTooLong(t *testing.T) {
 	n := start(t, 1, accept)
-	c := dial(t, n)
+	c := connect(t, n.URL)
 	ctx, key := t.Context(), strings.Repeat("k", MaxKey+1)
 	_, get := c.Get(ctx, key)
 	_, put := c.Put(ctx, key, nil)
