@@ -88,7 +88,7 @@ func TestEveryReadEndsInItsFate(t *testing.T) {
 			b.pass(19)
 			b.waits(b.tickets)
 			b.pass(1)
-		}, NotLeader},
+		}, Unanswered},
 		{"forwarded, and the server stops", under, func(b *bench) { b.do(stop) }, Refused},
 		{"told, and the server stops before it has applied", under, func(b *bench) {
 			answer(b, 3)

@@ -113,7 +113,7 @@ func TestAnotherPlanIsRefused(t *testing.T) {
 	for _, args := range []string{"cluster start --nodes 3", "dev --raft-port 7001", "dev --detach --nodes 1"} {
 		got := command(t, "", strings.Fields(args)...)
 		if got.status != exitError ||
-			!strings.Contains(got.err, "was founded with --nodes 5 --raft-port 7101: ") {
+			!strings.Contains(got.err, "holds a cluster of 5 nodes with --raft-port 7101: ") {
 			t.Errorf("%s: status %d, stderr %q", args, got.status, got.err)
 		}
 	}
