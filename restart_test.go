@@ -1,9 +1,11 @@
 package balsa_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"balsa"
 	"balsa/disk"
@@ -59,4 +61,46 @@ func TestALaterStartMayNotContradictTheFirst(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A node that comes back with an empty directory in the place of its own hears its leader, which does not listen
+// to it: it learns so, on a real transport too, where it only ever answers.
+func TestAWipedNodeLearnsThatTheLeaderDoesNotListen(t *testing.T) {
+	nodes, _ := onLoopback(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	leader, err := nodes[0].AwaitLeader(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	peers := map[raft.NodeID]string{}
+	for _, n := range nodes {
+		s := n.Status()
+		peers[s.ID] = s.Address
+	}
+	id := leader%3 + 1
+	if _, err := nodes[id-1].AwaitLeader(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := nodes[id-1].Propose(ctx, []byte("they have met")); err != nil {
+		t.Fatal(err)
+	}
+	if err := nodes[id-1].Close(); err != nil {
+		t.Fatal(err)
+	}
+	wiped, err := balsa.Open(balsa.Config{ID: id, Dir: t.TempDir(), Peers: peers, StateMachine: &tally{},
+		ElectionMin: 2 * time.Second, ElectionMax: 3 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer wiped.Close()
+	eventually(t, 20*time.Second, "the wiped node follows and knows that it is not listened to", func() bool {
+		s := wiped.Status()
+		for _, p := range s.Peers {
+			if p.ID == s.Leader && p.Shuns == raft.OtherIncarnation {
+				return true
+			}
+		}
+		return false
+	})
 }

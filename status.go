@@ -42,6 +42,8 @@ type Peer struct {
 	API     string     // where clients reach it, as it said last; empty if unknown
 	Match   raft.Index // at a leader: the peer durably holds the log up to here
 	Next    raft.Index // at a leader: what it will be sent next; 0 at others
+	// Shuns says why the peer does not listen to this node; 0 when it does, as far as this node knows.
+	Shuns raft.IdentityReason
 }
 
 // APIOf returns where clients reach a member, such as the leader; empty if unknown.
@@ -100,7 +102,7 @@ func (l *loop) status() Status {
 		if m.ID == core.ID {
 			continue
 		}
-		p := Peer{ID: m.ID, Address: m.Address, API: l.replica.API(m.ID)}
+		p := Peer{ID: m.ID, Address: m.Address, API: l.replica.API(m.ID), Shuns: l.replica.Shuns(m.ID)}
 		for _, progress := range core.Progress {
 			if progress.ID == m.ID {
 				p.Match, p.Next = progress.Match, progress.Next

@@ -65,7 +65,7 @@ func showReady(c *call) *problem {
 	if !loop.OK {
 		return c.health(loop)
 	}
-	return c.health(loop, c.checkLeader(), c.checkApplied())
+	return c.health(loop, c.checkLeader(), c.checkHeard(), c.checkApplied())
 }
 
 // checkLoop: a question that the loop did not answer in time has ended the request's time.
@@ -91,6 +91,29 @@ func (c *call) checkLeader() client.Check {
 			Reason: "no leader is known: an election is on, or a majority is out of reach"}
 	}
 	return client.Check{Name: "leader", OK: true}
+}
+
+// checkHeard: a node to whom the leader, or a majority, does not listen counts for nothing in its cluster,
+// however well it hears.
+func (c *call) checkHeard() client.Check {
+	shunned, why := 0, raft.IdentityReason(0)
+	for _, p := range c.status.Peers {
+		if p.Shuns == 0 {
+			continue
+		}
+		shunned++
+		if why == 0 || p.ID == c.status.Leader {
+			why = p.Shuns
+		}
+		if p.ID == c.status.Leader {
+			shunned += len(c.status.Peers) // it is as good as all of them
+		}
+	}
+	if 2*shunned > len(c.status.Peers)+1 {
+		reason := fmt.Sprintf("the leader, or a majority, does not listen to this node, which %v", why)
+		return client.Check{Name: "heard", Reason: reason}
+	}
+	return client.Check{Name: "heard", OK: true}
 }
 
 // maxBehind is how many committed entries may wait to be applied at a node that calls itself ready.

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -57,13 +58,13 @@ func TestHealth(t *testing.T) {
 	}
 	expect(t, h, "GET /livez?verbose", "", 200, verbose+`]}`)
 	expect(t, h, "GET /readyz?verbose", "", 200,
-		verbose+`,{"name":"leader","ok":true},{"name":"applied","ok":true}]}`)
+		verbose+`,{"name":"leader","ok":true},{"name":"heard","ok":true},{"name":"applied","ok":true}]}`)
 
 	n.set(func(n *fakeNode) { n.status.Role, n.status.Leader = raft.Candidate, raft.None })
 	expect(t, h, "GET /livez", "", 200, ok) // without a quorum a node is alive
 	lost := `{"status":"failed","node":2,"checks":[{"name":"loop","ok":true},{"name":"leader","ok":false,` +
 		`"reason":"no leader is known: an election is on, or a majority is out of reach"},` +
-		`{"name":"applied","ok":true}]}`
+		`{"name":"heard","ok":true},{"name":"applied","ok":true}]}`
 	expect(t, h, "GET /readyz", "", 503, lost)
 	expect(t, h, "GET /health", "", 503, lost)
 
@@ -71,9 +72,35 @@ func TestHealth(t *testing.T) {
 	expect(t, h, "GET /readyz", "", 200, ok)
 	n.set(func(n *fakeNode) { n.status.Commit = 1005 })
 	expect(t, h, "GET /readyz", "", 503, `{"status":"failed","node":2,"checks":[{"name":"loop","ok":true},`+
-		`{"name":"leader","ok":true},{"name":"applied","ok":false,`+
+		`{"name":"leader","ok":true},{"name":"heard","ok":true},{"name":"applied","ok":false,`+
 		`"reason":"1001 committed entries are not applied yet"}]}`)
 	expect(t, h, "GET /livez", "", 200, ok)
+}
+
+// A node that hears its leader and is not heard by it is not ready: its disk was wiped, say.
+func TestANodeThatIsNotListenedToIsNotReady(t *testing.T) {
+	n, h := newNode(t)
+	for _, test := range []struct {
+		by   []raft.NodeID
+		want int
+	}{{nil, 200}, {[]raft.NodeID{1}, 503}, {[]raft.NodeID{3}, 200}, {[]raft.NodeID{3, 4}, 200},
+		{[]raft.NodeID{3, 4, 5}, 503}} {
+		n.set(func(n *fakeNode) {
+			n.status.Role, n.status.Leader, n.status.Peers = raft.Follower, 1, nil
+			for _, id := range []raft.NodeID{1, 3, 4, 5} {
+				p := balsa.Peer{ID: id}
+				if slices.Contains(test.by, id) {
+					p.Shuns = raft.OtherIncarnation
+				}
+				n.status.Peers = append(n.status.Peers, p)
+			}
+		})
+		w := ask(h, "GET /readyz", "")
+		if w.Code != test.want || w.Code != 200 && !strings.Contains(w.Body.String(), "old data directory back") {
+			t.Errorf("shunned by %v: %d %s", test.by, w.Code, w.Body)
+		}
+		expect(t, h, "GET /livez", "", 200, `{"status":"ok","node":2}`)
+	}
 }
 
 func TestHealthOfANodeThatHasEnded(t *testing.T) {

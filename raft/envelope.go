@@ -75,7 +75,8 @@ func (r IdentityReason) String() string {
 		return "uses the receiver's own id: give every node an --id of its own"
 	case OtherIncarnation:
 		return "uses the id of a node that runs, or ran, with another data directory: " +
-			"give it its own --id, or its old data directory back"
+			"give it its own --id, or its old data directory back; if that is lost, this version cannot replace " +
+			"the node, and the others serve without it while they are a majority"
 	case OlderStart:
 		return "is an earlier start, or an old copy, of a data directory that was started later"
 	case NotAMember:

@@ -21,6 +21,14 @@ type gate struct {
 	held     []raft.Envelope // from those whose acquaintance is not durable yet, as they came
 	apis     []apiAddress    // of the members, as each said last
 	troubles []PeerRefused   // told already and not over: a message that is repeated for ever is reported once
+	shuns    []shun          // members that refused to listen to this server, each as it said last
+}
+
+// shun is that another server does not listen to this one.
+type shun struct {
+	node raft.NodeID
+	why  raft.IdentityReason
+	at   raft.Time
 }
 
 const (
@@ -200,6 +208,24 @@ func (g *gate) news(e PeerRefused, member bool) bool {
 	}
 	g.troubles = append(g.troubles, e)
 	return true
+}
+
+// shunned notes that a member does not listen to this server.
+func (g *gate) shunned(now raft.Time, by raft.NodeID, why raft.IdentityReason) {
+	g.shuns = slices.DeleteFunc(g.shuns, func(s shun) bool { return s.node == by })
+	g.shuns = append(g.shuns, shun{node: by, why: why, at: now})
+}
+
+// Shuns returns why a member does not listen to this server, or 0. It holds for two maximal election timeouts
+// after that member has last said so: a leader says it at each heartbeat, and nobody says that it is over.
+func (r *Replica) Shuns(id raft.NodeID) raft.IdentityReason {
+	long := 2 * r.config.Tick * raft.Time(r.config.Core.ElectionMax)
+	for _, s := range r.gate.shuns {
+		if s.node == id && r.due-s.at <= long {
+			return s.why
+		}
+	}
+	return 0
 }
 
 func (g *gate) find(id raft.NodeID) (at int, known bool) {

@@ -59,8 +59,8 @@ func TestWhoMayNotSpeakIsRefused(t *testing.T) {
 
 			b.sent = nil
 			b.do(envelope(raft.AppendEntriesResponse{Term: 5, Match: 3}, c.change))
-			if len(b.sent) != 0 {
-				t.Errorf("a response was answered by %+v: refusals could go on for ever", b.sent)
+			if told := len(b.sent) == 1 && c.want == raft.OtherIncarnation; !told && len(b.sent) != 0 {
+				t.Errorf("a response was answered by %+v", b.sent)
 			}
 			if b.core.Digest() != before && c.want != 0 {
 				t.Error("what was refused changed the core")

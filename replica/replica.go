@@ -130,12 +130,16 @@ func (r *Replica) tick(now raft.Time) {
 	r.expireReads(now)
 }
 
-// receive lets a message through to the core if its sender may speak. A refused request is answered, so
-// that the other side's log says what is wrong; a refused response is not, or two servers could refuse each
-// other for ever.
+// receive lets a message through to the core if its sender may speak. Whoever is refused is told, so that the
+// other side's log says what is wrong: for a request by its response, and for the response of a member, such as
+// a follower with a wiped disk that only ever answers, by a message of its own. A refusal is never answered, or
+// two servers could refuse each other for ever.
 func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 	if m, ok := e.Message.(raft.IdentityRefused); ok {
 		r.trouble(PeerRefused{Node: e.From.Node, Why: m.Why, ByPeer: true})
+		if r.member(e.From.Node) {
+			r.gate.shunned(now, e.From.Node, m.Why)
+		}
 		return
 	}
 	why := r.gate.judge(e)
@@ -144,11 +148,7 @@ func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 	}
 	if why != 0 {
 		r.trouble(PeerRefused{Node: e.From.Node, Why: why})
-		if !raft.IsResponse(e.Message) {
-			r.send(
-				raft.Letter{To: e.From.Node, Sequence: e.Sequence, Message: raft.IdentityRefused{Why: why}},
-			)
-		}
+		r.refuseSender(e, why)
 		return
 	}
 	if news := r.gate.introduce(e.From, r.member(e.From.Node)); news != nil {
@@ -159,6 +159,19 @@ func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 	}
 	r.gate.meet(e.From, r.member(e.From.Node), raft.IsResponse(e.Message))
 	r.take(now, e)
+}
+
+// refuseSender tells the sender of a message that it is not listened to. To a response there is none, so the
+// refusal has no sequence.
+func (r *Replica) refuseSender(e raft.Envelope, why raft.IdentityReason) {
+	refusal := raft.Letter{To: e.From.Node, Sequence: e.Sequence, Message: raft.IdentityRefused{Why: why}}
+	if raft.IsResponse(e.Message) {
+		if why != raft.OtherIncarnation || !r.member(e.From.Node) {
+			return
+		}
+		refusal.Sequence = 0
+	}
+	r.send(refusal)
 }
 
 // take carries a message to whom it concerns.
