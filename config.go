@@ -55,8 +55,8 @@ type Config struct {
 	ByHand bool
 
 	// Heartbeat is how often a leader contacts its followers; 0 means 150 ms. A follower that hears nothing
-	// for a time drawn from ElectionMin to ElectionMax campaigns; 0 means 300 ms and 500 ms. ElectionMin
-	// must exceed Heartbeat.
+	// for a time drawn from ElectionMin to ElectionMax campaigns. ElectionMin must exceed Heartbeat; 0 means
+	// 300 ms. ElectionMax must exceed ElectionMin; 0 means two thirds more than that, 500 ms if both are 0.
 	Heartbeat, ElectionMin, ElectionMax time.Duration
 	// MaxCommand bounds a command in bytes; 0 means 4 MiB, the largest is 64 MiB less 1 KiB. It should be
 	// the same on every node.
@@ -84,8 +84,11 @@ func (c *Config) setDefaults() {
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 150 * time.Millisecond
 	}
-	if c.ElectionMin == 0 && c.ElectionMax == 0 {
-		c.ElectionMin, c.ElectionMax = 300*time.Millisecond, 500*time.Millisecond
+	if c.ElectionMin == 0 {
+		c.ElectionMin = 300 * time.Millisecond
+	}
+	if c.ElectionMax == 0 {
+		c.ElectionMax = c.ElectionMin + c.ElectionMin/3*2
 	}
 	if c.MaxCommand == 0 {
 		c.MaxCommand = 4 << 20

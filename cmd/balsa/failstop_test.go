@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"errors"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,6 +38,9 @@ func TestAFailingDiskEndsTheProcess(t *testing.T) {
 		node: balsa.Config{ID: 1, Disk: dir, Peers: map[raft.NodeID]string{1: "127.0.0.1:0"}},
 		http: "127.0.0.1:0",
 	})
+	if !signal.Ignored(syscall.SIGPIPE) {
+		t.Error("a reader of its lines that goes away ends the node")
+	}
 	if exitStatus(err) != exitError || !errors.Is(err, broken) {
 		t.Errorf("status %d: %v\n%s", exitStatus(err), err, &logs)
 	}

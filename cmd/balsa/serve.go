@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"balsa"
@@ -46,6 +47,7 @@ another start finds it.`,
 
 // serve runs a node until the context ends, which is a clean stop, or until the node stops by itself.
 func serve(ctx context.Context, c *console, s settings) error {
+	signal.Ignore(syscall.SIGPIPE) // who read our lines may go, as head does: a node is not ended by that
 	if s.supervised {
 		var cancel context.CancelFunc
 		ctx, cancel = underSupervision(ctx, c.in)
