@@ -90,6 +90,13 @@ func (l *loop) Receive(e raft.Envelope) {
 func (l *loop) Failed(to raft.NodeID, err error) {
 	l.lost.Add(1)
 	l.logger.Debug("Message lost", "to", to, "error", err)
+	var back *transport.Undelivered
+	if errors.As(err, &back) {
+		select {
+		case l.returned <- back.Envelope:
+		default:
+		}
+	}
 }
 
 // end asks the loop to end. Only the loop itself may say why; Close says nil.
@@ -119,6 +126,8 @@ func (l *loop) run() {
 			l.worked(e)
 		case e := <-l.inbox:
 			l.receive(e)
+		case e := <-l.returned:
+			l.step(replica.Returned{Envelope: e})
 		case r := <-l.requests:
 			l.take(r)
 		case look := <-l.glances:
@@ -195,7 +204,7 @@ func (l *loop) dispatch(w replica.Work) {
 	case replica.Send:
 		l.stats.MessagesSent++
 		if err := l.transport.Send(w.Envelope); err != nil {
-			l.Failed(w.Envelope.To, err)
+			l.Failed(w.Envelope.To, &transport.Undelivered{Envelope: w.Envelope, Cause: err})
 		}
 	case replica.Answer:
 		l.answer(w)

@@ -11,6 +11,9 @@ type mailbox struct {
 	inbox    chan raft.Envelope // from the transport; bounded, so that a flood holds up its senders
 	requests chan request       // unbuffered: what was not taken by the loop was not taken at all
 	glances  chan func()        // run by the loop: they look at what only it may touch
+	// returned are messages that certainly did not arrive. Whoever waits for an answer to one learns it
+	// sooner; when there is no room it learns it later.
+	returned chan raft.Envelope
 }
 
 func newMailbox() mailbox {
@@ -18,6 +21,7 @@ func newMailbox() mailbox {
 		inbox:    make(chan raft.Envelope, 256),
 		requests: make(chan request),
 		glances:  make(chan func()),
+		returned: make(chan raft.Envelope, 64),
 	}
 }
 

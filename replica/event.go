@@ -11,6 +11,9 @@ type Awake struct{}
 // Received brings a message. Its sender's identity is checked here, before any field of Raft is looked at.
 type Received struct{ Envelope raft.Envelope }
 
+// Returned brings back a message of this server that certainly did not reach its receiver.
+type Returned struct{ Envelope raft.Envelope }
+
 // Proposed asks to append a command and to be told, under the ticket, what the state machine made of it.
 // Tickets must not repeat. The command must not be changed afterwards.
 type Proposed struct {
@@ -53,5 +56,6 @@ func (Received) isEvent() {}
 func (Proposed) isEvent() {}
 func (Asked) isEvent()    {}
 func (Awaited) isEvent()  {}
+func (Returned) isEvent() {}
 func (Wrote) isEvent()    {}
 func (Ran) isEvent()      {}

@@ -104,6 +104,19 @@ func (r *Replica) settleForwards(ran Ran) {
 	o.kept.bound()
 }
 
+// returned takes back what did not reach the leader. The command was sent once, so it was not taken and
+// never will be: the caller may send it again. A read may be asked again in any case.
+func (r *Replica) returned(e raft.Envelope) {
+	switch m := e.Message.(type) {
+	case raft.ForwardProposal:
+		r.forwardAnswered(raft.ForwardProposalResponse{Leader: m.Leader, Start: m.Start, Number: m.Number,
+			Refused: true, NotAccepted: true})
+	case raft.ForwardRead:
+		r.forwardedReadAnswered(raft.ForwardReadResponse{Leader: m.Leader, Start: m.Start, Number: m.Number,
+			Refused: true})
+	}
+}
+
 // expireForwards answers the commands whose leader has not said in time where they stand.
 func (r *Replica) expireForwards(now raft.Time) {
 	r.closeForwards(func(f forwarded) (Answer, bool) {

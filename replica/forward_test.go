@@ -68,6 +68,12 @@ func forwardEnds() []forwardEnd {
 			b.do(b.from(2, placed(m, entryAt(3, 1))))
 			b.commits(2, 1, 1, 1, 1)
 		}, end{Done, entryAt(3, 1), "#3 3/t1 3/t1"}},
+		{"never arrived, and no late answer counts", func(b *bench, m raft.ForwardProposal) {
+			for _, e := range b.sent {
+				b.do(Returned{Envelope: e}) // the core's messages among them mean nothing to it
+			}
+			b.do(b.from(2, placed(m, entryAt(2, 1))))
+		}, end{fate: NotLeader}},
 		{"applied before the answer comes", func(b *bench, m raft.ForwardProposal) {
 			b.commits(2, 1, 1, 1, 1)
 			b.do(b.from(2, placed(m, entryAt(3, 1))))

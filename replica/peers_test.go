@@ -39,8 +39,8 @@ func (b *bench) refusals() (why []raft.IdentityReason) {
 	return why
 }
 
-// Nothing of a first message is acted upon before it is durable who sent it; one write serves that and whatever
-// else is to be written.
+// Nothing of a first message is acted upon before it is durable who sent it; one write serves that and
+// whatever else is to be written.
 func TestAFirstMessageWaitsForTheDisk(t *testing.T) {
 	log := &modelLog{}
 	b := strangers(t, log)

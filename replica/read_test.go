@@ -84,6 +84,11 @@ func TestEveryReadEndsInItsFate(t *testing.T) {
 			b.commits(2, 1, 1, 1)
 		}, Done},
 		{"forwarded and refused", under, func(b *bench) { answer(b, 0) }, NotLeader},
+		{"forwarded and never arrived", under, func(b *bench) {
+			for _, e := range b.sent {
+				b.do(Returned{Envelope: e})
+			}
+		}, NotLeader},
 		{"forwarded and not answered", under, func(b *bench) {
 			b.pass(19)
 			b.waits(b.tickets)

@@ -100,6 +100,8 @@ func (r *Replica) Step(now raft.Time, event Event) {
 		r.propose(now, event)
 	case Asked:
 		r.read(now, event)
+	case Returned:
+		r.returned(event.Envelope)
 	case Awaited:
 		r.await(event.Ticket, event.Index)
 	case Wrote:
@@ -130,10 +132,10 @@ func (r *Replica) tick(now raft.Time) {
 	r.expireReads(now)
 }
 
-// receive lets a message through to the core if its sender may speak. Whoever is refused is told, so that the
-// other side's log says what is wrong: for a request by its response, and for the response of a member, such as
-// a follower with a wiped disk that only ever answers, by a message of its own. A refusal is never answered, or
-// two servers could refuse each other for ever.
+// receive lets a message through to the core if its sender may speak. Whoever is refused is told, so that
+// the other side's log says what is wrong: for a request by its response, and for the response of a member,
+// such as a follower with a wiped disk that only ever answers, by a message of its own. A refusal is never
+// answered, or two servers could refuse each other for ever.
 func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 	if m, ok := e.Message.(raft.IdentityRefused); ok {
 		r.trouble(PeerRefused{Node: e.From.Node, Why: m.Why, ByPeer: true})

@@ -6,8 +6,9 @@ import (
 	"balsa/raft"
 )
 
-// A follower whose disk was wiped hears its leader and only ever answers. It must be told that its answers do not
-// count, or it would call itself well for ever; and it must not be answered when it says that itself.
+// A follower whose disk was wiped hears its leader and only ever answers. It must be told that its answers
+// do not count, or it would call itself well for ever; and it must not be answered when it says that
+// itself.
 func TestAWipedFollowerIsToldThatItsAnswersDoNotCount(t *testing.T) {
 	b := hold(t, 3, &modelLog{})
 	b.do(b.from(2, question(1)))

@@ -29,6 +29,19 @@ var (
 	ErrClosed = errors.New("transport closed")
 )
 
+// Undelivered is the error for a message of which not a byte has left: unlike after every other failure,
+// the receiver certainly has not got it. It unwraps to its cause.
+type Undelivered struct {
+	Envelope raft.Envelope
+	Cause    error
+}
+
+// Error says why.
+func (u *Undelivered) Error() string { return u.Cause.Error() }
+
+// Unwrap returns the cause.
+func (u *Undelivered) Unwrap() error { return u.Cause }
+
 // Handler takes what a transport receives. Its methods are called from the transport's goroutines,
 // concurrently, and may block: a transport must bear that without delaying Send. They must not call Close.
 type Handler interface {
@@ -38,8 +51,9 @@ type Handler interface {
 	// responses may number a request anew where it is received, and gives the response the number that the
 	// requester knows.
 	Receive(raft.Envelope)
-	// Failed reports that a message to a node was lost, and why: an error that wraps one of this package's.
-	// A hint only: not every loss is reported, and a message that was reported may have arrived.
+	// Failed reports that a message to a node was lost, and why: an error that wraps one of this package's,
+	// and an Undelivered if it is certain that the message did not arrive. A hint only: not every loss is
+	// reported, and a message that was reported may have arrived.
 	Failed(to raft.NodeID, err error)
 }
 

@@ -9,7 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"balsa/raft"
@@ -57,9 +59,16 @@ func (t *Transport) post(p *peer, m parcel) (raft.Envelope, error) {
 	// connection from before the peer's restart turns out to be dead. Raft does not mind a message that
 	// arrives twice.
 	request.Header["Idempotency-Key"] = nil
-	answer, err := t.client.Do(request)
+	// A connection that was had even once may have carried the message, whatever became of it afterwards.
+	var connected atomic.Bool
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
+	answer, err := t.client.Do(request.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
-		return raft.Envelope{}, failure(err)
+		err = failure(err)
+		if !connected.Load() {
+			err = &transport.Undelivered{Envelope: m.envelope, Cause: err}
+		}
+		return raft.Envelope{}, err
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxResponse))
