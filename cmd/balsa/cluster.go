@@ -113,11 +113,10 @@ func (p plan) launch(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.out, "%s: %d nodes run in the background, node %d leads, data in %s\n\ntry:\n%s",
-		c.paint(c.out, bold, "ready"), p.Nodes, leader, p.data, p.try(leader))
+	fmt.Fprintf(c.out, "%s: %s in the background, node %d leads, data in %s\n\ntry:\n%s",
+		c.paint(c.out, bold, "ready"), running(p.Nodes), leader, p.data, p.try(leader))
 	self, at := programName(), dataFlag(p.data)
-	fmt.Fprintf(c.out, "  %s cluster kill %d%s    # the leader: another takes over, and nothing is lost\n",
-		self, leader, at)
+	fmt.Fprintf(c.out, "  %s cluster kill %d%s    # the leader: %s\n", self, leader, at, p.afterwards())
 	_, err = fmt.Fprintf(c.out, "  %s cluster logs -f%s\n  %s cluster stop%[2]s\n", self, at, self)
 	return outputError(err)
 }

@@ -184,13 +184,21 @@ func (f *devFlags) welcome(c *console, s *supervisor, leader int) {
 		kept = "nothing is kept"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d nodes, node %d leads, %s\n\ntry, in another terminal:\n",
-		c.paint(c.out, bold, "ready"), f.Nodes, leader, kept)
+	fmt.Fprintf(&b, "%s: %s, node %d leads, %s\n\ntry, in another terminal:\n",
+		c.paint(c.out, bold, "ready"), count(f.Nodes, "node"), leader, kept)
 	b.WriteString(f.plan.try(leader))
-	fmt.Fprintf(&b, "  kill -9 %d    # node %d, the leader: another takes over, and nothing is lost\n",
-		s.look().Members[leader-1].PID, leader)
+	fmt.Fprintf(&b, "  kill -9 %d    # node %d, the leader: %s\n", s.look().Members[leader-1].PID, leader,
+		f.plan.afterwards())
 	fmt.Fprintf(&b, "Ctrl-C stops all nodes\n\n")
 	fmt.Fprint(c.out, b.String())
+}
+
+// afterwards says what follows when the leader is killed.
+func (p plan) afterwards() string {
+	if p.Nodes < 3 { // the rest is no majority
+		return "nobody takes over until it is started again, and nothing is lost"
+	}
+	return "another takes over, and nothing is lost"
 }
 
 // try lists commands that work on the cluster as they stand.

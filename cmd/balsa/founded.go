@@ -10,11 +10,13 @@ import (
 	"balsa/wal"
 )
 
-// What a data directory was founded with. The nodes keep it themselves, and refuse anything else; to let them do
-// so would leave directories of nodes that the cluster does not have, and an exit status for an explanation.
+// What a data directory was founded with. The nodes keep it themselves, and refuse anything else; to let
+// them do so would leave directories of nodes that the cluster does not have, and an exit status for an
+// explanation.
 
-// founders returns the members of the cluster that a directory of dev holds, nil when it holds none. The first
-// node that can say so is believed: what is wrong with another one, it says itself when it is started.
+// founders returns the members of the cluster that a directory of dev holds, nil when it holds none. The
+// first node that can say so is believed: what is wrong with another one, it says itself when it is
+// started.
 func founders(data string) []raft.Member {
 	for n := 1; n <= maxDevNodes; n++ {
 		path := plan{data: data}.nodeDir(n)
@@ -65,4 +67,12 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// running writes how many nodes run.
+func running(n int) string {
+	if n == 1 {
+		return "1 node runs"
+	}
+	return count(n, "node") + " run"
 }

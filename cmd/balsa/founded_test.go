@@ -11,8 +11,8 @@ import (
 	"balsa/wal"
 )
 
-// A plan that is not that of the cluster in the directory is refused before any process is started, and leaves
-// no directories of nodes that this cluster does not have.
+// A plan that is not that of the cluster in the directory is refused before any process is started, and
+// leaves no directories of nodes that this cluster does not have.
 func TestDevOverAnotherClusterSaysWhichOneItIs(t *testing.T) {
 	p := plan{data: t.TempDir(), Nodes: 3, HTTPPort: 18001, RaftPort: 17001}
 	peers := map[raft.NodeID]string{1: p.raft(1), 2: p.raft(2), 3: p.raft(3)}
