@@ -268,8 +268,8 @@ func TestANodeThatCannotWriteStopsAndTheOthersGoOn(t *testing.T) {
 	})
 }
 
-// A full disk is told as such to whoever waits while it fills up, to whoever comes later, and in the last word of
-// the node, in which no command is spoken of.
+// A full disk is told as such to whoever waits while it fills up, to whoever comes later, and in the last
+// word of the node, in which no command is spoken of.
 func TestAFullDiskIsToldToWhoeverWaits(t *testing.T) {
 	inCluster(t, 3, func(c *cluster) {
 		leader := c.leader()

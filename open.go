@@ -110,8 +110,9 @@ func openLog(dir disk.Dir, config Config) (*wal.Log, wal.Recovered, error) {
 	return log, found, nil
 }
 
-// fits refuses what a later start says of the cluster and the data directory knows otherwise, when no peers are
-// given of which wal.Open could tell it. A node that listened where nobody looks for it would look healthy.
+// fits refuses what a later start says of the cluster and the data directory knows otherwise, when no peers
+// are given of which wal.Open could tell it. A node that listened where nobody looks for it would look
+// healthy.
 func (c *Config) fits(found wal.Identity) error {
 	if len(c.Peers) > 0 {
 		return nil
@@ -128,8 +129,8 @@ func (c *Config) fits(found wal.Identity) error {
 	return nil
 }
 
-// reaches reports whether who listens on one address may be reached at another: the port is the same, and what a
-// name stands for, or all addresses of a machine, cannot be known here.
+// reaches reports whether who listens on one address may be reached at another: the port is the same, and
+// what a name stands for, or all addresses of a machine, cannot be known here.
 func reaches(address, listen string) bool {
 	if listen == "" || listen == address {
 		return true

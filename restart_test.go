@@ -13,8 +13,8 @@ import (
 	"balsa/wal"
 )
 
-// What a later start says of its cluster is checked though it names no peers: a node that listened where nobody
-// looks for it, or under another cluster's name, would call itself ready and be alone for ever.
+// What a later start says of its cluster is checked though it names no peers: a node that listened where
+// nobody looks for it, or under another cluster's name, would call itself ready and be alone for ever.
 func TestALaterStartMayNotContradictTheFirst(t *testing.T) {
 	memory := disk.NewMemory()
 	open := func(change func(*balsa.Config)) error {
@@ -63,8 +63,8 @@ func TestALaterStartMayNotContradictTheFirst(t *testing.T) {
 	}
 }
 
-// A node that comes back with an empty directory in the place of its own hears its leader, which does not listen
-// to it: it learns so, on a real transport too, where it only ever answers.
+// A node that comes back with an empty directory in the place of its own hears its leader, which does not
+// listen to it: it learns so, on a real transport too, where it only ever answers.
 func TestAWipedNodeLearnsThatTheLeaderDoesNotListen(t *testing.T) {
 	nodes, _ := onLoopback(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
