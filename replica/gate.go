@@ -8,7 +8,7 @@ import (
 	"balsa/raft"
 )
 
-// gate decides whose messages are looked at (DESIGN: "Who may speak"). It reads the sender's identity and
+// gate decides whose messages are looked at. It reads the sender's identity and
 // nothing else.
 //
 // What it has met of each member is durable before anything of it is acted upon. Else this server could

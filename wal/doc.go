@@ -43,9 +43,11 @@
 // program does not know is ErrVersion. One bad or missing copy of the identity is written anew from the
 // other; two are damage.
 //
-// Outside the model, and not recognised: rot of the very last batch, which looks like a torn one when the
-// node is started after it (records for a seal against that are reserved); and the last segment, or the
-// whole directory, put back as it was before.
+// A seal is a small batch of its own, written when the log has been idle for a moment and before Close: what
+// it stands behind is damage if it is bad. Outside the model, and not recognised: rot of the very last batch
+// before its seal and together with a crash, which looks like a torn one when the node is started after it;
+// rot of the seal itself, behind which nothing is lost; and the last segment, or the whole directory, put
+// back as it was before.
 //
 // # The crash windows
 //
