@@ -99,6 +99,14 @@ func (l *loop) Failed(to raft.NodeID, err error) {
 	}
 }
 
+// giveUp tells the loop that a caller whom it has heard waits no longer.
+func (l *loop) giveUp(ticket raft.Ticket) {
+	select {
+	case l.gaveUp <- ticket:
+	case <-l.ended:
+	}
+}
+
 // end asks the loop to end. Only the loop itself may say why; Close says nil.
 func (l *loop) end(why error) {
 	if why != nil {
@@ -128,6 +136,9 @@ func (l *loop) run() {
 			l.receive(e)
 		case e := <-l.returned:
 			l.step(replica.Returned{Envelope: e})
+		case t := <-l.gaveUp:
+			delete(l.callers.waiting, t)
+			l.step(replica.GaveUp{Ticket: t})
 		case r := <-l.requests:
 			l.take(r)
 		case look := <-l.glances:
@@ -163,7 +174,7 @@ func (l *loop) drain() {
 
 func (l *loop) step(e replica.Event) { l.replica.Step(l.clock.now(), e) }
 
-func (l *loop) take(r request) { l.step(r.event(l.callers.enter(r.answer))) }
+func (l *loop) take(r request) { l.step(r.event(l.callers.enter(r))) }
 
 // worked takes what a worker has finished.
 func (l *loop) worked(e replica.Event) {

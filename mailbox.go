@@ -14,6 +14,7 @@ type mailbox struct {
 	// returned are messages that certainly did not arrive. Whoever waits for an answer to one learns it
 	// sooner; when there is no room it learns it later.
 	returned chan raft.Envelope
+	gaveUp   chan raft.Ticket // of callers who wait no longer
 }
 
 func newMailbox() mailbox {
@@ -22,13 +23,15 @@ func newMailbox() mailbox {
 		requests: make(chan request),
 		glances:  make(chan func()),
 		returned: make(chan raft.Envelope, 64),
+		gaveUp:   make(chan raft.Ticket, 64),
 	}
 }
 
 // request is a caller on its way into the loop.
 type request struct {
 	event  func(raft.Ticket) replica.Event
-	answer chan outcome // holds one: the loop never waits for a caller
+	answer chan outcome     // holds one: the loop never waits for a caller
+	ticket chan raft.Ticket // holds one: what the caller is called from now on
 }
 
 // outcome is what a caller gets.
@@ -45,9 +48,10 @@ type callers struct {
 }
 
 // enter gives a caller a ticket, under which it will be answered once.
-func (c *callers) enter(answer chan<- outcome) raft.Ticket {
+func (c *callers) enter(r request) raft.Ticket {
 	c.last++
-	c.waiting[c.last] = answer
+	c.waiting[c.last] = r.answer
+	r.ticket <- c.last
 	return c.last
 }
 

@@ -77,7 +77,7 @@ func (n *Node) ask(ctx context.Context, event func(raft.Ticket) replica.Event) (
 	if err := ctx.Err(); err != nil {
 		return outcome{}, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: err}
 	}
-	r := request{event: event, answer: make(chan outcome, 1)}
+	r := request{event: event, answer: make(chan outcome, 1), ticket: make(chan raft.Ticket, 1)}
 	select {
 	case n.loop.requests <- r:
 	case <-n.loop.ended:
@@ -94,6 +94,7 @@ func (n *Node) ask(ctx context.Context, event func(raft.Ticket) replica.Event) (
 	case o := <-r.answer: // it came just in time: to call it unknown would be wrong
 		return o, o.err
 	default:
+		n.loop.giveUp(<-r.ticket)
 		return outcome{}, &Error{Kind: ErrTimeout, Outcome: Unknown, Node: n.config.ID, Cause: ctx.Err()}
 	}
 }

@@ -11,6 +11,10 @@ type Awake struct{}
 // Received brings a message. Its sender's identity is checked here, before any field of Raft is looked at.
 type Received struct{ Envelope raft.Envelope }
 
+// GaveUp says that nobody waits any longer for what was proposed or asked under a ticket. A command is not
+// taken back by it; a read is forgotten, and gets no answer.
+type GaveUp struct{ Ticket raft.Ticket }
+
 // Returned brings back a message of this server that certainly did not reach its receiver.
 type Returned struct{ Envelope raft.Envelope }
 
@@ -56,6 +60,7 @@ func (Received) isEvent() {}
 func (Proposed) isEvent() {}
 func (Asked) isEvent()    {}
 func (Awaited) isEvent()  {}
+func (GaveUp) isEvent()   {}
 func (Returned) isEvent() {}
 func (Wrote) isEvent()    {}
 func (Ran) isEvent()      {}

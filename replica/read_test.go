@@ -294,3 +294,16 @@ func TestManyReadsAreAnsweredByOneRound(t *testing.T) {
 		t.Errorf("%d of %d are answered, %d kept", len(b.answers), many, len(b.reads.own))
 	}
 }
+
+// A caller may wait for an index that never comes. When it gives up nothing of it is kept, and the others wait on.
+func TestAReadThatNobodyWaitsForIsForgotten(t *testing.T) {
+	b := under(t)
+	b.do(Awaited{Ticket: 7, Index: math.MaxUint64}, Awaited{Ticket: 8, Index: 2}, GaveUp{Ticket: 7})
+	if n := len(b.reads.waiting); n != 1 {
+		t.Fatalf("%d reads wait, want one", n)
+	}
+	b.commits(2, 1, 1)
+	if a := b.answer(8); a.Fate != Done {
+		t.Errorf("the other read ended as %+v", a)
+	}
+}

@@ -100,6 +100,8 @@ func (r *Replica) Step(now raft.Time, event Event) {
 		r.propose(now, event)
 	case Asked:
 		r.read(now, event)
+	case GaveUp:
+		r.forgetRead(event.Ticket)
 	case Returned:
 		r.returned(event.Envelope)
 	case Awaited:
