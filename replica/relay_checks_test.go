@@ -67,7 +67,7 @@ func demandAll(t *testing.T, total map[string]int) {
 }
 
 func runSeed(seed uint64, trace func(string, ...any)) (tally map[string]int, err error) {
-	w := newWorld(seed, trace)
+	w := newRelay(seed, trace)
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -87,9 +87,9 @@ func runSeed(seed uint64, trace func(string, ...any)) (tally map[string]int, err
 }
 
 // peace ends all faults. Everybody who waits is answered, and every server takes commands and reads.
-func (w *world) peace() {
+func (w *relay) peace() {
 	w.trace("peace")
-	w.calm, w.odds = true, odds{}
+	w.calm, w.relayOdds = true, relayOdds{}
 	clear(w.cut)
 	for _, n := range w.nodes {
 		n.hung, n.slow = false, false
@@ -126,7 +126,7 @@ func (w *world) peace() {
 }
 
 // pass lets ticks go by in which everything is delivered and carried out.
-func (w *world) pass(ticks int) {
+func (w *relay) pass(ticks int) {
 	for range ticks {
 		w.now += aTick
 		for _, n := range w.nodes {
@@ -150,7 +150,7 @@ func (w *world) pass(ticks int) {
 
 // applies looks at what a server is about to apply: the same everywhere, no command twice, none that was
 // denied.
-func (w *world) applies(entries []raft.Entry) {
+func (w *relay) applies(entries []raft.Entry) {
 	for _, e := range entries {
 		if before, known := w.history[e.Index]; known {
 			if before.ID() != e.ID() || string(before.Command) != string(e.Command) {
@@ -175,7 +175,7 @@ func (w *world) applies(entries []raft.Entry) {
 }
 
 // answered looks at an answer: one for each question, at the server where it was asked.
-func (w *world) answered(n *node, a Answer) {
+func (w *relay) answered(n *node, a Answer) {
 	q, waits := w.open[a.Ticket]
 	if !waits || q.at != n.id {
 		failf("server %v answers ticket %d twice, or unasked: %+v", n.id, a.Ticket, a)
@@ -203,7 +203,7 @@ func (w *world) answered(n *node, a Answer) {
 }
 
 // resultAt is what this server's own machine made of an entry.
-func (w *world) resultAt(n *node, id raft.EntryID) string {
+func (w *relay) resultAt(n *node, id raft.EntryID) string {
 	for i, e := range n.machine.applied {
 		if e.ID() == id {
 			return resultOf(e, i+1)
@@ -212,7 +212,7 @@ func (w *world) resultAt(n *node, id raft.EntryID) string {
 	return "nothing"
 }
 
-func (w *world) readAnswered(n *node, q caller, a Answer) {
+func (w *relay) readAnswered(n *node, q caller, a Answer) {
 	if a.Fate != Done {
 		w.note("read refused")
 		return
@@ -231,7 +231,7 @@ func (w *world) readAnswered(n *node, q caller, a Answer) {
 	w.note(what)
 }
 
-func (w *world) countCommand(q caller, a Answer) {
+func (w *relay) countCommand(q caller, a Answer) {
 	switch {
 	case a.Fate == Overloaded:
 		w.note("command refused as overload")
@@ -254,7 +254,7 @@ func (w *world) countCommand(q caller, a Answer) {
 }
 
 // watch counts what is rare among the messages that arrive.
-func (w *world) watch(e raft.Envelope) {
+func (w *relay) watch(e raft.Envelope) {
 	n := w.nodes[e.To-1]
 	if n.replica == nil {
 		return

@@ -15,16 +15,16 @@ import (
 // Messages are lost, repeated, reordered and replayed minutes later; disks and state machines hang; servers
 // crash at any moment, keeping or losing the write in flight, and come back with the next start number.
 
-// world is that cluster, and what an observer knows of it.
-type world struct {
-	dice  *rand.Rand
-	odds  odds
-	nodes []*node
-	mail  []raft.Envelope // on its way
-	past  []raft.Envelope // was sent once, by this start of its sender or an earlier one
-	cut   map[[2]raft.NodeID]bool
-	now   raft.Time
-	calm  bool
+// relay is that cluster, and what an observer knows of it.
+type relay struct {
+	dice      *rand.Rand
+	relayOdds relayOdds
+	nodes     []*node
+	mail      []raft.Envelope // on its way
+	past      []raft.Envelope // was sent once, by this start of its sender or an earlier one
+	cut       map[[2]raft.NodeID]bool
+	now       raft.Time
+	calm      bool
 
 	tickets   raft.Ticket
 	open      map[raft.Ticket]caller
@@ -36,8 +36,8 @@ type world struct {
 	trace     func(format string, args ...any)
 }
 
-// odds are the weights of the steps, and percentages. Some are zero, so that schedules differ in kind.
-type odds struct {
+// relayOdds are the weights of the steps, and percentages. Some are zero, so that schedules differ in kind.
+type relayOdds struct {
 	time, deliver, disk, machine, propose, read, await int
 	crash, restart, replay, cut, hamper                int
 	lose, repeat, reorder, late                        int // percent
@@ -69,13 +69,13 @@ type failure struct{ sentence string }
 
 func failf(format string, args ...any) { panic(failure{fmt.Sprintf(format, args...)}) }
 
-func newWorld(seed uint64, trace func(string, ...any)) *world {
+func newRelay(seed uint64, trace func(string, ...any)) *relay {
 	dice := rand.New(rand.NewPCG(seed, 3))
 	upTo := func(n int) int { return dice.IntN(n + 1) }
 	sometimes := func(n int) int { return dice.IntN(2) * upTo(n) }
-	w := &world{
+	w := &relay{
 		dice: dice, trace: trace, now: 1000 * aTick,
-		odds: odds{
+		relayOdds: relayOdds{
 			time: 5 + upTo(10), deliver: 40 + upTo(60), disk: 10 + upTo(20), machine: 10 + upTo(20),
 			propose: 1 + upTo(8), read: sometimes(8), await: sometimes(2),
 			crash: sometimes(
@@ -100,7 +100,7 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 }
 
 // start is a start of the same data directory: it counts up the start number.
-func (w *world) start(n *node) {
+func (w *relay) start(n *node) {
 	n.config.Identity.Start++
 	n.config.Peers = n.log.peers
 	r, err := New(n.config, n.log.restored(3))
@@ -111,8 +111,8 @@ func (w *world) start(n *node) {
 }
 
 // move takes one random step.
-func (w *world) move() {
-	o := w.odds
+func (w *relay) move() {
+	o := w.relayOdds
 	steps := []struct {
 		weight int
 		take   func()
@@ -138,45 +138,45 @@ func (w *world) move() {
 	}
 }
 
-func (w *world) anyone() *node      { return w.nodes[w.dice.IntN(len(w.nodes))] }
-func (w *world) percent(p int) bool { return w.dice.IntN(100) < p }
+func (w *relay) anyone() *node      { return w.nodes[w.dice.IntN(len(w.nodes))] }
+func (w *relay) percent(p int) bool { return w.dice.IntN(100) < p }
 
-func (w *world) passTime() {
+func (w *relay) passTime() {
 	w.now += raft.Time(w.dice.IntN(3)) * aTick
 	w.step(w.anyone(), Awake{})
 }
 
-func (w *world) deliverOne() {
+func (w *relay) deliverOne() {
 	if len(w.mail) == 0 {
 		return
 	}
 	at := 0
-	if w.percent(w.odds.reorder) {
+	if w.percent(w.relayOdds.reorder) {
 		at = w.dice.IntN(len(w.mail))
 	}
 	e := w.mail[at]
-	if !w.percent(w.odds.repeat) {
+	if !w.percent(w.relayOdds.repeat) {
 		w.mail = slices.Delete(w.mail, at, at+1)
 	}
-	if !w.cut[[2]raft.NodeID{e.From.Node, e.To}] && !w.percent(w.odds.lose) {
+	if !w.cut[[2]raft.NodeID{e.From.Node, e.To}] && !w.percent(w.relayOdds.lose) {
 		w.receive(e)
 	}
 }
 
-func (w *world) receive(e raft.Envelope) {
+func (w *relay) receive(e raft.Envelope) {
 	w.watch(e)
 	w.step(w.nodes[e.To-1], Received{Envelope: e})
 }
 
 // replay delivers again what was sent at any time before. What has to do with forwarding is chosen more
 // often.
-func (w *world) replay() {
+func (w *relay) replay() {
 	if len(w.past) > 0 {
 		w.receive(w.past[w.dice.IntN(len(w.past))])
 	}
 }
 
-func (w *world) propose() {
+func (w *relay) propose() {
 	n := w.anyone()
 	if n.replica == nil {
 		return
@@ -195,9 +195,9 @@ func (w *world) propose() {
 	}
 }
 
-func (w *world) read() { w.ask(w.anyone(), w.percent(10)) }
+func (w *relay) read() { w.ask(w.anyone(), w.percent(10)) }
 
-func (w *world) ask(n *node, local bool) {
+func (w *relay) ask(n *node, local bool) {
 	if n.replica == nil {
 		return
 	}
@@ -208,7 +208,7 @@ func (w *world) ask(n *node, local bool) {
 	w.step(n, Asked{Ticket: w.tickets, Local: local})
 }
 
-func (w *world) await() {
+func (w *relay) await() {
 	if n := w.anyone(); n.replica != nil && w.committed > 0 {
 		w.tickets++
 		index := 1 + raft.Index(w.dice.IntN(int(w.committed)))
@@ -217,7 +217,7 @@ func (w *world) await() {
 	}
 }
 
-func (w *world) performWrite(n *node) {
+func (w *relay) performWrite(n *node) {
 	if n.replica == nil || n.write == nil || n.hung {
 		return
 	}
@@ -226,7 +226,7 @@ func (w *world) performWrite(n *node) {
 	w.step(n, done)
 }
 
-func (w *world) performApply(n *node) {
+func (w *relay) performApply(n *node) {
 	if n.replica == nil || n.apply == nil || n.slow {
 		return
 	}
@@ -237,7 +237,7 @@ func (w *world) performApply(n *node) {
 }
 
 // crash ends a run. Whoever waited there learns nothing.
-func (w *world) crash() {
+func (w *relay) crash() {
 	n := w.anyone()
 	if n.replica == nil {
 		return
@@ -251,14 +251,14 @@ func (w *world) crash() {
 	w.note("crash")
 }
 
-func (w *world) restart() {
+func (w *relay) restart() {
 	if n := w.anyone(); n.replica == nil {
 		w.trace("%v starts again", n.id)
 		w.start(n)
 	}
 }
 
-func (w *world) cutOrMend() {
+func (w *relay) cutOrMend() {
 	a, b := w.anyone().id, w.anyone().id
 	switch w.dice.IntN(4) {
 	case 0:
@@ -273,7 +273,7 @@ func (w *world) cutOrMend() {
 	}
 }
 
-func (w *world) hamper() {
+func (w *relay) hamper() {
 	switch n := w.anyone(); w.dice.IntN(3) {
 	case 0:
 		n.hung = true
@@ -287,7 +287,7 @@ func (w *world) hamper() {
 }
 
 // step feeds an event to a server. Its work is now and then collected only with the next event's.
-func (w *world) step(n *node, e Event) {
+func (w *relay) step(n *node, e Event) {
 	if n.replica == nil {
 		return
 	}
@@ -295,12 +295,12 @@ func (w *world) step(n *node, e Event) {
 	n.replica.Step(w.now, e)
 	n.replica.core.Audit()
 	w.committed = max(w.committed, n.replica.core.Commit())
-	if w.calm || !w.percent(w.odds.late) {
+	if w.calm || !w.percent(w.relayOdds.late) {
 		w.collect(n)
 	}
 }
 
-func (w *world) collect(n *node) {
+func (w *relay) collect(n *node) {
 	for _, work := range n.replica.Work() {
 		switch work := work.(type) {
 		case Write:
@@ -319,7 +319,7 @@ func (w *world) collect(n *node) {
 }
 
 // keep puts a message on its way, and remembers what may be replayed.
-func (w *world) keep(e raft.Envelope) {
+func (w *relay) keep(e raft.Envelope) {
 	if len(w.mail) > 200 { // the network may lose anything
 		w.mail = slices.Delete(w.mail, 0, 50)
 	}
@@ -338,4 +338,4 @@ func (w *world) keep(e raft.Envelope) {
 	}
 }
 
-func (w *world) note(what string) { w.tally[what]++ }
+func (w *relay) note(what string) { w.tally[what]++ }
