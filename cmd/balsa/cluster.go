@@ -261,8 +261,8 @@ func (p plan) awaitServing(ctx context.Context, ids []int) error {
 			if m.State == "stopped" {
 				return fail(exitError, "node %d stopped (%s): %s", id, m.Ended, lastLine(logPath(p.data, id)))
 			}
-			if m.State == "running" && reports[id-1].Status == nil {
-				waiting++
+			if r := reports[id-1]; m.State == "running" && (r.Status == nil || r.Status.ID != uint64(id)) {
+				waiting++ // or another program answers, and this one is about to find its port taken
 			}
 		}
 		if waiting == 0 {
