@@ -44,7 +44,8 @@ func TestReadsAndCheckQuorumCountBothHalvesAndNoOutsider(t *testing.T) {
 		{"a leader without a vote does not count itself", []NodeID{2, 3, 4}, nil, []NodeID{2}, false},
 		{"a leader without a vote", []NodeID{2, 3, 4}, nil, []NodeID{2, 4}, true},
 		{"a leader that one half has no vote for", []NodeID{1, 2, 3}, []NodeID{3, 4, 5}, []NodeID{3}, false},
-		{"a leader that one half has no vote for, and both", []NodeID{1, 2, 3}, []NodeID{3, 4, 5}, []NodeID{3, 4}, true},
+		{"a leader that one half has no vote for, and both",
+			[]NodeID{1, 2, 3}, []NodeID{3, 4, 5}, []NodeID{3, 4}, true},
 	} {
 		t.Run(test.claim, func(t *testing.T) {
 			c := leaderOf(t, test.voters, test.outgoing)

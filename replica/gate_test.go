@@ -33,15 +33,18 @@ func TestWhoMayNotSpeakIsRefused(t *testing.T) {
 		{"for no server", false, func(e *raft.Envelope) { e.To = raft.None }, raft.OtherReceiver},
 		{"our own id", false, func(e *raft.Envelope) { e.From.Node = 1 }, raft.SameID},
 		{"our very identity", false, func(e *raft.Envelope) { e.From = identity(1) }, raft.SameID},
-		{"another data directory", false, func(e *raft.Envelope) { e.From.Incarnation++ }, raft.OtherIncarnation},
+		{"another data directory", false, func(e *raft.Envelope) { e.From.Incarnation++ },
+			raft.OtherIncarnation},
 		{"an earlier start", false, func(e *raft.Envelope) { e.From.Start = 0 }, raft.OlderStart},
 		{"a later start", false, func(e *raft.Envelope) { e.From.Start = 2 }, 0},
 		{"a stranger of this cluster", false, func(e *raft.Envelope) { e.From = identity(9) }, 0},
 		{"nobody", false, nobody, raft.NoIdentity},
 		{"by hand", true, nobody, 0},
-		{"by hand, for another server", true, func(e *raft.Envelope) { nobody(e); e.To = 3 }, raft.OtherReceiver},
+		{"by hand, for another server", true, func(e *raft.Envelope) { nobody(e); e.To = 3 },
+			raft.OtherReceiver},
 		{"by hand, our own id", true, func(e *raft.Envelope) { nobody(e); e.From.Node = 1 }, raft.SameID},
-		{"another cluster where hands may write", true, func(e *raft.Envelope) { e.From.Cluster[0] = 9 }, raft.OtherCluster},
+		{"another cluster where hands may write", true, func(e *raft.Envelope) { e.From.Cluster[0] = 9 },
+			raft.OtherCluster},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := hold(t, 3, &modelLog{}, func(config *Config) { config.ByHand = c.byHand })
@@ -112,7 +115,8 @@ func TestALaterStartSilencesTheEarlierOnes(t *testing.T) {
 		want        raft.IdentityReason
 	}{
 		{7, 5, 0}, {7, 5, 0}, {7, 4, raft.OlderStart}, {7, 6, 0}, {7, 5, raft.OlderStart},
-		{8, 9, raft.OtherIncarnation}, {8, 1, raft.OtherIncarnation}, {0, 0, 0}, {7, 6, 0}, {7, 100, 0}, {7, 99, raft.OlderStart},
+		{8, 9, raft.OtherIncarnation}, {8, 1, raft.OtherIncarnation}, {0, 0, 0}, {7, 6, 0}, {7, 100, 0},
+		{7, 99, raft.OlderStart},
 	} {
 		b.sent = nil
 		b.do(envelope(question(1), func(e *raft.Envelope) {
@@ -201,7 +205,8 @@ func TestTroubleIsTellableToAPerson(t *testing.T) {
 		says  []string
 	}{
 		{PeerRefused{Node: 2, Why: raft.OtherCluster}, []string{"does not listen to node 2", "--peers"}},
-		{PeerRefused{Node: 3, Why: raft.SameID, ByPeer: true}, []string{"node 3 does not listen to this node", "--id"}},
+		{PeerRefused{Node: 3, Why: raft.SameID, ByPeer: true},
+			[]string{"node 3 does not listen to this node", "--id"}},
 		{PeerRefused{Node: 3, Why: 200, ByPeer: true}, []string{"node 3", "reason 200"}},
 	} {
 		for _, word := range c.says {
