@@ -38,7 +38,7 @@ func newWorkers() *workers {
 	return &workers{
 		writes:     make(chan replica.Write, 1),
 		applies:    make(chan replica.Apply, 1),
-		done:       make(chan replica.Event, 3), // a write, an apply, a failed seal: they never wait for the loop
+		done:       make(chan replica.Event, 3), // room for a write, an apply and a failed seal
 		unprepared: make(chan *wal.Preparation, 1),
 		prepared:   make(chan *wal.Preparation, 1),
 		dismissed:  make(chan struct{}),
@@ -73,7 +73,7 @@ func (w *workers) write(log *wal.Log) {
 		case <-idle.C:
 			if err := log.Seal(); err != nil && sealing {
 				sealing = false
-				w.done <- replica.Wrote{Err: err} // nobody waits for it, but a disk that failed must end the node
+				w.done <- replica.Wrote{Err: err} // nobody waits for it, but a failed disk ends the node
 			}
 		}
 		if p := log.Prepare(); p != nil {

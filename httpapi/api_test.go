@@ -150,6 +150,7 @@ func newNode(t *testing.T) (*fakeNode, http.Handler) {
 func ask(h http.Handler, what, body string, headers ...string) *httptest.ResponseRecorder {
 	method, target, _ := strings.Cut(what, " ")
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Host = "127.0.0.1:8002"
 	for _, header := range headers {
 		name, value, _ := strings.Cut(header, ": ")
 		r.Header.Add(name, value)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -83,6 +84,10 @@ func (c *call) admit(route *route, escapedKey string) *problem {
 			return badRequest("this version does not do what the header %s asks for", name)
 		}
 	}
+	if !knownHost(c.r.Host, c.status.API) {
+		return &problem{status: http.StatusForbidden, code: client.CodeForbidden, message: "requests are taken for an " +
+			"IP address, for localhost, and for the host of this node's advertised address, not for this name"}
+	}
 	// A page from elsewhere that a person has open could otherwise post commands: no preflight protects a
 	// plain POST.
 	if err := c.api.crossOrigin.Check(c.r); err != nil {
@@ -95,6 +100,17 @@ func (c *call) admit(route *route, escapedKey string) *problem {
 	}
 	c.key = key
 	return nil
+}
+
+// knownHost reports whether a request was meant for this node by whoever typed its address. A page from elsewhere
+// can have its own name point at this machine, and then counts as the same origin; that it cannot do with an IP
+// address, with localhost, or with the name that the node itself advertises.
+func knownHost(host, api string) bool {
+	name := (&url.URL{Host: host}).Hostname()
+	if advertised, err := url.Parse(api); err == nil && api != "" && strings.EqualFold(name, advertised.Hostname()) {
+		return true
+	}
+	return host == "" || strings.EqualFold(name, "localhost") || net.ParseIP(name) != nil
 }
 
 // notYet are parameters of the API that belong to later versions or to other paths.

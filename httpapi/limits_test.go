@@ -118,7 +118,7 @@ func TestBodiesThatNeverEnd(t *testing.T) {
 		} {
 			onPipe(t, func(t *testing.T, n *fakeNode, conn net.Conn) {
 				began := time.Now()
-				fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s", what, length, part)
+				fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n%s", what, length, part)
 				answer, body := receive(t, conn)
 				if took := time.Since(began); took > 5*time.Second {
 					t.Errorf("%s, %s: the answer took %v", what, length, took)
@@ -137,7 +137,7 @@ func TestBodiesThatNeverEnd(t *testing.T) {
 // TestBodyThatNeverEndsOverTCP is the same once with a real socket.
 func TestBodyThatNeverEndsOverTCP(t *testing.T) {
 	_, h := newNode(t)
-	const put = "PUT /v1/kv/k?timeout=1s HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc"
+	const put = "PUT /v1/kv/k?timeout=1s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc"
 	answer, body := raw(t, serve(t, h), put)
 	if answer.StatusCode != 408 || !strings.Contains(body, `"outcome":"not_applied"`) {
 		t.Errorf("%d %s", answer.StatusCode, body)
@@ -153,7 +153,7 @@ func TestBodiesThatAreTooLarge(t *testing.T) {
 	expect(t, h, "POST /client/submit", strings.Repeat(" ", maxSubmit+1), 413,
 		`{"error":"the body is too large: at most 6317104 bytes","leader_hint":2}`)
 	endless := strings.Repeat("10000\r\n"+strings.Repeat("x", 0x10000)+"\r\n", 17)
-	const head = "PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+	const head = "PUT /v1/kv/k HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 	answer, body := raw(t, address, head+endless)
 	if answer.StatusCode != 413 || !answer.Close {
 		t.Errorf("an endless body: %d %s", answer.StatusCode, body)
@@ -188,7 +188,7 @@ func TestSlowRequests(t *testing.T) {
 		const withBody, without = "PUT %s\r\nContent-Length: 1\r\n\r\nv", "DELETE %s\r\n\r\n"
 		for _, request := range []string{withBody, without, withBody} {
 			began := time.Now()
-			fmt.Fprintf(conn, request, "/v1/kv/k?timeout=3s HTTP/1.1\r\nHost: x")
+			fmt.Fprintf(conn, request, "/v1/kv/k?timeout=3s HTTP/1.1\r\nHost: localhost")
 			answer, body := receive(t, conn)
 			took, unknown := time.Since(began), strings.Contains(body, `"outcome":"unknown"`)
 			if answer.StatusCode != 504 || !unknown || took != 3*time.Second {
@@ -202,12 +202,12 @@ func TestHeadersAreBounded(t *testing.T) {
 	_, h := newNode(t)
 	address := serve(t, h)
 	longest := strings.Repeat("%FF", kv.MaxKey)
-	answer, body := raw(t, address, "PUT /v1/kv/"+longest+" HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+	answer, body := raw(t, address, "PUT /v1/kv/"+longest+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
 	if answer.StatusCode != 201 {
 		t.Errorf("the longest key: %d %s", answer.StatusCode, body)
 	}
 	large := strings.Repeat("x", 2*maxHeader)
-	answer, _ = raw(t, address, "GET /v1/kv/k HTTP/1.1\r\nHost: x\r\nX: "+large+"\r\n\r\n")
+	answer, _ = raw(t, address, "GET /v1/kv/k HTTP/1.1\r\nHost: localhost\r\nX: "+large+"\r\n\r\n")
 	if answer.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("large headers: %d", answer.StatusCode)
 	}

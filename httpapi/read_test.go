@@ -136,7 +136,7 @@ func TestARedirectAfterALateRefusal(t *testing.T) {
 func TestARedirectDoesNotWaitForTheBody(t *testing.T) {
 	n, h := newNode(t)
 	n.follow(3)
-	const head = "PUT /v1/kv/k?redirect HTTP/1.1\r\nHost: x\r\n" +
+	const head = "PUT /v1/kv/k?redirect HTTP/1.1\r\nHost: localhost\r\n" +
 		"Expect: 100-continue\r\nContent-Length: 9\r\n\r\n"
 	answer, body := raw(t, serve(t, h), head)
 	if answer.StatusCode != 307 {

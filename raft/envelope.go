@@ -41,9 +41,9 @@ type Envelope struct {
 	Message  Message
 }
 
-// Acquaintance is what a server remembers of another across restarts, from before it acts on that one's first
-// message: a data directory that was wiped or put back under an old id has forgotten what it promised, and must
-// not be taken for the one that made the promise.
+// Acquaintance is what a server remembers of another across restarts, from before it acts on that one's
+// first message: a data directory that was wiped or put back under an old id has forgotten what it
+// promised, and must not be taken for the one that made the promise.
 type Acquaintance struct {
 	Node        NodeID
 	Incarnation Incarnation // of the data directory that was met under that id
@@ -75,10 +75,12 @@ func (r IdentityReason) String() string {
 		return "uses the receiver's own id: give every node an --id of its own"
 	case OtherIncarnation:
 		return "uses the id of a node that runs, or ran, with another data directory: " +
-			"give it its own --id, or its old data directory back; if that is lost, this version cannot replace " +
-			"the node, and the others serve without it while they are a majority"
+			"give it its own --id, or its old data directory back; an empty one cannot take its place, for it has " +
+			"forgotten what the old one promised; this version cannot replace the node, and the others serve " +
+			"without it while they are a majority"
 	case OlderStart:
-		return "is an earlier start, or an old copy, of a data directory that was started later"
+		return "is an earlier start, or an old copy, of a data directory that was started later: " +
+			"start it with that directory as it was at its last stop"
 	case NotAMember:
 		return "is no member of this cluster: give it an --id that --peers names"
 	case NoIdentity:

@@ -88,8 +88,8 @@ type TimeoutNow struct {
 	Round Round // the newest round that the leader has begun
 }
 
-// ForwardProposal carries a command from the server that a client reached to the leader. Reserved: this
-// version refuses it.
+// ForwardProposal carries a command from the server that a client reached, its origin, to the leader. It is
+// no matter of the core's, which refuses it: the driver puts the command to the core of the leader.
 type ForwardProposal struct {
 	Leader  Term   // the term of the leader that is addressed
 	Start   uint64 // the origin's start number
@@ -97,7 +97,8 @@ type ForwardProposal struct {
 	Command []byte
 }
 
-// ForwardProposalResponse answers ForwardProposal. Reserved: this version never sends it.
+// ForwardProposalResponse answers ForwardProposal. It names the entry and no result: the origin returns
+// what its own state machine makes of exactly that entry.
 type ForwardProposalResponse struct {
 	Leader  Term
 	Start   uint64
@@ -105,19 +106,19 @@ type ForwardProposalResponse struct {
 	Entry   EntryID // where the command was appended; zero when Refused
 	Refused bool
 	// NotAccepted, when Refused, says that this command was never appended by the refusing server in the
-	// addressed term.
+	// addressed term, and never will be.
 	NotAccepted bool
 }
 
-// ForwardRead asks the leader for an index at which a read is linearizable (thesis §6.4). Reserved: this
-// version refuses it.
+// ForwardRead asks the leader for an index at which a read is linearizable (thesis §6.4). Like
+// ForwardProposal it is the driver's.
 type ForwardRead struct {
 	Leader Term
 	Start  uint64
 	Number uint64
 }
 
-// ForwardReadResponse answers ForwardRead. Reserved: this version never sends it.
+// ForwardReadResponse answers ForwardRead.
 type ForwardReadResponse struct {
 	Leader  Term
 	Start   uint64

@@ -12,7 +12,7 @@ import (
 
 var (
 	oneSeed  = flag.Uint64("seed", 0, "run TestRandomSchedules with this seed alone, and print every step")
-	allSeeds = flag.Uint64("seeds", 2000, "how many seeds TestRandomSchedules runs")
+	allSeeds = flag.Uint64("seeds", 1200, "how many seeds TestRandomSchedules runs")
 )
 
 // TestRandomSchedules runs clusters of three and five servers under thousands of random schedules. After

@@ -318,7 +318,7 @@ func TestEachStartOfAnOriginHasItsOwnNumbers(t *testing.T) {
 	if list := b.reign(1).list(2, 1); list.start != 2 {
 		t.Errorf("a late look at start 1 brought back its list, of start %d", list.start)
 	}
-	if _, met := b.reign(1).list(2, 1).recall(foreign{start: 1, number: 1}); !met {
+	if _, met := b.reign(1).list(2, 1).recall(foreign{start: 1, number: 5}); !met {
 		t.Error("a number of the earlier start would be taken")
 	}
 }

@@ -20,7 +20,7 @@ type gate struct {
 	met      []acquaintance  // sorted by node
 	held     []raft.Envelope // from those whose acquaintance is not durable yet, as they came
 	apis     []apiAddress    // of the members, as each said last
-	troubles []PeerRefused   // told already and not over: a message that is repeated for ever is reported once
+	troubles []PeerRefused   // told already and not over: what is repeated for ever is told once
 	shuns    []shun          // members that refused to listen to this server, each as it said last
 }
 

@@ -28,7 +28,7 @@ func (r *Replica) gatherWrite(out raft.Output) {
 		return
 	}
 	if keep < len(g.Entries) {
-		g.Entries = g.Entries[:keep:keep] // what is cut off may still be part of the core's log or of a message
+		g.Entries = g.Entries[:keep:keep] // what is cut off may still be part of the log or of a message
 	}
 	g.Entries = append(g.Entries, out.Entries...)
 }

@@ -155,7 +155,8 @@ func TestHeldMessagesAreBoundedAndInOrder(t *testing.T) {
 		t.Error("start 3 was heard before its record was durable, or start 2 after start 3 was met")
 	}
 	b.settle()
-	if got := b.refusals(); b.Status().Term != 101 || !slices.Equal(got, []raft.IdentityReason{raft.OlderStart}) {
+	if got := b.refusals(); b.Status().Term != 101 ||
+		!slices.Equal(got, []raft.IdentityReason{raft.OlderStart}) {
 		t.Errorf("term %v, refused for %v", b.Status().Term, got)
 	}
 }
@@ -190,7 +191,8 @@ func TestANewerConfigurationNamesAnotherIncarnation(t *testing.T) {
 		t.Fatalf("the log has %v", log.peers)
 	}
 	b.do(asks(102, 10, 3))
-	if got := b.refusals(); b.Status().Term != 2 || !slices.Equal(got, []raft.IdentityReason{raft.OtherIncarnation}) {
+	if got := b.refusals(); b.Status().Term != 2 ||
+		!slices.Equal(got, []raft.IdentityReason{raft.OtherIncarnation}) {
 		t.Errorf("term %v, refused for %v", b.Status().Term, got)
 	}
 }

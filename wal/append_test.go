@@ -21,12 +21,12 @@ func TestWhatWasAppendedIsRecovered(t *testing.T) {
 	for _, s := range []step{
 		{state: &raft.HardState{Term: 1, Vote: 3}},
 		{entries: []raft.Entry{entry(1, 1, 10), entry(1, 2, 0), entry(1, 3, 2000)}},
-		{state: &raft.HardState{Term: 4}, entries: []raft.Entry{entry(3, 3, 5), entry(4, 4, 6)}}, // replaces index 3
+		{state: &raft.HardState{Term: 4}, entries: []raft.Entry{entry(3, 3, 5), entry(4, 4, 6)}},
 		{},
 		{entries: []raft.Entry{{Term: 4, Index: 5, Time: -1, Kind: raft.NoOp}}},
 		{entries: []raft.Entry{entry(5, 1, 10)}}, // replaces everything
 		{entries: []raft.Entry{entry(5, 2, 10)}},
-		{peers: []raft.Acquaintance{{Node: 2, Incarnation: 7, Start: 1}, {Node: 9, Incarnation: 8, Start: 3}}},
+		{peers: []raft.Acquaintance{{Node: 2, Incarnation: 7, Start: 1}, {Node: 9, Incarnation: 8}}},
 		{peers: []raft.Acquaintance{{Node: 2, Incarnation: 7, Start: 2}, {Node: 3, Incarnation: 9}}},
 		{peers: []raft.Acquaintance{{Node: 9, Incarnation: 6, Start: 1}}}, // another data directory
 		{entries: []raft.Entry{entry(5, 2, 900)}},                         // in a new segment

@@ -3,6 +3,7 @@ package wal
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"balsa/disk"
 	"balsa/raft"
@@ -35,15 +36,59 @@ func BenchmarkAppend(b *testing.B) {
 			entries := entriesOf(1, c.count, c.size)
 			b.SetBytes(int64(c.count * c.size))
 			b.ReportAllocs()
+			beside := prepareBeside(b, l)
 			for b.Loop() {
 				ok(b, l.Append(nil, entries))
+				beside.exchange(l)
 				for i := range entries {
 					entries[i].Index += raft.Index(c.count)
 				}
 			}
+			beside.end(l)
 			ok(b, l.Close())
 			ok(b, dir.Close())
 		})
+	}
+}
+
+// preparer prepares segments beside a log, as a node does.
+type preparer struct{ unprepared, prepared chan *Preparation }
+
+func prepareBeside(b *testing.B, l *Log) preparer {
+	p := preparer{make(chan *Preparation, 1), make(chan *Preparation, 1)}
+	go func() {
+		defer close(p.prepared)
+		for next := range p.unprepared {
+			for done := false; !done; {
+				began := time.Now()
+				if done, _ = next.Step(); !done {
+					rest(max(time.Millisecond, time.Since(began)))
+				}
+			}
+			p.prepared <- next
+		}
+	}()
+	return p
+}
+
+func rest(d time.Duration) { <-time.After(d) }
+
+// exchange takes what is prepared and gives out what is to be prepared.
+func (p preparer) exchange(l *Log) {
+	select {
+	case ready := <-p.prepared:
+		l.Adopt(ready)
+	default:
+	}
+	if next := l.Prepare(); next != nil {
+		p.unprepared <- next
+	}
+}
+
+func (p preparer) end(l *Log) {
+	close(p.unprepared)
+	for ready := range p.prepared {
+		l.Adopt(ready)
 	}
 }
 

@@ -1,5 +1,6 @@
-// Package wal keeps what a server must remember across restarts (Figure 2, "persistent state"): its hard
-// state and its entries, in a directory that is bound to one node of one cluster. What Append has
+// Package wal keeps what a server must remember across restarts: its hard state and its entries (Figure 2,
+// "persistent state"), and which data directories of other servers it has met, in a directory that is bound
+// to one node of one cluster. What Append has
 // acknowledged is there after any power cut, whole and in order; what it has not acknowledged is there
 // wholly or not at all; and what has changed on the disk behind its back is refused, never skipped and
 // never cut off in silence: a server that forgets a vote or an entry that it has acknowledged can break
@@ -24,7 +25,17 @@
 // segment of its own size. Batches are numbered through the whole log. Two checksums, of its header and of
 // all of it, are seeded with the place where it stands, so what was written elsewhere or in another life of
 // a file does not verify. The first batch of a segment repeats the hard state and the start number, so that
-// older segments can go one day. An end mark is a batch too.
+// older segments can go one day; so do the peers. An end mark is a batch too, and so is a seal.
+//
+// # Segments ahead of use
+//
+// The first segment has 1 MiB, and each has twice the size of the one before, up to Options.SegmentBytes:
+// so a first start writes 1 MiB, and a log that stays small takes no more. When an eighth of a segment is
+// used, Prepare hands out the next one to be filled with zeros beside the appends. Measured on ext4 on a
+// virtual disk, 3,000 appends with their fdatasync, median of five alternating runs: 4 KiB take 131 µs into
+// segments so prepared and 260 µs into ones that are not, 32 entries of 128 bytes 135 µs and 256 µs; single
+// entries of 128 bytes take 140 µs in both, for they hardly ever need a new block. What a preparation
+// costs: at most one file of the size of a segment, and 256 KiB of memory while it is filled.
 //
 // # What a bad batch means
 //
@@ -43,11 +54,14 @@
 // program does not know is ErrVersion. One bad or missing copy of the identity is written anew from the
 // other; two are damage.
 //
-// A seal is a small batch of its own, written when the log has been idle for a moment and before Close: what
-// it stands behind is damage if it is bad. Outside the model, and not recognised: rot of the very last batch
-// before its seal and together with a crash, which looks like a torn one when the node is started after it;
-// rot of the seal itself, behind which nothing is lost; and the last segment, or the whole directory, put
-// back as it was before.
+// Outside the model, and not recognised: rot of the very last batch, which looks like a torn one when the
+// node is started after a crash; and the last segment, or the whole directory, put back as it was before.
+//
+// Seal bounds the first of these: a batch with a seal behind it is not the last one any more, so that it is
+// damage if it rots. A seal holds nothing. If it is torn or rots itself it is cut off, and nothing is lost.
+// Where it would have no room before the end mark, the log goes on in a new segment instead: the mark says
+// as much, and the first batch there repeats only what stands before it. What remains is rot of the very
+// last batch before its seal, together with a crash.
 //
 // # The crash windows
 //
@@ -64,12 +78,17 @@
 //
 // A new segment, in this order:
 //
-//	1  NNN.wal.tmp written with its header, synced    cut here: a stray file; the log ends in the old one
+//	0  next.wal.tmp filled with zeros, synced         at any time before, or never; cut here: a stray file
+//	1  its header written, synced; or NNN.wal.tmp     cut here: a stray file; the log ends in the old one
+//	   made with its header, unfilled, synced
 //	2  renamed, directory synced                      an empty segment behind the end of the log; the next
 //	                                                  attempt replaces it in one rename
 //	3  end mark written to the old segment, synced    torn: cut off like any batch, nothing was in it;
 //	                                                  whole: the log goes on in the new one, still empty
 //	4  first batch written to the new one, synced     torn: cut off, the new one is empty again
+//
+// A prepared segment gets its number with its header, in step 1: while it was filled the log may have gone on
+// in a segment that it made itself, and a file that was numbered before could be renamed over that one.
 //
 // 2 before 3: else a mark could be durable whose successor is not, which would be taken for damage. 3
 // before 4: else the new segment could hold a durable batch behind an unmarked, or torn, end of the old

@@ -97,8 +97,8 @@ func TestAPreparedSegmentIsUsed(t *testing.T) {
 	}
 }
 
-// Appends that come to the end first make their segment themselves, and the preparation serves a later one. One
-// that is too small for a batch is kept for the next.
+// Appends that come to the end first make their segment themselves, and the preparation serves a later one.
+// One that is too small for a batch is kept for the next.
 func TestAppendsOutrunAPreparation(t *testing.T) {
 	m, l := filled(t, 4<<20)
 	p := l.Prepare()
@@ -129,7 +129,8 @@ func TestAppendsOutrunAPreparation(t *testing.T) {
 	}
 }
 
-// A preparation that fails gives its space back, is not tried again in the same segment, and costs the log nothing.
+// A preparation that fails gives its space back, is not tried again in the same segment, and costs the log
+// nothing.
 func TestAFailedPreparation(t *testing.T) {
 	for _, op := range []disk.Operation{disk.OpCreate, disk.OpWrite, disk.OpSync} {
 		m, l := filled(t, 1<<20)

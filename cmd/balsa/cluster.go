@@ -143,7 +143,7 @@ func (p plan) spawn() (*exec.Cmd, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fail(exitError, "%w", err)
 	}
-	log, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	log, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, fail(exitError, "%w", err)
 	}
@@ -260,8 +260,8 @@ func (p plan) awaitServing(ctx context.Context, ids []int) error {
 			if m.State == "stopped" {
 				return fail(exitError, "node %d stopped (%s): %s", id, m.Ended, lastLine(logPath(p.data, id)))
 			}
-			if m.State == "running" && reports[id-1].Status == nil {
-				waiting++
+			if r := reports[id-1]; m.State == "running" && (r.Status == nil || r.Status.ID != uint64(id)) {
+				waiting++ // or another program answers, and this one is about to find its port taken
 			}
 		}
 		if waiting == 0 {

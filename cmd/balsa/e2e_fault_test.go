@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -19,7 +20,7 @@ import (
 type growing struct {
 	t         *testing.T
 	endpoints []string
-	acked     [2]atomic.Int64
+	acked     [2]atomic.Pointer[acked] // by writer
 	done      chan struct{}
 	working   sync.WaitGroup
 
@@ -27,15 +28,21 @@ type growing struct {
 	stale         atomic.Int64
 }
 
+// acked is the last write of a writer that was acknowledged.
+type acked struct {
+	key   string
+	value int64
+}
+
 // grow begins to write and to read, each node with clients of its own, until stop is called.
 func grow(t *testing.T, endpoints []string) *growing {
 	g := &growing{t: t, endpoints: endpoints, done: make(chan struct{})}
-	for key := range g.acked {
-		g.working.Go(func() { g.write(key) })
+	for writer := range g.acked {
+		g.working.Go(func() { g.write(writer) })
 	}
 	for _, endpoint := range endpoints {
-		for key := range g.acked {
-			g.working.Go(func() { g.read(endpoint, key) })
+		for writer := range g.acked {
+			g.working.Go(func() { g.read(endpoint, writer) })
 		}
 	}
 	return g
@@ -52,30 +59,32 @@ func (g *growing) over() bool {
 	}
 }
 
-func growingKey(n int) string { return fmt.Sprint("growing", n) }
-
-// write writes larger and larger values. One whose outcome is unknown may be there later, or never: it is
-// larger than what was acknowledged either way, and never written again.
-func (g *growing) write(key int) {
+// write writes larger and larger values. One whose outcome is unknown may still happen, at any time: nothing
+// is written to its key any more, or it could take back what comes after it.
+func (g *growing) write(writer int) {
 	by, err := client.New(g.endpoints)
 	if err != nil {
 		g.t.Error(err)
 		return
 	}
 	defer by.Close()
+	key := fmt.Sprintf("growing-%d-0", writer)
 	for value := int64(1); !g.over(); value++ {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-		_, err := by.Put(ctx, growingKey(key), []byte(strconv.FormatInt(value, 10)))
+		_, err := by.Put(ctx, key, []byte(strconv.FormatInt(value, 10)))
 		cancel()
-		if err == nil {
-			g.acked[key].Store(value)
+		switch {
+		case err == nil:
+			g.acked[writer].Store(&acked{key, value})
 			g.writes.Add(1)
+		case errors.Is(err, client.ErrOutcomeUnknown):
+			key = fmt.Sprintf("growing-%d-%d", writer, value)
 		}
 	}
 }
 
 // read asks one node, again and again.
-func (g *growing) read(endpoint string, key int) {
+func (g *growing) read(endpoint string, writer int) {
 	by, err := client.New([]string{endpoint}, client.WithPatience(time.Second))
 	if err != nil {
 		g.t.Error(err)
@@ -83,24 +92,28 @@ func (g *growing) read(endpoint string, key int) {
 	}
 	defer by.Close()
 	for !g.over() {
-		least := g.acked[key].Load()
-		item, err := by.Get(context.Background(), growingKey(key))
+		least := g.acked[writer].Load()
+		if least == nil {
+			continue
+		}
+		item, err := by.Get(context.Background(), least.key)
 		if err != nil {
-			continue // no answer is no stale answer; a node that knows that it cannot tell must say so
+			if errors.Is(err, client.ErrNotFound) {
+				g.lost(endpoint, item, least)
+			}
+			continue // no answer is no stale answer
 		}
 		g.reads.Add(1)
-		if got, err := strconv.ParseInt(string(item.Value), 10, 64); err != nil || got < least {
-			g.stale.Add(1)
-			g.t.Errorf(
-				"a linearizable read at %s (served by node %d) gave %q, though %d had been acknowledged "+
-					"before it began",
-				endpoint,
-				item.ServedBy,
-				item.Value,
-				least,
-			)
+		if got, err := strconv.ParseInt(string(item.Value), 10, 64); err != nil || got < least.value {
+			g.lost(endpoint, item, least)
 		}
 	}
+}
+
+func (g *growing) lost(endpoint string, item client.Item, least *acked) {
+	g.stale.Add(1)
+	g.t.Errorf("a linearizable read at %s (served by node %d) gave %q, though %d had been acknowledged "+
+		"before it began", endpoint, item.ServedBy, item.Value, least.value)
 }
 
 // progress waits until writes and reads have succeeded anew.
@@ -120,7 +133,7 @@ func TestE2EAPausedLeaderServesNothingStale(t *testing.T) {
 	g := grow(t, s.endpoints)
 	g.progress("at the beginning")
 	for round := range 4 {
-		leader := s.leader(3)
+		leader := s.leader(3, 0)
 		s.balsa(fmt.Sprint("cluster pause ", leader))
 		g.progress(fmt.Sprintf("in round %d while node %d is paused", round, leader))
 		s.balsa(fmt.Sprint("cluster resume ", leader))
@@ -130,8 +143,8 @@ func TestE2EAPausedLeaderServesNothingStale(t *testing.T) {
 	g.stop()
 	t.Logf("%d writes, %d linearizable reads, %d of them stale", g.writes.Load(), g.reads.Load(),
 		g.stale.Load())
-	for key := range g.acked {
-		s.atLeast(key, g.acked[key].Load())
+	for writer := range g.acked {
+		s.atLeast(g.acked[writer].Load())
 	}
 }
 
@@ -143,16 +156,9 @@ func TestE2EAPartedLeader(t *testing.T) {
 	g := grow(t, s.endpoints)
 	g.progress("at the beginning")
 	for _, how := range []string{"", "--one-way "} {
-		leader := s.leader(3)
+		leader := s.leader(3, 0)
 		s.balsa(fmt.Sprint("cluster partition ", how, leader))
-		eventually(t, 10*time.Second, "the others elect a leader", func() bool {
-			for i, r := range askAll(t.Context(), s.client) {
-				if r.Status != nil && i != leader-1 && r.Status.Role == "leader" {
-					return true
-				}
-			}
-			return false
-		})
+		eventually(t, 10*time.Second, "the others elect a leader", func() bool { return s.leads(leader) })
 		g.progress(fmt.Sprintf("while node %d is parted", leader))
 		s.balsa("cluster heal")
 		s.caughtUpWhileWriting(leader)
@@ -160,8 +166,8 @@ func TestE2EAPartedLeader(t *testing.T) {
 	g.stop()
 	t.Logf("%d writes, %d linearizable reads, %d of them stale", g.writes.Load(), g.reads.Load(),
 		g.stale.Load())
-	for key := range g.acked {
-		s.atLeast(key, g.acked[key].Load())
+	for writer := range g.acked {
+		s.atLeast(g.acked[writer].Load())
 	}
 }
 
@@ -181,12 +187,12 @@ func (s *shell) caughtUpWhileWriting(node int) {
 }
 
 // atLeast reads a key at every node and demands what was acknowledged.
-func (s *shell) atLeast(key int, least int64) {
+func (s *shell) atLeast(least *acked) {
 	s.t.Helper()
 	for _, endpoint := range s.endpoints {
-		out := s.balsa("get " + growingKey(key) + " --endpoints " + endpoint)
-		if got, err := strconv.ParseInt(out, 10, 64); err != nil || got < least {
-			s.t.Errorf("%s at %s is %q, %d was acknowledged", growingKey(key), endpoint, out, least)
+		out := s.balsa("get " + least.key + " --endpoints " + endpoint)
+		if got, err := strconv.ParseInt(out, 10, 64); err != nil || got < least.value {
+			s.t.Errorf("%s at %s is %q, %d was acknowledged", least.key, endpoint, out, least.value)
 		}
 	}
 }

@@ -77,8 +77,8 @@ func (s *shell) says(line, want string) {
 	}
 }
 
-// leader waits for a leader that all running nodes know.
-func (s *shell) leader(running int) (leader int) {
+// leader waits until as many nodes answer and all name the same leader, other than one that is gone.
+func (s *shell) leader(running, gone int) (leader int) {
 	s.t.Helper()
 	eventually(s.t, 10*time.Second, "a leader", func() bool {
 		var up []report
@@ -88,7 +88,7 @@ func (s *shell) leader(running int) (leader int) {
 			}
 		}
 		leader = agreed(up)
-		return leader != 0 && len(up) == running
+		return leader != 0 && leader != gone && len(up) == running
 	})
 	return leader
 }
@@ -121,6 +121,16 @@ func (s *shell) caughtUp(node, to int) {
 	})
 }
 
+// leads reports whether a node other than that one leads.
+func (s *shell) leads(other int) bool {
+	for i, r := range askAll(s.t.Context(), s.client) {
+		if r.Status != nil && i != other-1 && r.Status.Role == "leader" {
+			return true
+		}
+	}
+	return false
+}
+
 func other(n int) int { return n%3 + 1 }
 
 // The whole story: start, write, kill the leader, write, start it, watch it catch up in the logs, pause one,
@@ -133,12 +143,12 @@ func TestE2EClusterStory(t *testing.T) {
 	s.says("cluster start", "every node runs already")
 	s.balsa("put greeting hello")
 
-	dead := s.leader(3)
+	dead := s.leader(3, 0)
 	s.says(fmt.Sprint("cluster kill ", dead), fmt.Sprintf("node %d killed", dead))
 	s.says(fmt.Sprint("cluster kill ", dead), fmt.Sprintf("node %d is not running", dead))
+	second := s.leader(2, dead)
 	s.balsa("put greeting again")
 	s.says("get greeting", "again")
-	second := s.leader(2)
 
 	s.says(fmt.Sprint("cluster start n", dead), fmt.Sprintf("node %d started", dead))
 	s.says(fmt.Sprint("cluster start ", dead), fmt.Sprintf("node %d runs already", dead))
@@ -151,15 +161,16 @@ func TestE2EClusterStory(t *testing.T) {
 	}
 
 	s.says(fmt.Sprint("cluster pause ", dead), fmt.Sprintf("node %d paused", dead))
-	s.balsa("put greeting meanwhile")
+	s.balsa("put greeting meanwhile --endpoints " + s.endpoints[second-1]) // not to the one that is silent
 	if states := s.states(); strings.Count(states, "paused") != 1 {
 		t.Errorf("with node %d paused: %s", dead, states)
 	}
 	s.says(fmt.Sprint("cluster resume ", dead), fmt.Sprintf("node %d resumed", dead))
 	s.caughtUp(dead, second)
 
-	leader := s.leader(3)
+	leader := s.leader(3, 0)
 	s.balsa(fmt.Sprint("cluster partition ", leader))
+	eventually(t, 10*time.Second, "the others elect a leader", func() bool { return s.leads(leader) })
 	s.balsa("put greeting parted")
 	s.balsa("cluster heal")
 	s.caughtUp(leader, other(leader))

@@ -151,8 +151,9 @@ func claim(data string) (disk.Dir, error) {
 	dir, err := disk.OS(data)
 	switch {
 	case errors.Is(err, disk.ErrLocked):
-		return nil, fail(exitError, "a cluster runs with the data in %s: stop it first, with balsa cluster stop%s",
-			data, dataFlag(data))
+		return nil, fail(exitError,
+			"a cluster runs with the data in %s: stop it first, with balsa cluster stop%s", data,
+			dataFlag(data))
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fail(exitError, "--data %s: %w: give this user the right to read and write it", data, err)
 	case err != nil:

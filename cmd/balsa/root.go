@@ -85,16 +85,31 @@ func helpCommand() *cobra.Command {
 }
 
 func versionCommand(c *console) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version of balsa and of the Go that built it",
-		Args:  noArguments,
+	var as format
+	cmd := &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version of balsa and of the Go that built it",
+		Example: "  balsa version -o json",
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(c.out, "balsa %s %s %s/%s\n",
-				version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			if err := as.check(); err != nil {
+				return err
+			}
+			platform := runtime.GOOS + "/" + runtime.GOARCH
+			switch as {
+			case "json":
+				return outputError(c.json(map[string]string{"version": version(), "go": runtime.Version(),
+					"platform": platform}))
+			case "table":
+				return outputError(c.table(as, strings.Fields("VERSION GO PLATFORM"),
+					[][]string{{version(), runtime.Version(), platform}}))
+			}
+			_, err := fmt.Fprintf(c.out, "balsa %s %s %s\n", version(), runtime.Version(), platform)
 			return outputError(err)
 		},
 	}
+	as.register(cmd.Flags(), "plain")
+	return cmd
 }
 
 // version is the module's version where the build knows it, else the revision that was built, else "devel".

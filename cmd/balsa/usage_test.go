@@ -247,7 +247,7 @@ func TestADataDirectoryThatIsAFile(t *testing.T) {
 // Help and version are data: they go to stdout, with status 0.
 func TestHelpGoesToStdout(t *testing.T) {
 	for _, args := range [][]string{{}, {"help"}, {"--help"}, {"help", "serve"}, {"serve", "--help"},
-		{"version"},
+		{"version"}, {"version", "-o", "json"}, {"version", "-o", "table"}, {"cluster"},
 		{"completion", "bash"}} {
 		if got := command(t, "", args...); got.status != exitOK || got.out == "" || got.err != "" {
 			t.Errorf("balsa %v: status %d, %d bytes on stdout, stderr %q", args, got.status, len(got.out),
