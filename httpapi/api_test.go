@@ -269,7 +269,7 @@ func TestKeysAreAnyBytes(t *testing.T) {
 		"a:b@c":                          "a:b@c",
 		strings.Repeat("%FE", kv.MaxKey): longest,
 	} {
-		r, err := http.NewRequest("PUT", "http://x/", strings.NewReader(path))
+		r, err := http.NewRequest("PUT", "http://localhost/", strings.NewReader(path))
 		if err != nil {
 			t.Fatal(err)
 		}

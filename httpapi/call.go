@@ -102,9 +102,9 @@ func (c *call) admit(route *route, escapedKey string) *problem {
 	return nil
 }
 
-// knownHost reports whether a request was meant for this node by whoever typed its address. A page from elsewhere
-// can have its own name point at this machine, and then counts as the same origin; that it cannot do with an IP
-// address, with localhost, or with the name that the node itself advertises.
+// knownHost reports whether a request was meant for this node by whoever typed its address. A page from
+// elsewhere can have its own name point at this machine, and then counts as the same origin; that it cannot
+// do with an IP address, with localhost, or with the name that the node itself advertises.
 func knownHost(host, api string) bool {
 	name := (&url.URL{Host: host}).Hostname()
 	if advertised, err := url.Parse(api); err == nil && api != "" && strings.EqualFold(name, advertised.Hostname()) {
