@@ -39,6 +39,7 @@ type loop struct {
 	appliedTerm raft.Term // of the last entry that the state machine has
 	watch       watch
 	stats       Stats
+	repeated    repeated
 	lost        atomic.Uint64 // messages, counted by the transport's goroutines too
 
 	ending

@@ -3,6 +3,7 @@ package balsa
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"balsa/raft"
 	"balsa/replica"
@@ -15,19 +16,69 @@ import (
 func (l *loop) tell(event raft.Event) {
 	switch e := event.(type) {
 	case raft.BecamePreCandidate:
-		l.logger.Info("Became PRE-CANDIDATE: heard no leader, could it be elected?", "term", e.Term)
+		l.tellCampaign(e)
 	case raft.BecameCandidate:
 		l.logger.Info("Became CANDIDATE", "term", e.Term)
 	case raft.BecameLeader:
+		l.repeated.campaign = repetition{}
 		l.logger.Info("Became LEADER", "term", e.Term)
 	case raft.BecameFollower:
 		l.tellFollower(e)
 	case replica.PeerRefused:
 		l.logger.Warn(e.String(), "peer", e.Node)
 	case raft.MessageRefused:
-		l.logger.Warn("Refused a message that no correct node sends", "from", e.From, "why", e.Why)
+		l.tellRefusal(e)
 	default:
 		l.tellDetail(event)
+	}
+}
+
+// repeated holds back what would be told for ever: what a lone node, or a hostile one, has to say again and again
+// drowns everything else.
+type repeated struct{ campaign, refusal repetition }
+
+// repetition is one thing that repeats.
+type repetition struct {
+	told raft.Time // when it was told last; 0: never
+	held uint64    // how often it was not told since
+}
+
+// tellEvery is how often something that repeats is told. The first time is told at once.
+const tellEvery = raft.Time(10 * time.Second)
+
+// due reports whether it is to be told now, and how often it was held back since the last time.
+func (r *repetition) due(now raft.Time) (due bool, held uint64) {
+	if r.told != 0 && now-r.told < tellEvery {
+		r.held++
+		return false, 0
+	}
+	held, r.told, r.held = r.held, now, 0
+	return true, held
+}
+
+// tellCampaign tells that a node looks for votes, which one that is alone does several times a second. To hear
+// of a leader ends it.
+func (l *loop) tellCampaign(e raft.BecamePreCandidate) {
+	const words = "Became PRE-CANDIDATE: heard no leader, could it be elected?"
+	switch due, held := l.repeated.campaign.due(l.clock.now()); {
+	case !due:
+		l.logger.Debug(words, "term", e.Term)
+	case held > 0:
+		l.logger.Info(words, "term", e.Term, "times_before", held)
+	default:
+		l.logger.Info(words, "term", e.Term)
+	}
+}
+
+func (l *loop) tellRefusal(e raft.MessageRefused) {
+	const words = "Refused a message that no correct node sends"
+	switch due, held := l.repeated.refusal.due(l.clock.now()); {
+	case !due:
+		l.logger.Debug(words, "from", e.From, "why", e.Why)
+	case held > 0:
+		l.logger.Warn(words, "from", e.From, "why", e.Why, "others_since", held)
+	default:
+		l.logger.Warn(words, "from", e.From, "why", e.Why)
 	}
 }
 
@@ -40,6 +91,7 @@ func (l *loop) tellFollower(e raft.BecameFollower) {
 		l.logger.Info(words, "term", e.Term, "why", e.Why)
 		return
 	}
+	l.repeated.campaign = repetition{}
 	l.logger.Info(words, "leader", e.Leader, "term", e.Term, "why", e.Why)
 }
 
@@ -53,8 +105,11 @@ func (l *loop) tellDetail(event raft.Event) {
 		l.logger.Debug("Appended entry", "entry", e.Entry, "kind", e.Kind)
 	case raft.AppendAccepted:
 		if e.New > 0 {
-			l.logger.Debug("Appended entry", "from", e.From, "after", e.Prev, "entries", e.New,
-				"replaced_from", e.Truncated)
+			told := []any{"from", e.From, "after", e.Prev, "entries", e.New}
+			if e.Truncated > 0 {
+				told = append(told, "replaced_from", e.Truncated)
+			}
+			l.logger.Debug("Appended entry", told...)
 		}
 	case raft.Replicated:
 		l.logger.Debug("Replicated entry", "to", e.To, "through", e.Match)
