@@ -70,14 +70,8 @@ func (p plan) fits(n note) error {
 	if p.Nodes == was.Nodes && p.RaftPort == was.RaftPort {
 		return nil
 	}
-	return fail(
-		exitError,
-		"the cluster in %s was founded with --nodes %d --raft-port %d: start it with these, "+
-			"choose another --data, or remove it with balsa cluster clean",
-		p.data,
-		was.Nodes,
-		was.RaftPort,
-	)
+	return fail(exitError, "the cluster in %s was founded with --nodes %d --raft-port %d: start it with these, "+
+		"choose another --data, or remove it with balsa cluster clean", p.data, was.Nodes, was.RaftPort)
 }
 
 func (p plan) raft(n int) string { return loopback(p.RaftPort + n - 1) }
@@ -127,12 +121,8 @@ func (p plan) portsFree() error {
 	if len(taken) == 0 {
 		return nil
 	}
-	return fail(
-		exitError,
-		"in use on 127.0.0.1: port %s: another cluster may be running; stop it, or choose "+
-			"other ports with --http-port and --raft-port",
-		strings.Join(taken, ", "),
-	)
+	return fail(exitError, "in use on 127.0.0.1: port %s: another cluster may be running; stop it, or choose "+
+		"other ports with --http-port and --raft-port", strings.Join(taken, ", "))
 }
 
 // vacant says before anything is made or started why it could not be: a cluster runs there, or ports are
