@@ -151,9 +151,9 @@ func (n *Node) Err() error {
 	return nil
 }
 
-// Close stops the node: callers that wait are answered ErrClosed, the log is closed, the data directory
-// unlocked. It waits for the write and the apply that are under way, so it takes as long as they do. A
-// second call returns what the first did.
+// Close stops the node: callers that wait are answered ErrClosed, the log is sealed and closed, the data
+// directory unlocked. It waits for the write and the apply that are under way, so it takes as long as they
+// do. A second call returns what the first did.
 func (n *Node) Close() error {
 	n.closing.Do(func() {
 		n.loop.end(nil)

@@ -137,6 +137,27 @@ func (c *cluster) acquaintAgain(id raft.NodeID) {
 	}
 }
 
+// A full disk is told while there is still room in the segment in use, and stops nothing before that is full.
+func TestAFullDiskIsAnnounced(t *testing.T) {
+	inBubble(t, 1, func(c *cluster) {
+		if err := c.tryOpen(1, func(config *balsa.Config) { config.SegmentBytes = 4096 }); err != nil {
+			t.Fatal(err)
+		}
+		c.leader()
+		c.disks[1].Limit(c.disks[1].Used())
+		for range 6 {
+			c.mustPropose(1, strings.Repeat("x", 100))
+			advance(20 * time.Millisecond)
+		}
+		if n := strings.Count(c.logged(), "Could not prepare the next segment"); n != 1 {
+			t.Errorf("told %d times, want once", n)
+		}
+		if err := c.nodes[1].Err(); err != nil {
+			t.Errorf("the node stopped: %v", err)
+		}
+	})
+}
+
 // What a clean stop leaves behind is sealed, though it was not idle before: a bit that rots under the seal is
 // not taken for an unfinished write.
 func TestACleanStopSeals(t *testing.T) {

@@ -13,7 +13,8 @@ import (
 // Segments double from FirstSegmentBytes up to Options.SegmentBytes: a log that stays small costs little,
 // at its first start too, and one that grows fills each segment while it uses the one before. If an append
 // comes to the end first it makes the next segment itself and leaves it unfilled: those who wait for the
-// append would wait for the zeros too, and a slower segment loses nothing.
+// append would wait for the zeros too (40 ms for 64 MiB on the disk of the package comment, and
+// more on a slower one), and a slower segment loses nothing.
 const (
 	// FirstSegmentBytes is the size of the first segment of a directory, if Options.SegmentBytes is not less.
 	FirstSegmentBytes = 1 << 20

@@ -66,10 +66,11 @@ func TestNoClusterRuns(t *testing.T) {
 	_ = silent.Close()
 	p := plan{data: standardData(), Nodes: 3, HTTPPort: 8001, RaftPort: 7001, LogLevel: "info"}
 	for name, left := range map[string]*note{
-		"nothing":     nil,
-		"stopped":     {Plan: p},
-		"stale":       {Plan: p, PID: os.Getpid(), Control: silent.Addr().String(), Run: "r", Token: "t"},
-		"a stranger":  {Plan: p, PID: os.Getpid(), Control: stranger.Listener.Addr().String(), Run: "r", Token: "t"},
+		"nothing": nil,
+		"stopped": {Plan: p},
+		"stale":   {Plan: p, PID: os.Getpid(), Control: silent.Addr().String(), Run: "r", Token: "t"},
+		"a stranger": {Plan: p, PID: os.Getpid(), Control: stranger.Listener.Addr().String(), Run: "r",
+			Token: "t"},
 		"no address":  {Plan: p, PID: os.Getpid(), Control: "\x00", Run: "r", Token: "t"},
 		"one of ours": {Plan: p, PID: 1, Control: silent.Addr().String(), Run: "r", Token: "t"},
 	} {
@@ -78,7 +79,8 @@ func TestNoClusterRuns(t *testing.T) {
 			leaveNote(t, *left)
 		}
 		want := "balsa: no cluster runs with the data in " + p.data + ": balsa cluster start starts it\n"
-		for _, verb := range []string{"status", "kill 1", "start 2", "pause 1", "resume 3", "partition 1", "heal"} {
+		for _, verb := range []string{"status", "kill 1", "start 2", "pause 1", "resume 3", "partition 1",
+			"heal"} {
 			got := command(t, "", append([]string{"cluster"}, strings.Fields(verb)...)...)
 			if got.status != exitUnavailable || got.err != want {
 				t.Errorf("%s: cluster %s: status %d, stderr %q", name, verb, got.status, got.err)
@@ -100,7 +102,8 @@ func TestAForeignNote(t *testing.T) {
 	for _, verb := range []string{"start", "stop", "status", "clean", "logs"} {
 		got := command(t, "", "cluster", verb, "--data", ".")
 		if got.status != exitError ||
-			got.err != "balsa: cluster.json is no note of a balsa cluster: name another --data, or remove it\n" {
+			got.err != "balsa: cluster.json is no note of a balsa cluster: "+
+				"name another --data, or remove it\n" {
 			t.Errorf("cluster %s: status %d, stderr %q", verb, got.status, got.err)
 		}
 	}
@@ -110,7 +113,8 @@ func TestAForeignNote(t *testing.T) {
 func TestAnotherPlanIsRefused(t *testing.T) {
 	t.Chdir(t.TempDir())
 	leaveNote(t, note{Plan: plan{data: standardData(), Nodes: 5, HTTPPort: 8001, RaftPort: 7101}})
-	for _, args := range []string{"cluster start --nodes 3", "dev --raft-port 7001", "dev --detach --nodes 1"} {
+	for _, args := range []string{"cluster start --nodes 3", "dev --raft-port 7001",
+		"dev --detach --nodes 1"} {
 		got := command(t, "", strings.Fields(args)...)
 		if got.status != exitError ||
 			!strings.Contains(got.err, "holds a cluster of 5 nodes with --raft-port 7101: ") {
@@ -165,7 +169,8 @@ func TestLogsAreMerged(t *testing.T) {
 	t.Chdir(t.TempDir())
 	leaveNote(t, note{Plan: plan{data: standardData(), Nodes: 3}})
 	for id, text := range map[int]string{
-		1: "[NODE 1] ready: early\n[NODE 1] 10:00:01.000 INF a\n[NODE 1]   more\n[NODE 1] 10:00:04.000 INF d\n",
+		1: "[NODE 1] ready: early\n[NODE 1] 10:00:01.000 INF a\n[NODE 1]   more\n" +
+			"[NODE 1] 10:00:04.000 INF d\n",
 		2: "[NODE 2] 10:00:02.000 INF b\n[NODE 2] 10:00:03.000 INF c\n[NODE 2] not finished",
 	} {
 		l, err := openLog(standardData(), id)

@@ -91,10 +91,8 @@ func parseGroups(args []string) (groups [][]int, err error) {
 			return nil, err
 		}
 		if len(ids) == 0 {
-			return nil, fail(
-				exitUsage,
-				"a side is empty: write the sides with a slash between them, as in balsa cluster partition 1 / 2 3",
-			)
+			return nil, fail(exitUsage, "a side is empty: write the sides with a slash between them, as in "+
+				"balsa cluster partition 1 / 2 3")
 		}
 		groups = append(groups, ids)
 	}

@@ -73,7 +73,7 @@ func TestAFileOfSettingsThatCannotBeRead(t *testing.T) {
 	writeConfig(t, "nodes = 3\nheartbeat = \"unfinished\n")
 	for path, want := range map[string]string{
 		"balsa.toml": "balsa: balsa.toml:2: this is no TOML: ",
-		"missing":    "balsa: --config: open missing: no such file or directory: name a file that can be read\n",
+		"missing":    "balsa: --config: open missing: no such file or directory: name a file that can be ",
 	} {
 		got := command(t, "", "dev", "--config", path)
 		if got.status != exitUsage || !strings.HasPrefix(got.err, want) || strings.Count(got.err, "\n") != 1 {

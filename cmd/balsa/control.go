@@ -167,11 +167,8 @@ func (s *supervisor) partition(o order) ([]string, error) {
 		groups = append(groups, rest)
 	}
 	if len(groups) < 2 {
-		return nil, fail(
-			exitUsage,
-			"all nodes are on one side: write the sides with a slash between them, as "+
-				"in balsa cluster partition 1 / 2 3",
-		)
+		return nil, fail(exitUsage, "all nodes are on one side: write the sides with a slash between them, "+
+			"as in balsa cluster partition 1 / 2 3")
 	}
 	s.mesh.set(between(groups, o.OneWay))
 	if o.OneWay {

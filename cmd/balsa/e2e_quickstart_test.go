@@ -25,7 +25,8 @@ func instructions(t *testing.T, path string) (found []instruction) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+	blocks := regexp.MustCompile("(?s)```console\n(.*?)```")
+	for _, block := range blocks.FindAllStringSubmatch(string(text), -1) {
 		for line := range strings.Lines(block[1]) {
 			line = strings.TrimSpace(line)
 			if command, ok := strings.CutPrefix(line, "$ "); ok {
