@@ -62,6 +62,7 @@ const (
 	OlderStart       IdentityReason = 5 // a later start of that data directory was met before
 	NoIdentity       IdentityReason = 6 // the message names no sender, and this server takes none by hand
 	NotAMember       IdentityReason = 7 // the receiver's configuration does not name the sender
+	Nonsense         IdentityReason = 8 // a message by hand that no correct server would send
 )
 
 // String is a clause about the refused sender that a person can act on.
@@ -83,6 +84,8 @@ func (r IdentityReason) String() string {
 			"start it with that directory as it was at its last stop"
 	case NotAMember:
 		return "is no member of this cluster: give it an --id that --peers names"
+	case Nonsense:
+		return "sent a message that no correct node sends now: nothing was done; see the node's log for the reason"
 	case NoIdentity:
 		return "does not say who it is: messages written by hand are taken only with --raft-by-hand"
 	}

@@ -125,6 +125,10 @@ func (t *Transport) deliver(r *http.Request, e raft.Envelope) *outcome {
 			return t.refuseStranger()
 		}
 		e = t.byHand(e)
+		switch e.Message.(type) {
+		case raft.TimeoutNow, raft.InstallSnapshot: // a person would be told "accepted", or nothing at all
+			return problem(http.StatusNotImplemented, "this version does not act on such a message")
+		}
 	}
 	if t.running.Err() != nil {
 		return closing()

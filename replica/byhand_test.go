@@ -1,0 +1,42 @@
+package replica
+
+import (
+	"testing"
+
+	"balsa/raft"
+)
+
+// A person whose message the core refuses is told so, and a server is not. Entries of kinds that this version
+// cannot apply are refused too: committed, they would stop every node.
+func TestAMessageByHandThatIsRefusedIsAnswered(t *testing.T) {
+	reserved := func(kind raft.Kind) raft.Message {
+		return raft.AppendEntries{Term: 1, Entries: []raft.Entry{{Term: 1, Index: 1, Kind: kind}}}
+	}
+	for _, c := range []struct {
+		name    string
+		message raft.Message
+		refused bool
+	}{
+		{"a configuration", reserved(raft.ConfigurationChange), true},
+		{"a session", reserved(raft.Session), true},
+		{"a gap", raft.AppendEntries{Term: 1, Entries: []raft.Entry{{Term: 1, Index: 5}}}, true},
+		{"a question", question(1), false},
+	} {
+		for _, byHand := range []bool{true, false} {
+			b := hold(t, 3, &modelLog{}, func(config *Config) { config.ByHand = true })
+			b.do(envelope(c.message, func(e *raft.Envelope) {
+				if byHand {
+					nobody(e)
+				}
+			}))
+			b.settle()
+			told := false
+			for _, e := range b.sent {
+				told = told || e.Message == raft.Message(raft.IdentityRefused{Why: raft.Nonsense}) && e.Sequence == 41
+			}
+			if told != (c.refused && byHand) || b.Status().Last != (raft.EntryID{}) {
+				t.Errorf("%s, by hand %v: told %v, the log ends in %v", c.name, byHand, told, b.Status().Last)
+			}
+		}
+	}
+}
