@@ -24,7 +24,7 @@ type Code string
 const (
 	CodeBadRequest         Code = "bad_request"         // 400
 	CodeUnauthorized       Code = "unauthorized"        // 401, reserved
-	CodeForbidden          Code = "forbidden"           // 403, reserved
+	CodeForbidden          Code = "forbidden"           // 403: not from a page, or a name, like this one
 	CodeKeyNotFound        Code = "key_not_found"       // 404
 	CodeNotFound           Code = "not_found"           // 404: the path is not part of the API
 	CodeMethodNotAllowed   Code = "method_not_allowed"  // 405

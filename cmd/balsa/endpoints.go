@@ -2,6 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
 
 	"balsa/client"
 
@@ -23,6 +27,26 @@ func (e endpoints) client() (*client.Client, error) {
 		return nil, fail(exitUsage, "--endpoints: %w", err)
 	}
 	return c, nil
+}
+
+// quietFor is how long a verb waits before it says that it does.
+const quietFor = time.Second
+
+// patiently makes a call that tries the nodes again and again, and says so when that takes long: a terminal that
+// says nothing for ten seconds looks like one that hangs.
+func (c *console) patiently(at endpoints, call func()) {
+	done := make(chan struct{})
+	var telling sync.WaitGroup
+	defer telling.Wait()
+	defer close(done)
+	telling.Go(func() {
+		select {
+		case <-done:
+		case <-time.After(quietFor):
+			fmt.Fprintf(c.err, "balsa: no success yet at %s: trying again for up to 10s\n", strings.Join(at, ", "))
+		}
+	})
+	call()
 }
 
 // clientError gives an error of the client its exit status. What may have happened outranks why it is not

@@ -47,7 +47,8 @@ happened, or may not.`,
 				return err
 			}
 			defer cluster.Close()
-			done, err := cluster.Put(cmd.Context(), args[0], value)
+			var done client.PutResult
+			c.patiently(at, func() { done, err = cluster.Put(cmd.Context(), args[0], value) })
 			if err != nil {
 				return clientError(err)
 			}
@@ -141,7 +142,8 @@ the revision of a write can ask for at least that (--min-revision).`,
 				return err
 			}
 			defer cluster.Close()
-			item, err := cluster.Get(cmd.Context(), args[0], options...)
+			var item client.Item
+			c.patiently(at, func() { item, err = cluster.Get(cmd.Context(), args[0], options...) })
 			if err != nil {
 				return clientError(err)
 			}
@@ -213,7 +215,8 @@ no error. Exit status 6 says that the key may have been removed, or may not.`,
 				return err
 			}
 			defer cluster.Close()
-			done, err := cluster.Delete(cmd.Context(), args[0])
+			var done client.DeleteResult
+			c.patiently(at, func() { done, err = cluster.Delete(cmd.Context(), args[0]) })
 			if err != nil {
 				return clientError(err)
 			}
