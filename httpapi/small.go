@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"balsa/client"
@@ -82,7 +83,7 @@ func explainJSON(err error) error {
 	case errors.As(err, &kind):
 		return fmt.Errorf(`the body is no JSON object (%s): send {"command":"SET key value"}`, kind.Value)
 	}
-	return fmt.Errorf("the body does not fit: %w", err)
+	return errors.New("the body does not fit: " + strings.TrimPrefix(err.Error(), "json: "))
 }
 
 func showLeader(c *call) *problem {

@@ -12,10 +12,13 @@ import (
 // taken from them.
 var ErrMalformed = errors.New("malformed bytes")
 
-// malformed makes the error of a decoder: a sentence that wraps ErrMalformed.
-func malformed(format string, args ...any) error {
-	return fmt.Errorf(format+": %w", append(args, ErrMalformed)...)
-}
+// malformed makes the error of a decoder: a sentence that wraps ErrMalformed. The sentence says what is wrong, so
+// it need not end in saying that something is.
+func malformed(format string, args ...any) error { return malformation{fmt.Errorf(format, args...)} }
+
+type malformation struct{ error }
+
+func (m malformation) Unwrap() []error { return []error{ErrMalformed, m.error} }
 
 // MaxCommand bounds the length of one command in bytes. A decoder refuses more before it allocates anything.
 const MaxCommand = 64 << 20

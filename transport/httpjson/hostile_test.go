@@ -33,7 +33,7 @@ func TestBadRequestsGetASentence(t *testing.T) {
 		{"POST", path, `{"term":18446744073709551616,"candidate_id":2}`, 400, `"term" cannot be`},
 		{"POST", path, `{"term":1.5,"candidate_id":2}`, 400, `"term" cannot be`},
 		{"POST", path, `{"term":"1","candidate_id":2}`, 400, `"term" cannot be this string`},
-		{"POST", path, `{"trem":1,"candidate_id":2}`, 400, `unknown field "trem"`},
+		{"POST", path, `{"trem":1,"candidate_id":2}`, 400, `request_vote: unknown field "trem"`},
 		{"POST", path, "{\"term\":1,\"candidate_id\":2,\"x\":\"\xff\"}", 400, "not UTF-8"},
 		{"POST", path, `{"candidate_id":2,"cluster":"c1"}`, 400, `"cluster" must be 32`},
 		{"POST", path, `{"candidate_id":2,"node":3}`, 400, "different senders"},
