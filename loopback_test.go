@@ -52,7 +52,7 @@ func onLoopback(t *testing.T) (nodes []*balsa.Node, machines []*tally) {
 	for id := raft.NodeID(1); id <= 3; id++ {
 		m := &tally{}
 		n, err := balsa.Open(balsa.Config{ID: id, Dir: t.TempDir(), Peers: peers, StateMachine: m,
-			ElectionMin: 2 * time.Second, ElectionMax: 3 * time.Second}) // patient: three nodes share two cores
+			ElectionMin: 2 * time.Second, ElectionMax: 3 * time.Second}) // three nodes share two cores
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,8 +33,8 @@ func (l *loop) tell(event raft.Event) {
 	}
 }
 
-// repeated holds back what would be told for ever: what a lone node, or a hostile one, has to say again and again
-// drowns everything else.
+// repeated holds back what would be told for ever: what a lone node, or a hostile one, has to say again and
+// again drowns everything else.
 type repeated struct{ campaign, refusal repetition }
 
 // repetition is one thing that repeats.
@@ -56,8 +56,8 @@ func (r *repetition) due(now raft.Time) (due bool, held uint64) {
 	return true, held
 }
 
-// tellCampaign tells that a node looks for votes, which one that is alone does several times a second. To hear
-// of a leader ends it.
+// tellCampaign tells that a node looks for votes, which one that is alone does several times a second. To
+// hear of a leader ends it.
 func (l *loop) tellCampaign(e raft.BecamePreCandidate) {
 	const words = "Became PRE-CANDIDATE: heard no leader, could it be elected?"
 	switch due, held := l.repeated.campaign.due(l.clock.now()); {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A node that is alone looks for votes several times a second, and says so a few times a minute. At debug level
-// everything is said.
+// A node that is alone looks for votes several times a second, and says so a few times a minute. At debug
+// level everything is said.
 func TestALoneNodeDoesNotTellItForEver(t *testing.T) {
 	inBubble(t, 3, func(c *cluster) {
 		c.open(1)

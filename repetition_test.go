@@ -11,13 +11,15 @@ import (
 	"balsa/raft"
 )
 
-// Who sends what no correct node would send cannot fill the log with it: it is told once, and later how often it
-// has happened since. An entry that replaced nothing is not said to have replaced any.
+// Who sends what no correct node would send cannot fill the log with it: it is told once, and later how
+// often it has happened since. An entry that replaced nothing is not said to have replaced any.
 func TestWhatRepeatsIsToldOnceInAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var lines bytes.Buffer
-		l := &loop{logger: slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug})),
-			clock: epoch{began: time.Now()}}
+		l := &loop{
+			logger: slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			clock:  epoch{began: time.Now()},
+		}
 		for range 100 {
 			l.tell(raft.MessageRefused{From: 9, Why: raft.Malformed})
 		}

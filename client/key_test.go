@@ -22,7 +22,8 @@ func TestAKeyThatIsTooLong(t *testing.T) {
 	_, head := c.Put(ctx, "k", nil)
 	for _, err := range []error{get, put, del, head} {
 		var e *Error
-		if !errors.Is(err, ErrBadRequest) || !errors.As(err, &e) || e.Code != CodeTooLarge || e.Outcome != NotApplied {
+		if !errors.Is(err, ErrBadRequest) || !errors.As(err, &e) || e.Code != CodeTooLarge ||
+			e.Outcome != NotApplied {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -91,9 +91,14 @@ func newRequest(ctx context.Context, endpoint string, call call) (*http.Request,
 
 // judge tells answers from refusals, and both from what no node of ours would say.
 func judge(call call, endpoint string, r *http.Response, body []byte) (*answer, *Error) {
-	if r.StatusCode == http.StatusRequestHeaderFieldsTooLarge { // of HTTP itself, before a node has seen anything
-		return nil, &Error{Code: CodeTooLarge, Message: "the key, or another part of the request's head, is too long",
-			Outcome: NotApplied, Status: r.StatusCode, Endpoint: endpoint}
+	if r.StatusCode == http.StatusRequestHeaderFieldsTooLarge { // HTTP itself says so
+		return nil, &Error{
+			Code:     CodeTooLarge,
+			Message:  "the key, or another part of the request's head, is too long",
+			Outcome:  NotApplied,
+			Status:   r.StatusCode,
+			Endpoint: endpoint,
+		}
 	}
 	servedBy, err := strconv.ParseUint(r.Header.Get(HeaderServedBy), 10, 64)
 	if err != nil || len(body) > maxAnswer {

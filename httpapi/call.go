@@ -85,8 +85,12 @@ func (c *call) admit(route *route, escapedKey string) *problem {
 		}
 	}
 	if !knownHost(c.r.Host, c.status.API) {
-		return &problem{status: http.StatusForbidden, code: client.CodeForbidden, message: "requests are taken for an " +
-			"IP address, for localhost, and for the host of this node's advertised address, not for this name"}
+		return &problem{
+			status: http.StatusForbidden,
+			code:   client.CodeForbidden,
+			message: "requests are taken for an IP address, for localhost, " +
+				"and for the host of this node's advertised address, not for this name",
+		}
 	}
 	// A page from elsewhere that a person has open could otherwise post commands: no preflight protects a
 	// plain POST.
@@ -107,7 +111,8 @@ func (c *call) admit(route *route, escapedKey string) *problem {
 // do with an IP address, with localhost, or with the name that the node itself advertises.
 func knownHost(host, api string) bool {
 	name := (&url.URL{Host: host}).Hostname()
-	if advertised, err := url.Parse(api); err == nil && api != "" && strings.EqualFold(name, advertised.Hostname()) {
+	if advertised, err := url.Parse(api); err == nil && api != "" &&
+		strings.EqualFold(name, advertised.Hostname()) {
 		return true
 	}
 	return host == "" || strings.EqualFold(name, "localhost") || net.ParseIP(name) != nil

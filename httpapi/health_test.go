@@ -96,7 +96,8 @@ func TestANodeThatIsNotListenedToIsNotReady(t *testing.T) {
 			}
 		})
 		w := ask(h, "GET /readyz", "")
-		if w.Code != test.want || w.Code != 200 && !strings.Contains(w.Body.String(), "old data directory back") {
+		if w.Code != test.want ||
+			w.Code != 200 && !strings.Contains(w.Body.String(), "old data directory back") {
 			t.Errorf("shunned by %v: %d %s", test.by, w.Code, w.Body)
 		}
 		expect(t, h, "GET /livez", "", 200, `{"status":"ok","node":2}`)

@@ -7,15 +7,16 @@ import (
 	"balsa"
 )
 
-// A page whose own name points at this machine must not speak to the node as if it were of the same origin. The
-// node advertises http://two:8002.
+// A page whose own name points at this machine must not speak to the node as if it were of the same origin.
+// The node advertises http://two:8002.
 func TestOnlyKnownHostsAreServed(t *testing.T) {
 	n, h := newNode(t)
 	n.set(func(n *fakeNode) { n.status.Peers = []balsa.Peer{} })
 	for host, want := range map[string]int{
 		"127.0.0.1:8002": 200, "[::1]:8002": 200, "192.0.2.7": 200, "localhost:8002": 200, "LOCALHOST": 200,
 		"two:8002": 200, "two:9": 200, "TWO": 200, "": 200,
-		"evil.example": 403, "evil.example:8002": 403, "127.0.0.1.evil.example": 403, "localhost.evil.example:80": 403,
+		"evil.example": 403, "evil.example:8002": 403, "127.0.0.1.evil.example": 403,
+		"localhost.evil.example:80": 403,
 	} {
 		for _, method := range []string{"GET", "PUT"} {
 			r := httptest.NewRequest(method, "/v1/kv/k", nil)

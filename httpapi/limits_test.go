@@ -202,7 +202,8 @@ func TestHeadersAreBounded(t *testing.T) {
 	_, h := newNode(t)
 	address := serve(t, h)
 	longest := strings.Repeat("%FF", kv.MaxKey)
-	answer, body := raw(t, address, "PUT /v1/kv/"+longest+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+	answer, body := raw(t, address,
+		"PUT /v1/kv/"+longest+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
 	if answer.StatusCode != 201 {
 		t.Errorf("the longest key: %d %s", answer.StatusCode, body)
 	}

@@ -76,16 +76,16 @@ func (r IdentityReason) String() string {
 		return "uses the receiver's own id: give every node an --id of its own"
 	case OtherIncarnation:
 		return "uses the id of a node that runs, or ran, with another data directory: " +
-			"give it its own --id, or its old data directory back; an empty one cannot take its place, for it has " +
-			"forgotten what the old one promised; this version cannot replace the node, and the others serve " +
-			"without it while they are a majority"
+			"give it its own --id, or its old data directory back; an empty one cannot take its place, " +
+			"for it has forgotten what the old one promised; this version cannot replace the node, and the others " +
+			"serve without it while they are a majority"
 	case OlderStart:
 		return "is an earlier start, or an old copy, of a data directory that was started later: " +
 			"start it with that directory as it was at its last stop"
 	case NotAMember:
 		return "is no member of this cluster: give it an --id that --peers names"
 	case Nonsense:
-		return "sent a message that no correct node sends now: nothing was done; see the node's log for the reason"
+		return "sent a message that no correct node sends now: nothing was done; its log says why"
 	case NoIdentity:
 		return "does not say who it is: messages written by hand are taken only with --raft-by-hand"
 	}

@@ -116,13 +116,14 @@ func (c *Core) missing(prev EntryID) Reason {
 	return Conflict
 }
 
-// wellFormed reports whether the entries could stand in the log of a leader of that term, right after Prev. Kinds
-// that are reserved for later versions could not: once in the log and committed, such an entry would stop every
-// node that has to apply it, for good.
+// wellFormed reports whether the entries could stand in the log of a leader of that term, right after Prev.
+// Kinds that are reserved for later versions could not: once in the log and committed, such an entry would
+// stop every node that has to apply it, for good.
 func wellFormed(m AppendEntries) bool {
 	before := m.Prev
 	for _, e := range m.Entries {
-		if e.Index != before.Index+1 || e.Term < before.Term || e.Term == 0 || e.Kind != Normal && e.Kind != NoOp {
+		if e.Index != before.Index+1 || e.Term < before.Term || e.Term == 0 ||
+			e.Kind != Normal && e.Kind != NoOp {
 			return false
 		}
 		before = e.ID()

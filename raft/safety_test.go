@@ -95,7 +95,8 @@ func (w *world) heal() {
 	}
 	leader := w.nodes[w.nodes[0].before.Leader-1]
 	term := leader.before.Term
-	w.pass(testHeartbeat, func() bool { return false }) // what was applied last is reported: nobody is overloaded
+	w.pass(testHeartbeat,
+		func() bool { return false }) // what was applied last is reported: nobody is overloaded
 	w.propose(leader)
 	for _, n := range w.nodes {
 		w.read(n)

@@ -32,7 +32,8 @@ func TestAMessageByHandThatIsRefusedIsAnswered(t *testing.T) {
 			b.settle()
 			told := false
 			for _, e := range b.sent {
-				told = told || e.Message == raft.Message(raft.IdentityRefused{Why: raft.Nonsense}) && e.Sequence == 41
+				told = told ||
+					e.Message == raft.Message(raft.IdentityRefused{Why: raft.Nonsense}) && e.Sequence == 41
 			}
 			if told != (c.refused && byHand) || b.Status().Last != (raft.EntryID{}) {
 				t.Errorf("%s, by hand %v: told %v, the log ends in %v", c.name, byHand, told, b.Status().Last)

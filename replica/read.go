@@ -139,7 +139,8 @@ func (r *Replica) settleReads() {
 // forgetRead drops a read that waits for the state machine and whose caller does not. It may wait for an
 // index that never comes: one that a caller made up would be kept for ever.
 func (r *Replica) forgetRead(ticket raft.Ticket) {
-	r.reads.waiting = slices.DeleteFunc(r.reads.waiting, func(w waitingRead) bool { return w.ticket == ticket })
+	r.reads.waiting = slices.DeleteFunc(r.reads.waiting,
+		func(w waitingRead) bool { return w.ticket == ticket })
 }
 
 // expireReads answers the reads to which the leader has not answered in time. Nothing was read; they may be

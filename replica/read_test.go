@@ -295,7 +295,8 @@ func TestManyReadsAreAnsweredByOneRound(t *testing.T) {
 	}
 }
 
-// A caller may wait for an index that never comes. When it gives up nothing of it is kept, and the others wait on.
+// A caller may wait for an index that never comes. When it gives up nothing of it is kept, and the others
+// wait on.
 func TestAReadThatNobodyWaitsForIsForgotten(t *testing.T) {
 	b := under(t)
 	b.do(Awaited{Ticket: 7, Index: math.MaxUint64}, Awaited{Ticket: 8, Index: 2}, GaveUp{Ticket: 7})

@@ -194,8 +194,8 @@ func (r *Replica) take(now raft.Time, e raft.Envelope) {
 	}
 }
 
-// takeForCore gives a message to the core. A person whose message the core refuses is told so: who waits for an
-// answer that never comes must take it that the node may have acted. A server needs no such answer.
+// takeForCore gives a message to the core. A person whose message the core refuses is told so: who waits
+// for an answer that never comes must take it that the node may have acted. A server needs no such answer.
 func (r *Replica) takeForCore(now raft.Time, e raft.Envelope) {
 	byHand := e.From.Cluster == raft.ClusterID{} && !raft.IsResponse(e.Message)
 	before := uint64(0)
@@ -204,7 +204,13 @@ func (r *Replica) takeForCore(now raft.Time, e raft.Envelope) {
 	}
 	r.core.Step(now, raft.Receive{From: e.From.Node, Sequence: e.Sequence, Message: e.Message})
 	if byHand && r.core.Status().Refused > before {
-		r.send(raft.Letter{To: e.From.Node, Sequence: e.Sequence, Message: raft.IdentityRefused{Why: raft.Nonsense}})
+		r.send(
+			raft.Letter{
+				To:       e.From.Node,
+				Sequence: e.Sequence,
+				Message:  raft.IdentityRefused{Why: raft.Nonsense},
+			},
+		)
 	}
 }
 

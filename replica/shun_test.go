@@ -29,8 +29,12 @@ func TestAWipedFollowerIsToldThatItsAnswersDoNotCount(t *testing.T) {
 // That a member does not listen holds as long as it goes on to say so; strangers say nothing.
 func TestWhoDoesNotListenIsKnownForAWhile(t *testing.T) {
 	b := hold(t, 3, &modelLog{})
-	b.do(Awake{}, envelope(raft.IdentityRefused{Why: raft.OtherIncarnation}, func(*raft.Envelope) {}),
-		envelope(raft.IdentityRefused{Why: raft.OtherIncarnation}, func(e *raft.Envelope) { e.From.Node = 9 }))
+	b.do(
+		Awake{},
+		envelope(raft.IdentityRefused{Why: raft.OtherIncarnation}, func(*raft.Envelope) {}),
+		envelope(raft.IdentityRefused{Why: raft.OtherIncarnation},
+			func(e *raft.Envelope) { e.From.Node = 9 }),
+	)
 	if got := b.Shuns(2); got != raft.OtherIncarnation {
 		t.Errorf("node 2 refuses with %v", got)
 	}

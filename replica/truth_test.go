@@ -273,7 +273,8 @@ func (u *truth) answers(id raft.NodeID, a Answer) {
 	k.answered, k.fate = true, a.Fate
 	appended := a.Entry != raft.EntryID{}
 	mustBe := a.Fate == Done || a.Fate == Replaced || a.Fate == LeadershipLost
-	mayBe := mustBe || a.Fate == Stopped || a.Fate == Unanswered // of a forwarded one the place may not be known
+	mayBe := mustBe || a.Fate == Stopped ||
+		a.Fate == Unanswered // of a forwarded one the place may not be known
 	if mustBe && !appended || appended && !mayBe {
 		u.t.Fatalf("the answer %+v names no entry although it was appended, or the reverse", a)
 	}

@@ -12,8 +12,8 @@ import (
 // taken from them.
 var ErrMalformed = errors.New("malformed bytes")
 
-// malformed makes the error of a decoder: a sentence that wraps ErrMalformed. The sentence says what is wrong, so
-// it need not end in saying that something is.
+// malformed makes the error of a decoder: a sentence that wraps ErrMalformed. The sentence says what is
+// wrong, so it need not end in saying that something is.
 func malformed(format string, args ...any) error { return malformation{fmt.Errorf(format, args...)} }
 
 type malformation struct{ error }

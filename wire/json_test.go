@@ -132,7 +132,8 @@ func TestBadJSONIsRefusedWithASentence(t *testing.T) {
 		{"pre_vote", `{"node":2,"incarnation":"-5"}`, `"incarnation" must be a decimal below 2^64`},
 		{"pre_vote", `{"node":2,"incarnation":"18446744073709551616"}`, `"incarnation" must be`},
 		{"pre_vote", `{"node":2,"api":"http://a\nSet-Cookie: b"}`, `"api" has a byte 0xa`},
-		{"pre_vote", `{"node":2,"api":"` + strings.Repeat("x", 256) + `"}`, `"api" has 256 bytes, at most 255`},
+		{"pre_vote", `{"node":2,"api":"` + strings.Repeat("x", 256) + `"}`,
+			`"api" has 256 bytes, at most 255`},
 		{"pre_vote", "{\"node\":2,\"cluster\":\"\xff\"}", "not UTF-8"},
 		{"forward_read", `{}`, `"node" is missing`},
 		{

@@ -40,8 +40,10 @@ func TestCommandsAreTextWhereAPersonCanReadThem(t *testing.T) {
 func TestShortEntriesAreBoundedByTheirNumber(t *testing.T) {
 	list := func(n int) []byte {
 		entries := strings.Repeat(`{"term":1},`, n)
-		return []byte(`{"term":1,"leader_id":1,"prev_log_index":0,"prev_log_term":0,"leader_commit":0,"entries":[` +
-			entries[:len(entries)-1] + `]}`)
+		return []byte(
+			`{"term":1,"leader_id":1,"prev_log_index":0,"prev_log_term":0,"leader_commit":0,"entries":[` +
+				entries[:len(entries)-1] + `]}`,
+		)
 	}
 	if _, err := DecodeJSON("append_entries", list(maxJSONEntries)); err != nil {
 		t.Errorf("as many as there may be: %v", err)

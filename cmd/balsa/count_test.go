@@ -10,7 +10,7 @@ func TestWhatIsSaidOfOneNode(t *testing.T) {
 	if got := count(1, "node") + ", " + count(3, "node"); got != "1 node, 3 nodes" {
 		t.Error(got)
 	}
-	for nodes, word := range map[int]string{1: "nobody takes over", 2: "nobody takes over", 3: "another takes over"} {
+	for nodes, word := range map[int]string{1: "nobody takes", 2: "nobody takes", 3: "another takes"} {
 		if got := (plan{Nodes: nodes}).afterwards(); !strings.HasPrefix(got, word) {
 			t.Errorf("%d nodes: %s", nodes, got)
 		}

@@ -123,7 +123,7 @@ func TestE2EDevOverAnotherCluster(t *testing.T) {
 		}
 		if status := dev.status(10 * time.Second); status != exitError ||
 			!strings.Contains(dev.err.String(),
-				"was founded with --nodes 1") {
+				"holds a cluster of 1 node with --raft-port") {
 			t.Errorf("status %d\n%s", status, dev.err)
 		}
 	}

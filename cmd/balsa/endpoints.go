@@ -32,8 +32,8 @@ func (e endpoints) client() (*client.Client, error) {
 // quietFor is how long a verb waits before it says that it does.
 const quietFor = time.Second
 
-// patiently makes a call that tries the nodes again and again, and says so when that takes long: a terminal that
-// says nothing for ten seconds looks like one that hangs.
+// patiently makes a call that tries the nodes again and again, and says so when that takes long: a terminal
+// that says nothing for ten seconds looks like one that hangs.
 func (c *console) patiently(at endpoints, call func()) {
 	done := make(chan struct{})
 	var telling sync.WaitGroup
@@ -43,7 +43,8 @@ func (c *console) patiently(at endpoints, call func()) {
 		select {
 		case <-done:
 		case <-time.After(quietFor):
-			fmt.Fprintf(c.err, "balsa: no success yet at %s: trying again for up to 10s\n", strings.Join(at, ", "))
+			fmt.Fprintf(c.err, "balsa: no success yet at %s: trying again for up to 10s\n",
+				strings.Join(at, ", "))
 		}
 	})
 	call()

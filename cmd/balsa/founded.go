@@ -57,8 +57,8 @@ func (p plan) holdsAnother(members []raft.Member) error {
 		return fail(exitError, "%s holds a cluster whose node %v is at %s: use another --data, or balsa dev "+
 			"--ephemeral", p.data, members[0].ID, first)
 	}
-	return fail(exitError, "%s holds a cluster of %s with --raft-port %d: use these, another --data, or balsa "+
-		"dev --ephemeral", p.data, count(len(members), "node"), port)
+	return fail(exitError, "%s holds a cluster of %s with --raft-port %d: use these, another --data, or "+
+		"balsa dev --ephemeral", p.data, count(len(members), "node"), port)
 }
 
 // count writes how many there are of something.

@@ -36,8 +36,8 @@ func TestDevOverAnotherClusterSaysWhichOneItIs(t *testing.T) {
 	}
 	more, elsewhere := p, p
 	more.Nodes, elsewhere.RaftPort = 5, 17011
-	want := p.data + " holds a cluster of 3 nodes with --raft-port 17001: use these, another --data, or balsa dev " +
-		"--ephemeral"
+	want := p.data + " holds a cluster of 3 nodes with --raft-port 17001: use these, another --data, or " +
+		"balsa dev --ephemeral"
 	for _, other := range []plan{more, elsewhere} {
 		if err := other.vacant(); err == nil || err.Error() != want {
 			t.Errorf("%+v: %v", other, err)

@@ -70,9 +70,15 @@ func (p plan) fits(n note) error {
 	if p.Nodes == was.Nodes && p.RaftPort == was.RaftPort {
 		return nil
 	}
-	return fail(exitError, "%s holds a cluster of %s with --raft-port %d: use these, another --data, or balsa "+
-		"dev --ephemeral, or remove it with balsa cluster clean%s", p.data, count(was.Nodes, "node"), was.RaftPort,
-		dataFlag(p.data))
+	return fail(
+		exitError,
+		"%s holds a cluster of %s with --raft-port %d: use these, another --data, or balsa "+
+			"dev --ephemeral, or remove it with balsa cluster clean%s",
+		p.data,
+		count(was.Nodes, "node"),
+		was.RaftPort,
+		dataFlag(p.data),
+	)
 }
 
 func (p plan) raft(n int) string { return loopback(p.RaftPort + n - 1) }
@@ -124,7 +130,7 @@ func (p plan) portsFree() error {
 	}
 	advice := "choose other ports with --http-port and --raft-port"
 	if len(founders(p.data)) > 0 { // whose ports for peers are part of what it is
-		advice = "take balsa dev --ephemeral, or another --data, with other ports with --http-port and --raft-port"
+		advice = "take balsa dev --ephemeral, or another --data, with other ports (--http-port, --raft-port)"
 	}
 	return fail(exitError, "in use on 127.0.0.1: port %s: another cluster may be running; stop it, or %s",
 		strings.Join(taken, ", "), advice)

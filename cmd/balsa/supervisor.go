@@ -318,8 +318,8 @@ func (s *supervisor) attend(ctx context.Context, untilNone bool, say func(string
 				return nil
 			}
 			if untilNone && s.running() == 0 {
-				return fail(exitError, "every node has stopped, node %d at last (%v): what was acknowledged is kept, "+
-					"and the same command starts them again", c.id, c.command.ProcessState)
+				return fail(exitError, "every node has stopped, node %d at last (%v): what was acknowledged "+
+					"is kept, and the same command starts them again", c.id, c.command.ProcessState)
 			}
 			say("node %d stopped (%v). To start it again, in another terminal:\n  %s cluster start %d%s",
 				c.id, c.command.ProcessState, programName(), c.id, dataFlag(s.plan.data))

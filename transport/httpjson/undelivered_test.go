@@ -26,7 +26,8 @@ func TestOnlyWhatNeverLeftIsCalledUndelivered(t *testing.T) {
 			_ = c.Close()
 		}
 	}()
-	n := start(t, Config{Peers: map[raft.NodeID]string{2: listener.Addr().String()}}, func(*node, raft.Envelope) {})
+	n := start(t, Config{Peers: map[raft.NodeID]string{2: listener.Addr().String()}},
+		func(*node, raft.Envelope) {})
 	send := func() error {
 		e := identified(1, 2, raft.PreVote{Term: 1})
 		e.Sequence = 77
