@@ -77,8 +77,8 @@ func (r IdentityReason) String() string {
 	case OtherIncarnation:
 		return "uses the id of a node that runs, or ran, with another data directory: " +
 			"give it its own --id, or its old data directory back; an empty one cannot take its place, " +
-			"for it has forgotten what the old one promised; this version cannot replace the node, and the others " +
-			"serve without it while they are a majority"
+			"for it has forgotten what the old one promised; this version cannot replace the node, " +
+			"and the others serve without it while they are a majority"
 	case OlderStart:
 		return "is an earlier start, or an old copy, of a data directory that was started later: " +
 			"start it with that directory as it was at its last stop"
