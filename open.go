@@ -118,23 +118,13 @@ func (c *Config) fits(found wal.Identity) error {
 		return nil
 	}
 	if c.Cluster != "" && wire.ClusterID(c.Cluster, found.Bootstrap) != found.Cluster {
-		return fmt.Errorf(
-			"%w: its cluster was not founded with the name %q: give the name of its first start, "+
-				"or none",
-			wal.ErrForeign,
-			c.Cluster,
-		)
+		return fmt.Errorf("%w: its cluster was not founded with the name %q: give the name of its first "+
+			"start, or none", wal.ErrForeign, c.Cluster)
 	}
 	own, _ := found.Bootstrap.Member(c.ID)
 	if c.Transport == nil && len(c.Dial) == 0 && !reaches(own.Address, c.Listen) {
-		return fmt.Errorf(
-			"%w: the others reach node %v at %s, which is not where it would listen, %s: listen "+
-				"there, or leave it out",
-			wal.ErrForeign,
-			c.ID,
-			own.Address,
-			c.Listen,
-		)
+		return fmt.Errorf("%w: the others reach node %v at %s, which is not where it would listen, %s: "+
+			"listen there, or leave it out", wal.ErrForeign, c.ID, own.Address, c.Listen)
 	}
 	return nil
 }

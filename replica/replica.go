@@ -204,13 +204,8 @@ func (r *Replica) takeForCore(now raft.Time, e raft.Envelope) {
 	}
 	r.core.Step(now, raft.Receive{From: e.From.Node, Sequence: e.Sequence, Message: e.Message})
 	if byHand && r.core.Status().Refused > before {
-		r.send(
-			raft.Letter{
-				To:       e.From.Node,
-				Sequence: e.Sequence,
-				Message:  raft.IdentityRefused{Why: raft.Nonsense},
-			},
-		)
+		refusal := raft.IdentityRefused{Why: raft.Nonsense}
+		r.send(raft.Letter{To: e.From.Node, Sequence: e.Sequence, Message: refusal})
 	}
 }
 

@@ -70,15 +70,9 @@ func (p plan) fits(n note) error {
 	if p.Nodes == was.Nodes && p.RaftPort == was.RaftPort {
 		return nil
 	}
-	return fail(
-		exitError,
-		"%s holds a cluster of %s with --raft-port %d: use these, another --data, or balsa "+
-			"dev --ephemeral, or remove it with balsa cluster clean%s",
-		p.data,
-		count(was.Nodes, "node"),
-		was.RaftPort,
-		dataFlag(p.data),
-	)
+	return fail(exitError, "%s holds a cluster of %s with --raft-port %d: use these, another --data, or "+
+		"balsa dev --ephemeral, or remove it with balsa cluster clean%s", p.data, count(was.Nodes, "node"),
+		was.RaftPort, dataFlag(p.data))
 }
 
 func (p plan) raft(n int) string { return loopback(p.RaftPort + n - 1) }
