@@ -59,8 +59,10 @@ func (n note) write() error {
 		return err
 	}
 	path := notePath(n.Plan.data)
-	err = os.WriteFile(path+".new", append(content, '\n'), 0o600)
-	return errors.Join(err, os.Rename(path+".new", path))
+	if err := os.WriteFile(path+".new", append(content, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // fits refuses a plan that is not that of the cluster which the directory holds already: ids
@@ -70,8 +72,8 @@ func (p plan) fits(n note) error {
 	if p.Nodes == was.Nodes && p.RaftPort == was.RaftPort {
 		return nil
 	}
-	return fail(exitError, "the cluster in %s was founded with --nodes %d --raft-port %d: start it with these, "+
-		"choose another --data, or remove it with balsa cluster clean", p.data, was.Nodes, was.RaftPort)
+	return fail(exitError, "the cluster in %s was founded with --nodes %d --raft-port %d: "+
+		"start it with these, choose another --data, or remove it with balsa cluster clean", p.data, was.Nodes, was.RaftPort)
 }
 
 func (p plan) raft(n int) string { return loopback(p.RaftPort + n - 1) }
@@ -121,8 +123,8 @@ func (p plan) portsFree() error {
 	if len(taken) == 0 {
 		return nil
 	}
-	return fail(exitError, "in use on 127.0.0.1: port %s: another cluster may be running; stop it, or choose "+
-		"other ports with --http-port and --raft-port", strings.Join(taken, ", "))
+	return fail(exitError, "in use on 127.0.0.1: port %s: another cluster may be running; stop it, or "+
+		"choose other ports with --http-port and --raft-port", strings.Join(taken, ", "))
 }
 
 // vacant says before anything is made or started why it could not be: a cluster runs there, or ports are
