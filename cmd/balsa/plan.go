@@ -73,7 +73,8 @@ func (p plan) fits(n note) error {
 		return nil
 	}
 	return fail(exitError, "the cluster in %s was founded with --nodes %d --raft-port %d: "+
-		"start it with these, choose another --data, or remove it with balsa cluster clean", p.data, was.Nodes, was.RaftPort)
+		"start it with these, choose another --data, or remove it with balsa cluster clean", p.data,
+		was.Nodes, was.RaftPort)
 }
 
 func (p plan) raft(n int) string { return loopback(p.RaftPort + n - 1) }
