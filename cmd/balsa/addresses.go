@@ -42,9 +42,8 @@ func parsePeers(s string) (peers map[raft.NodeID]string, wrong []error) {
 			wrong = append(wrong, fmt.Errorf("--peers names node %v twice: give every node one address", id))
 		}
 		if other, twice := at[address]; twice {
-			wrong = append(wrong, fmt.Errorf(
-				"--peers gives nodes %v and %v the same address %s: every node needs its "+
-					"own", other, id, address))
+			wrong = append(wrong, fmt.Errorf("--peers gives nodes %v and %v the same address %s: "+
+				"every node needs its own", other, id, address))
 		}
 		peers[id], at[address] = address, id
 	}

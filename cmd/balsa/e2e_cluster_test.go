@@ -36,7 +36,7 @@ func eventually(t *testing.T, deadline time.Duration, what string, holds func() 
 
 // build builds the binary once for all tests.
 var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "balsa-e2e-")
+	dir, err := scratch()
 	if err != nil {
 		return "", err
 	}

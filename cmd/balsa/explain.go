@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"syscall"
 
-	"balsa/disk"
 	"balsa/wal"
 )
 
@@ -16,8 +15,8 @@ func addressError(flag, address string, err error) error {
 		return fail(exitError, "%s %s is in use by another program: stop that, or choose another address",
 			flag, address)
 	case errors.Is(err, fs.ErrPermission):
-		return fail(exitError, "%s %s needs more rights than this user has: choose a port from 1024 on", flag,
-			address)
+		return fail(exitError, "%s %s needs more rights than this user has: choose a port from 1024 on",
+			flag, address)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fail(exitError, "%s %s is no address of this machine: listen on 127.0.0.1", flag, address)
 	}
@@ -28,14 +27,23 @@ func addressError(flag, address string, err error) error {
 func openError(s settings, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return addressError("--raft", s.node.Listen, err)
-	case errors.Is(err, disk.ErrLocked), errors.Is(err, wal.ErrForeign), errors.Is(err, wal.ErrCorrupt):
-		return failure{exitError, err} // these say themselves what to do
+		return addressError("--raft", s.raft(), err)
+	case errors.Is(err, wal.ErrForeign), errors.Is(err, wal.ErrCorrupt), errors.Is(err, wal.ErrVersion):
+		return fail(exitError, "--data %s: %w", s.node.Dir, err) // these say themselves what to do
+	case errors.Is(err, wal.ErrNotInitialized):
+		return noPeers(s)
 	case errors.Is(err, fs.ErrPermission):
-		return fail(exitError, "--data %s: %w: give this user the right to read and write it", s.node.Dir,
-			err)
+		return fail(exitError, "--data %s: %w: give this user the right to read and write it",
+			s.node.Dir, err)
 	case errors.Is(err, syscall.ENOTDIR):
 		return fail(exitError, "--data %s is, or lies below, a file: name a directory", s.node.Dir)
 	}
 	return failure{exitError, err}
+}
+
+// noPeers is a first start that does not say with whom.
+func noPeers(s settings) error {
+	const example = "--peers 1=127.0.0.1:7001,2=127.0.0.1:7002,3=127.0.0.1:7003"
+	return fail(exitUsage, "--peers is missing: --data %s holds no node yet, and a first start needs every "+
+		"node's address, this one's included, as in %s", s.node.Dir, example)
 }

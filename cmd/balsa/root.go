@@ -40,8 +40,8 @@ func rootCommand(c *console) *cobra.Command {
 		return fail(exitUsage, "%w: see %s --help", err, cmd.CommandPath())
 	})
 	root.SetHelpCommand(helpCommand())
-	root.AddCommand(serveCommand(c), devCommand(c), clusterCommand(c), putCommand(c), getCommand(c),
-		delCommand(c), statusCommand(c), versionCommand(c))
+	root.AddCommand(serveCommand(c), devCommand(c), clusterCommand(c), versionCommand(c))
+	root.AddCommand(putCommand(c), getCommand(c), delCommand(c), statusCommand(c))
 	return root
 }
 
@@ -60,8 +60,8 @@ func unknownCommand(root *cobra.Command, args []string) error {
 		return nil
 	}
 	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
-		return fail(exitUsage, "unknown command %q: did you mean %s? See balsa help", args[0],
-			strings.Join(near, " or "))
+		return fail(exitUsage, "unknown command %q: did you mean %s? See balsa help",
+			args[0], strings.Join(near, " or "))
 	}
 	return fail(exitUsage, "unknown command %q: see balsa help", args[0])
 }

@@ -51,6 +51,11 @@ func serve(ctx context.Context, c *console, s settings) error {
 		ctx, cancel = underSupervision(ctx, c.in)
 		defer cancel()
 	}
+	if len(s.node.Peers) == 0 {
+		if used, _ := os.ReadDir(s.node.Dir); len(used) == 0 {
+			return noPeers(s) // said before a directory is made
+		}
+	}
 	logs := newRelay(c.err)
 	defer logs.Close()
 	logger := newLogger(logs, s.node.ID, c.paints(c.err), s.level)
@@ -85,11 +90,7 @@ func underSupervision(ctx context.Context, in io.Reader) (context.Context, conte
 // listen takes the address for clients and looks at the one for peers, before anything on the disk is
 // touched: a node that finds its port taken leaves no half-made data directory behind.
 func listen(s settings) (net.Listener, error) {
-	raft := s.node.Listen
-	if raft == "" {
-		raft = s.node.Peers[s.node.ID]
-	}
-	if raft != "" {
+	if raft := s.raft(); raft != "" {
 		if err := probe(raft); err != nil {
 			return nil, addressError("--raft", raft, err)
 		}

@@ -64,6 +64,14 @@ type settings struct {
 	level      slog.Level
 }
 
+// raft is the address for peers, empty when only the data directory knows it.
+func (s settings) raft() string {
+	if s.node.Listen != "" {
+		return s.node.Listen
+	}
+	return s.node.Peers[s.node.ID]
+}
+
 // mistakes collects what is wrong with a command line, so that a person mends all of it at once.
 type mistakes []error
 
@@ -122,13 +130,12 @@ func (f *serveFlags) checkTimes(config *balsa.Config, wrong *mistakes) {
 		wrong.add("--heartbeat is %v: at least 10ms is needed", f.heartbeat)
 	}
 	if least <= f.heartbeat {
-		wrong.add("--election-timeout begins at %v: it must exceed --heartbeat, %v, or followers give up "+
-			"a healthy leader", least, f.heartbeat)
+		wrong.add("--election-timeout begins at %v: it must exceed --heartbeat, %v, "+
+			"or followers give up a healthy leader", least, f.heartbeat)
 	}
 	if most <= least {
-		wrong.add("--election-timeout ends at %v: it must end above its beginning, %v, or votes split for "+
-			"ever",
-			most, least)
+		wrong.add("--election-timeout ends at %v: it must end above its beginning, %v, "+
+			"or votes split for ever", most, least)
 	}
 	config.ElectionMin, config.ElectionMax = least, most
 }
@@ -148,8 +155,8 @@ func (f *serveFlags) checkPeers(config *balsa.Config, wrong *mistakes) {
 		wrong.add("--peers names %s but not this node, %v: list every node, this one included",
 			listIDs(peers), config.ID)
 	} else if f.raft != "" && f.raft != own {
-		wrong.add("--raft is %s, but --peers says that node %v is at %s: make them the same", f.raft,
-			config.ID, own)
+		wrong.add("--raft is %s, but --peers says that node %v is at %s: make them the same",
+			f.raft, config.ID, own)
 	}
 	if f.raft == "" {
 		f.raft = own // so that what is said about --raft is said about it
@@ -223,7 +230,6 @@ func (f *serveFlags) checkListen(flag, address string, wrong *mistakes) {
 		wrong.add("%s: %w", flag, err)
 	} else if !isLoopback(host) && !f.insecure {
 		wrong.add("%s is %s, which other machines may reach, and nothing is encrypted or authenticated: "+
-			"listen on "+
-			"127.0.0.1, or add --insecure-i-understand", flag, address)
+			"listen on 127.0.0.1, or add --insecure-i-understand", flag, address)
 	}
 }

@@ -7,12 +7,23 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// scratch is a directory for what all tests share, such as the binary; it is removed at the end.
+var scratch = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "balsa-test-") })
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
+		if dir, err := scratch(); err == nil {
+			_ = os.RemoveAll(dir)
+		}
+		os.Exit(status)
+	}))
+}
 
 // result is what became of one command line.
 type result struct {
@@ -118,6 +129,10 @@ func TestMistakesAreSentences(t *testing.T) {
 			"--peers names node 1 twice: give every node one address"},
 		{"peers at one address", serveArgs("--peers", "1=127.0.0.1:7001,2=127.0.0.1:7001"),
 			"--peers gives nodes 1 and 2 the same address 127.0.0.1:7001: every node needs its own"},
+		{"peers missing at a first start", serveArgs("--peers", "-"),
+			"--peers is missing: --data d holds no node yet, " +
+				"and a first start needs every node's address, this one's included, as in " +
+				"--peers 1=127.0.0.1:7001,2=127.0.0.1:7002,3=127.0.0.1:7003"},
 		{"transport", serveArgs("--transport", "tcp"), `--transport is "tcp": this version has http only`},
 		{"heartbeat", serveArgs("--heartbeat", "1ms"), "--heartbeat is 1ms: at least 10ms is needed"},
 		{"election below heartbeat", serveArgs("--election-timeout", "100ms..500ms"),
