@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"balsa/client"
 )
 
 var (
@@ -29,6 +31,7 @@ func TestE2EDev(t *testing.T) {
 	dir := t.TempDir()
 	binary(t) // building it is not part of what is measured
 	began := time.Now()
+	cluster := clientAt(t, ports, 3)
 	dev := start(t, "dev", "--data", dir, "--http-port", fmt.Sprint(ports), "--raft-port",
 		fmt.Sprint(ports+3))
 	eventually(t, 10*time.Second, "dev is ready",
@@ -62,6 +65,9 @@ func TestE2EDev(t *testing.T) {
 	}
 	eventually(t, 5*time.Second, "the restarted node serves, and dev shows its lines", func() bool {
 		return logLines(dev.err.String(), "ready: node "+again[1]) > before
+	})
+	eventually(t, 5*time.Second, "all nodes agree on a leader again", func() bool {
+		return agreed(askAll(t.Context(), cluster)) != 0
 	})
 	eventually(t, 5*time.Second, "it has what was written before", func() bool {
 		return get(t, "http://"+strings.Replace(curl[1], "/client/submit", "/client/get/greeting", 1)) != ""
@@ -127,6 +133,21 @@ func TestE2EDevOverAnotherCluster(t *testing.T) {
 			t.Errorf("status %d\n%s", status, dev.err)
 		}
 	}
+}
+
+// clientAt makes a client of the nodes at n neighbouring ports.
+func clientAt(t *testing.T, first, n int) *client.Client {
+	t.Helper()
+	var urls []string
+	for port := first; port < first+n; port++ {
+		urls = append(urls, "http://"+loopback(port))
+	}
+	c, err := client.New(urls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
 }
 
 // consecutivePorts finds the first of n neighbouring ports that are free.

@@ -59,8 +59,10 @@ func (n note) write() error {
 		return err
 	}
 	path := notePath(n.Plan.data)
-	err = os.WriteFile(path+".new", append(content, '\n'), 0o600)
-	return errors.Join(err, os.Rename(path+".new", path))
+	if err := os.WriteFile(path+".new", append(content, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // fits refuses a plan that is not that of the cluster which the directory holds already: ids
