@@ -28,8 +28,7 @@ type clause struct {
 }
 
 // capabilities are what will bring the clauses that are not there yet.
-var capabilities = words("stickiness forwarding cluster-verbs simulator demo snapshots linearizable-reads " +
-	"leadership-transfer tcp exactly-once learning chaos")
+var capabilities = words("simulator demo snapshots leadership-transfer tcp exactly-once learning chaos")
 
 var origin = []clause{
 	{"O1", "the core is synchronous and knows no transport",
@@ -45,13 +44,16 @@ var origin = []clause{
 		""},
 	{"O2", "except in a pre-vote", "raft pre_vote_a_returning_server_disturbs_nobody; " +
 		"raft a_denied_pre_vote_carries_the_term_that_a_lagging_server_lacks", ""},
-	{"O2", "except while a leader is heard", "", "stickiness"},
+	{"O2", "except while a leader is heard",
+		"raft a_vote_is_not_asked_for_in_vain_while_a_leader_is_heard; " +
+			"raft a_deaf_server_without_pre_vote_deposes_nobody", ""},
 
 	{"O3", "a follower refuses commands, with the leader as a hint",
 		". TestFollowersRefuseAndNameTheLeader; raft " +
 			"only_the_leader_takes_commands_and_the_others_know_who_it_is", ""},
 	{"O3", "a candidate refuses commands", ". TestACandidateRefusesAndNamesNobody", ""},
-	{"O3", "a node forwards, unless asked not to", "", "forwarding"},
+	{"O3", "a node forwards, unless asked not to", ". TestEveryNodeTakesCommandsAndReturnsItsOwnResult; " +
+		"replica TestALocalProposalIsNotForwarded; replica TestForwardingUnderRandomSchedules", ""},
 
 	{"O4", "a majority of votes makes a leader",
 		"raft a_server_that_hears_no_leader_is_elected_by_a_quorum; " +
@@ -184,7 +186,7 @@ var origin = []clause{
 	{"O20", "GET /client/leader and /client/status", "httpapi TestWhoLeads", ""},
 	{"O20", "GET /client/get/{key} and /client/kv: this node's own state; 404 when absent",
 		"httpapi TestOwnState", ""},
-	{"O20", "submit forwards with ?forward=true", "", "forwarding"},
+	{"O20", "submit forwards with ?forward=true", "httpapi TestSubmitForwardsOnRequest", ""},
 
 	{"O21", "the client gets what apply returned for that very entry",
 		"replica TestEachCallerGetsTheResultOfItsOwnEntry; replica " +
@@ -197,8 +199,8 @@ var origin = []clause{
 		"replica TestCommandsReachTheMachineUnchanged", ""},
 
 	{"O23", "a cluster on one machine", "cmd/balsa TestE2EDev; cmd/balsa TestE2EDevLeavesNothingBehind", ""},
-	{"O23", "start, stop, clean, status, killnode, startnode, watchlogs, and run_cluster.sh", "",
-		"cluster-verbs"},
+	{"O23", "start, stop, clean, status, killnode, startnode, watchlogs, and run_cluster.sh",
+		"cmd/balsa TestE2EClusterStory; cmd/balsa TestE2ERunCluster", ""},
 
 	{"O24", "the words of the origin", ". TestLogLinesKeepTheWordsOfTheOrigin", ""},
 	{"O24", "each line begins with [NODE N]",
@@ -212,7 +214,8 @@ var origin = []clause{
 	{"O27", "separate ports for peers and clients", "cmd/balsa TestMistakesAreSentences; cmd/balsa TestVerbs",
 		""},
 	{"O27", "snapshots, compaction by threshold, InstallSnapshot", "", "snapshots"},
-	{"O27", "ReadIndex reads", "", "linearizable-reads"},
+	{"O27", "ReadIndex reads", ". TestALinearizableReadSeesEverythingAcknowledgedBefore; " +
+		"cmd/balsa TestE2EAPausedLeaderServesNothingStale; raft TestRandomSchedules", ""},
 	{"O27", "a linearizability checker", "", "simulator"},
 	{"O27", "chaos: kills, partitions, slow and lossy networks, rolling restarts, wiped storage", "",
 		"chaos"},
