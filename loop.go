@@ -195,10 +195,18 @@ func (l *loop) receive(e raft.Envelope) {
 func (l *loop) glance(look func()) bool {
 	ran := make(chan struct{})
 	select {
-	case l.glances <- func() { look(); close(ran) }:
-		<-ran
-		return true
+	case l.glances <- func() {
+		l.step(replica.Awake{}) // what is due by now belongs to what is seen
+		look()
+		close(ran)
+	}:
 	case <-l.ended:
+		return false
+	}
+	select {
+	case <-ran:
+		return true
+	case <-l.ended: // the look itself failed, and ended the node
 		return false
 	}
 }

@@ -82,6 +82,9 @@ func (n *Node) Read(ctx context.Context, mode ReadMode) (ReadState, error) {
 			return ReadState{}, err
 		}
 		state.Applied = index
+		if mode.Consistency == Stale { // what was fresh enough before the wait may not be after it
+			return n.glimpse(mode)
+		}
 	}
 	return state, nil
 }

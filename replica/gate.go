@@ -221,7 +221,7 @@ func (g *gate) shunned(now raft.Time, by raft.NodeID, why raft.IdentityReason) {
 func (r *Replica) Shuns(id raft.NodeID) raft.IdentityReason {
 	long := 2 * r.config.Tick * raft.Time(r.config.Core.ElectionMax)
 	for _, s := range r.gate.shuns {
-		if s.node == id && r.due-s.at <= long {
+		if s.node == id && r.hours.due-s.at <= long {
 			return s.why
 		}
 	}

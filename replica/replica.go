@@ -27,7 +27,7 @@ type Replica struct {
 	core   *raft.Core
 	gate   gate
 
-	due raft.Time // when the next tick is due; 0 before the first event
+	hours hours
 
 	writing bool  // a Write is in flight
 	gather  Write // what the next one will contain; Number 0 when nothing
@@ -49,6 +49,13 @@ type Replica struct {
 	ready   []Work
 	failure error // why the replica stopped
 	stopped bool  // and that Stop was handed out
+}
+
+// hours are what a server knows of the time.
+type hours struct {
+	due    raft.Time // when the next tick is due; 0 before the first event
+	now    raft.Time // of the latest event
+	waking raft.Time // until then this server has not yet caught up with what it slept through
 }
 
 // New makes a replica from what its disk remembers. Its state machine must be empty: the entries are
@@ -120,15 +127,19 @@ func (r *Replica) Step(now raft.Time, event Event) {
 // on more silence than one maximal election timeout, so what lies further back is not made up for.
 func (r *Replica) tick(now raft.Time) {
 	enough := r.config.Tick * raft.Time(r.config.Core.ElectionMax+1)
-	if r.due == 0 {
-		r.due = now + r.config.Tick
+	if r.hours.due == 0 {
+		r.hours.due = now + r.config.Tick
 	}
-	r.due = max(r.due, now-enough)
-	if r.due > now {
+	r.hours.due = max(r.hours.due, now-enough)
+	r.hours.now = now
+	if r.hours.due > now {
 		return
 	}
-	for ; r.due <= now; r.due += r.config.Tick {
-		r.core.Step(r.due, raft.Tick{})
+	if grace := 2 * r.config.Tick * raft.Time(r.config.Core.Heartbeat); now-r.hours.due > grace {
+		r.hours.waking = now + grace
+	}
+	for ; r.hours.due <= now; r.hours.due += r.config.Tick {
+		r.core.Step(r.hours.due, raft.Tick{})
 	}
 	r.expireForwards(now)
 	r.expireReads(now)
@@ -345,8 +356,14 @@ func (r *Replica) Leader() (raft.NodeID, raft.Term) { return r.core.Leader(), r.
 func (r *Replica) Applied() raft.Index { return r.applied }
 
 // Contact returns the ticks since this server last heard its leader, or as leader was last answered by a
-// quorum, and whether it knows of a leader at all.
-func (r *Replica) Contact() (ticks int, known bool) { return r.core.Contact() }
+// quorum, and whether that is known. It is not right after a sleep: what is read then may have lain in a
+// socket all the time, and is no contact with anybody's present.
+func (r *Replica) Contact() (ticks int, known bool) {
+	if r.hours.now < r.hours.waking {
+		return 0, false
+	}
+	return r.core.Contact()
+}
 
 // Members returns the configuration in force. It must not be written to.
 func (r *Replica) Members() raft.Configuration { return r.core.Members() }

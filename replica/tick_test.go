@@ -134,3 +134,28 @@ func TestLogTimeGoesOnWhenTheTimeGoesBack(t *testing.T) {
 		t.Errorf("the last entry's time is %d, want %d", got, b.now)
 	}
 }
+
+// What a server reads when it wakes may be as old as its sleep: until it has run for two heartbeats again,
+// it does not know how long its last contact is ago.
+func TestContactIsUnknownAfterASleep(t *testing.T) {
+	b := under(t)
+	beat := func() { b.do(b.from(2, appends(1, 1, entryAt(1, 1)))) }
+	known := func() bool { beat(); _, known := b.Contact(); return known }
+	heartbeat := raft.Time(b.config.Core.Heartbeat) * aTick
+	b.now += 2 * heartbeat
+	if !known() {
+		t.Fatal("after two heartbeats of silence")
+	}
+	b.now += 3 * heartbeat
+	if known() {
+		t.Error("right after a sleep")
+	}
+	b.now += heartbeat
+	if known() {
+		t.Error("a heartbeat after it")
+	}
+	b.now += heartbeat
+	if !known() {
+		t.Error("two heartbeats after it")
+	}
+}
