@@ -1,6 +1,7 @@
 package balsa
 
 import (
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -71,7 +72,7 @@ func (w *workers) write(log *wal.Log) {
 		case p := <-w.prepared:
 			log.Adopt(p)
 		case <-idle.C:
-			if err := log.Seal(); err != nil && sealing {
+			if err := guarded(log.Seal); err != nil && sealing {
 				sealing = false
 				w.done <- replica.Wrote{Err: err} // nobody waits for it, but a failed disk ends the node
 			}
@@ -80,6 +81,16 @@ func (w *workers) write(log *wal.Log) {
 			w.unprepared <- p
 		}
 	}
+}
+
+// guarded turns a panic into an error: what fails here ends the node, not the program around it.
+func guarded(work func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", ErrBug, p)
+		}
+	}()
+	return work()
 }
 
 // collect waits for the preparer and takes back what it had.
@@ -107,7 +118,9 @@ func (w *workers) prepare(logger *slog.Logger) {
 func (w *workers) fill(p *wal.Preparation) error {
 	for {
 		began := time.Now()
-		if done, err := p.Step(); done {
+		var done bool
+		err := guarded(func() (err error) { done, err = p.Step(); return err })
+		if done || err != nil {
 			return err
 		}
 		select {

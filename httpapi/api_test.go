@@ -38,7 +38,6 @@ type fakeNode struct {
 	calls  []string      // of Propose, ProposeLocal and Read, in short
 	stuck  chan struct{} // Status waits for it to be closed
 	asked  int           // how often Status was
-	script []func()      // what happens after each Status, in turn
 	slow   bool          // Propose waits out its context
 }
 

@@ -108,6 +108,7 @@ type ForwardProposalResponse struct {
 	// NotAccepted, when Refused, says that this command was never appended by the refusing server in the
 	// addressed term, and never will be.
 	NotAccepted bool
+	Overloaded  bool // when Refused: because too much was waiting, and not because somebody else leads
 }
 
 // ForwardRead asks the leader for an index at which a read is linearizable (thesis §6.4). Like
@@ -125,6 +126,8 @@ type ForwardReadResponse struct {
 	Number  uint64
 	Index   Index // 0 when Refused
 	Refused bool
+	// Overloaded, when Refused, says that too much was waiting.
+	Overloaded bool
 }
 
 // IdentityRefused answers any request whose sender may not speak to this server. It carries no term: it comes

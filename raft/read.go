@@ -45,7 +45,7 @@ func (c *Core) readIndex(in ReadIndex) {
 			r.index = c.commitIndex
 		}
 		l.reads = append(l.reads, r)
-		c.emit(ReadQueued{Ticket: in.Ticket})
+		c.emit(ReadQueued(in))
 	}
 }
 

@@ -36,8 +36,9 @@ type taken struct {
 
 // verdict is the answer that a number has got, and gets again.
 type verdict struct {
-	answered bool
-	entry    raft.EntryID // zero when it was refused
+	answered   bool
+	entry      raft.EntryID // zero when it was refused
+	overloaded bool         // why it was refused
 }
 
 // foreign is a question of another server that was put to the core.
@@ -103,7 +104,7 @@ func (r *Replica) foreign(f foreign) raft.Ticket {
 func (r *Replica) foreignAnswered(a raft.Answer) {
 	f := r.asked[a.Ticket]
 	delete(r.asked, a.Ticket)
-	v := verdict{answered: true, entry: a.Entry}
+	v := verdict{answered: true, entry: a.Entry, overloaded: a.Refusal == raft.Overloaded}
 	if g := r.reign(f.leader); g != nil {
 		g.list(f.node, f.start).note(f, v)
 	}
@@ -114,7 +115,7 @@ func (r *Replica) answerForwarded(f foreign, v verdict) {
 	refused := v.entry == raft.EntryID{}
 	r.send(raft.Letter{To: f.node, Sequence: f.sequence, Message: raft.ForwardProposalResponse{
 		Leader: f.leader, Start: f.start, Number: f.number,
-		Entry: v.entry, Refused: refused, NotAccepted: refused,
+		Entry: v.entry, Refused: refused, NotAccepted: refused, Overloaded: v.overloaded,
 	}})
 }
 

@@ -76,6 +76,8 @@ func (r *Replica) forwardAnswered(m raft.ForwardProposalResponse) {
 		return
 	}
 	switch {
+	case m.Refused && m.NotAccepted && m.Overloaded:
+		r.closeForward(at, Answer{Fate: Overloaded})
 	case m.Refused && m.NotAccepted:
 		r.closeForward(at, Answer{Fate: NotLeader})
 	case m.Refused:

@@ -68,6 +68,11 @@ func forwardEnds() []forwardEnd {
 			b.do(b.from(2, placed(m, entryAt(3, 1))))
 			b.commits(2, 1, 1, 1, 1)
 		}, end{Done, entryAt(3, 1), "#3 3/t1 3/t1"}},
+		{"refused, because too much waits", func(b *bench, m raft.ForwardProposal) {
+			refusal := refusedAs(m, true)
+			refusal.Overloaded = true
+			b.do(b.from(2, refusal))
+		}, end{fate: Overloaded}},
 		{"never arrived, and no late answer counts", func(b *bench, m raft.ForwardProposal) {
 			for _, e := range b.sent {
 				b.do(Returned{Envelope: e}) // the core's messages among them mean nothing to it

@@ -68,6 +68,7 @@ func (r *Replica) answerForeignRead(f foreign, a raft.Reading) {
 	r.send(raft.Letter{To: f.node, Sequence: f.sequence, Message: raft.ForwardReadResponse{
 		Leader: f.leader, Start: f.start, Number: f.number,
 		Index: a.Index, Refused: a.Refusal != raft.Accepted,
+		Overloaded: a.Refusal == raft.Overloaded,
 	}})
 }
 
@@ -109,11 +110,14 @@ func (r *Replica) forwardedReadAnswered(m raft.ForwardReadResponse) {
 	}
 	ticket := sent[at].ticket
 	r.reads.sent = without(sent, at)
-	if m.Refused {
+	switch {
+	case m.Refused && m.Overloaded:
+		r.answer(Answer{Ticket: ticket, Fate: Overloaded})
+	case m.Refused:
 		r.answer(Answer{Ticket: ticket, Fate: NotLeader})
-		return
+	default:
+		r.await(ticket, m.Index)
 	}
-	r.await(ticket, m.Index)
 }
 
 // await answers a caller once this server has applied up to an index.

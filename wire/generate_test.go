@@ -125,6 +125,7 @@ func drawForward(t *rapid.T, k kind, term raft.Term) raft.Message {
 		return raft.ForwardProposalResponse{
 			Leader: term, Start: start, Number: number, Entry: drawID(t, "entry"),
 			Refused: drawBool(t, "refused"), NotAccepted: drawBool(t, "not accepted"),
+			Overloaded: drawBool(t, "overloaded"),
 		}
 	case forwardRead:
 		return raft.ForwardRead{Leader: term, Start: start, Number: number}
@@ -132,6 +133,7 @@ func drawForward(t *rapid.T, k kind, term raft.Term) raft.Message {
 		return raft.ForwardReadResponse{
 			Leader: term, Start: start, Number: number,
 			Index: drawNumber[raft.Index](t, "index"), Refused: drawBool(t, "refused"),
+			Overloaded: drawBool(t, "overloaded"),
 		}
 	}
 	return raft.IdentityRefused{Why: raft.IdentityReason(rapid.Uint8Range(1, 255).Draw(t, "why"))}

@@ -21,7 +21,8 @@ import (
 //	  …_response               term [last_included_index last_included_term] next_offset complete
 //	timeout_now                term leader_id [round]
 //	forward_proposal           leader_term origin_start number command, or command_base64
-//	  …_response               leader_term origin_start number [entry_index entry_term refused not_accepted]
+//	  …_response               leader_term origin_start number [entry_index entry_term refused
+//	                          not_accepted overloaded]
 //	forward_read               leader_term origin_start number
 //	  …_response               leader_term origin_start number [index refused]
 //	identity_refused           error reason
@@ -231,6 +232,7 @@ type forwardProposalResponseForm struct {
 	EntryTerm   raft.Term  `json:"entry_term,omitempty"`
 	Refused     bool       `json:"refused,omitempty"`
 	NotAccepted bool       `json:"not_accepted,omitempty"`
+	Overloaded  bool       `json:"overloaded,omitempty"`
 	surroundings
 }
 
@@ -238,7 +240,7 @@ func (f *forwardProposalResponseForm) message(bool) (raft.Message, error) {
 	return raft.ForwardProposalResponse{
 		Leader: f.LeaderTerm, Start: f.OriginStart, Number: f.Number,
 		Entry:   raft.EntryID{Term: f.EntryTerm, Index: f.EntryIndex},
-		Refused: f.Refused, NotAccepted: f.NotAccepted,
+		Refused: f.Refused, NotAccepted: f.NotAccepted, Overloaded: f.Overloaded,
 	}, nil
 }
 
@@ -254,14 +256,16 @@ func (f *forwardReadForm) message(bool) (raft.Message, error) {
 type forwardReadResponseForm struct {
 	answer
 	forward
-	Index   raft.Index `json:"index,omitempty"`
-	Refused bool       `json:"refused,omitempty"`
+	Index      raft.Index `json:"index,omitempty"`
+	Refused    bool       `json:"refused,omitempty"`
+	Overloaded bool       `json:"overloaded,omitempty"`
 	surroundings
 }
 
 func (f *forwardReadResponseForm) message(bool) (raft.Message, error) {
 	return raft.ForwardReadResponse{
 		Leader: f.LeaderTerm, Start: f.OriginStart, Number: f.Number, Index: f.Index, Refused: f.Refused,
+		Overloaded: f.Overloaded,
 	}, nil
 }
 

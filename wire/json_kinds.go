@@ -123,13 +123,14 @@ func formOfForward(m raft.Message) form {
 	case raft.ForwardProposalResponse:
 		return &forwardProposalResponseForm{
 			forward: forward{m.Leader, m.Start, m.Number}, Refused: m.Refused, NotAccepted: m.NotAccepted,
-			EntryIndex: m.Entry.Index, EntryTerm: m.Entry.Term,
+			EntryIndex: m.Entry.Index, EntryTerm: m.Entry.Term, Overloaded: m.Overloaded,
 		}
 	case raft.ForwardRead:
 		return &forwardReadForm{forward: forward{m.Leader, m.Start, m.Number}}
 	case raft.ForwardReadResponse:
 		return &forwardReadResponseForm{
 			forward: forward{m.Leader, m.Start, m.Number}, Index: m.Index, Refused: m.Refused,
+			Overloaded: m.Overloaded,
 		}
 	}
 	panic(fmt.Sprintf("wire: no form for %T", m))

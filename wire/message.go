@@ -26,9 +26,9 @@ const (
 	installSnapshotResponse kind = 8  // term, last, next, flags u8: 1 complete
 	timeoutNow              kind = 9  // term, round
 	forwardProposal         kind = 10 // leader, start, number, length u32, command
-	forwardProposalResponse kind = 11 // leader, start, number, entry, flags u8: 1 refused, 2 not accepted
+	forwardProposalResponse kind = 11 // leader, start, number, entry, flags u8: refused, not accepted, overloaded
 	forwardRead             kind = 12 // leader, start, number
-	forwardReadResponse     kind = 13 // leader, start, number, index, flags u8: 1 refused
+	forwardReadResponse     kind = 13 // leader, start, number, index, flags u8: 1 refused, 2 overloaded
 	identityRefused         kind = 14 // reason u8
 
 	lastKind = identityRefused
@@ -98,12 +98,12 @@ func appendMessage(dst []byte, m raft.Message) []byte {
 		return appendBytes(appendNumbers(dst, uint64(m.Leader), m.Start, m.Number), m.Command)
 	case raft.ForwardProposalResponse:
 		dst = appendID(appendNumbers(dst, uint64(m.Leader), m.Start, m.Number), m.Entry)
-		return appendFlags(dst, m.Refused, m.NotAccepted)
+		return appendFlags(dst, m.Refused, m.NotAccepted, m.Overloaded)
 	case raft.ForwardRead:
 		return appendNumbers(dst, uint64(m.Leader), m.Start, m.Number)
 	case raft.ForwardReadResponse:
 		dst = appendNumbers(dst, uint64(m.Leader), m.Start, m.Number, uint64(m.Index))
-		return appendFlags(dst, m.Refused)
+		return appendFlags(dst, m.Refused, m.Overloaded)
 	case raft.IdentityRefused:
 		return append(dst, byte(m.Why))
 	}

@@ -40,16 +40,17 @@ func decodeForward(k kind, c *cursor) raft.Message {
 		return raft.ForwardProposal{Leader: leader, Start: start, Number: count, Command: c.bytes()}
 	case forwardProposalResponse:
 		m := raft.ForwardProposalResponse{Leader: leader, Start: start, Number: count, Entry: decodeID(c)}
-		flags := c.flags(1 | 2)
-		m.Refused, m.NotAccepted = flags&1 != 0, flags&2 != 0
+		flags := c.flags(1 | 2 | 4)
+		m.Refused, m.NotAccepted, m.Overloaded = flags&1 != 0, flags&2 != 0, flags&4 != 0
 		return m
 	case forwardRead:
 		return raft.ForwardRead{Leader: leader, Start: start, Number: count}
 	case forwardReadResponse:
-		return raft.ForwardReadResponse{
-			Leader: leader, Start: start, Number: count,
-			Index: number[raft.Index](c), Refused: c.flags(1) == 1,
-		}
+		m := raft.ForwardReadResponse{Leader: leader, Start: start, Number: count}
+		m.Index = number[raft.Index](c)
+		flags := c.flags(1 | 2)
+		m.Refused, m.Overloaded = flags&1 != 0, flags&2 != 0
+		return m
 	}
 	c.fail("not a kind that this program knows")
 	return nil
