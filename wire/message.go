@@ -26,7 +26,7 @@ const (
 	installSnapshotResponse kind = 8  // term, last, next, flags u8: 1 complete
 	timeoutNow              kind = 9  // term, round
 	forwardProposal         kind = 10 // leader, start, number, length u32, command
-	forwardProposalResponse kind = 11 // leader, start, number, entry, flags u8: refused, not accepted, overloaded
+	forwardProposalResponse kind = 11 // …, entry, flags u8: 1 refused, 2 not accepted, 4 overloaded
 	forwardRead             kind = 12 // leader, start, number
 	forwardReadResponse     kind = 13 // leader, start, number, index, flags u8: 1 refused, 2 overloaded
 	identityRefused         kind = 14 // reason u8
