@@ -68,13 +68,13 @@ given again.`,
   balsa cluster start 2`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			p.config = c.config
 			if err := joined(exitUsage, p.mistakes()); err != nil {
 				return err
 			}
 			if err := p.remember(cmd.Flags()); err != nil {
 				return err
 			}
-			p.config = c.config
 			if len(args) == 0 {
 				return p.launch(cmd.Context(), c)
 			}

@@ -91,3 +91,20 @@ func TestListsInTheFile(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// What the nodes of a cluster would refuse is told before anything is made, with every place it comes from.
+func TestAClusterChecksTheSettingsOfItsNodes(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeConfig(t, "heartbeat = \"500ms\"\nelection-timeout = \"400ms..300ms\"\n")
+	for _, args := range []string{"cluster start", "dev", "dev --detach"} {
+		got := command(t, "", append([]string{"--config", "balsa.toml"}, strings.Fields(args)...)...)
+		for _, words := range []string{"begins at 400ms", "ends at 300ms", "balsa.toml:1", "balsa.toml:2"} {
+			if got.status != exitUsage || !strings.Contains(got.err, words) {
+				t.Errorf("%s: status %d, stderr %q lacks %q", args, got.status, got.err, words)
+			}
+		}
+	}
+	if left, _ := os.ReadDir("."); len(left) != 1 {
+		t.Errorf("something was made: %v", left)
+	}
+}

@@ -61,13 +61,13 @@ play a node with curl.`,
   balsa dev --detach`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.config = c.config
 			if err := f.check(cmd.Flags().Changed("data")); err != nil {
 				return err
 			}
 			if err := f.remember(cmd.Flags()); err != nil {
 				return err
 			}
-			f.config = c.config
 			if f.detach {
 				return f.plan.launch(cmd.Context(), c)
 			}
@@ -110,7 +110,34 @@ func (p *plan) mistakes() (wrong mistakes) {
 			p.HTTPPort, p.RaftPort, p.Nodes, p.Nodes)
 	}
 	checkLevel(p.LogLevel, &wrong)
+	if len(wrong) == 0 {
+		if err := p.checkNode(); err != nil {
+			wrong.add("%w", err)
+		}
+	}
 	return wrong
+}
+
+// checkNode finds what a node would refuse of the settings that it takes from the environment and the file,
+// before anything is made or started for it.
+func (p *plan) checkNode() error {
+	c := &console{in: strings.NewReader(""), out: io.Discard, err: io.Discard}
+	root, node := rootCommand(c), &cobra.Command{Use: "node"}
+	c.config = p.config
+	var f serveFlags
+	f.register(node.Flags())
+	root.AddCommand(node)
+	arguments := p.arguments(1)
+	if err := node.ParseFlags(arguments[len(p.configFlag())+1:]); err != nil {
+		return err
+	}
+	if err := c.configure(node); err != nil {
+		return err
+	}
+	if _, err := f.settings(); err != nil {
+		return fmt.Errorf("%w%s", err, c.origin(err.Error()))
+	}
+	return nil
 }
 
 // remember fills in, for flags that were not given, what the cluster in the directory was started with last.
