@@ -96,3 +96,30 @@ func TestTheLargestCommandTravelsInTheWorstForm(t *testing.T) {
 		return true
 	})
 }
+
+// TestACommandThatNeverReachedTheLeaderIsKnownNotToBeApplied: the leader's process is gone and nobody has
+// noticed yet. A refused connection proves that nothing arrived, so the caller may try again at once, and
+// need not wait to be told that nobody knows.
+func TestACommandThatNeverReachedTheLeaderIsKnownNotToBeApplied(t *testing.T) {
+	nodes, _ := onLoopback(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	leader, err := nodes[0].AwaitLeader(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	follower := nodes[leader%3]
+	if _, err := follower.AwaitLeader(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := nodes[leader-1].Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 1500*time.Millisecond, "a command is known not to be applied", func() bool {
+		try, stop := context.WithTimeout(ctx, 500*time.Millisecond)
+		defer stop()
+		_, err := follower.Propose(try, []byte("x"))
+		var e *balsa.Error
+		return errors.As(err, &e) && errors.Is(err, balsa.ErrNotLeader) && e.Outcome == balsa.NotApplied
+	})
+}

@@ -225,3 +225,22 @@ func TestReadsOfANodeThatHasEnded(t *testing.T) {
 		}
 	})
 }
+
+// TestAStaleReadIsJudgedAfterItsWait: it waits for an index that its node is applying. When that is done
+// the node has heard nobody for longer than the read allows.
+func TestAStaleReadIsJudgedAfterItsWait(t *testing.T) {
+	inCluster(t, 3, func(c *cluster) {
+		leader := c.leader()
+		id := c.others(leader)[0]
+		c.machines[id].delay = func(string) { <-time.After(2 * time.Second) }
+		c.mustPropose(leader, "slow here")
+		advance(200 * time.Millisecond)
+		index := c.nodes[id].Status().Commit
+		c.network.Isolate(id)
+		mode := balsa.ReadMode{Consistency: balsa.Stale, MaxStale: 400 * time.Millisecond, MinIndex: index}
+		_, err := c.nodes[id].Read(c.t.Context(), mode)
+		c.kind(err, balsa.ErrStale, balsa.NotApplied)
+		c.network.Heal()
+		c.applied([]string{"slow here"}, all3...)
+	})
+}

@@ -84,6 +84,13 @@ func TestEveryReadEndsInItsFate(t *testing.T) {
 			b.commits(2, 1, 1, 1)
 		}, Done},
 		{"forwarded and refused", under, func(b *bench) { answer(b, 0) }, NotLeader},
+		{"forwarded and refused, because too much waits", under, func(b *bench) {
+			reads := messagesOf[raft.ForwardRead](b)
+			m := reads[len(reads)-1]
+			b.do(b.from(2, raft.ForwardReadResponse{
+				Leader: m.Leader, Start: m.Start, Number: m.Number, Refused: true, Overloaded: true,
+			}))
+		}, Overloaded},
 		{"forwarded and never arrived", under, func(b *bench) {
 			for _, e := range b.sent {
 				b.do(Returned{Envelope: e})

@@ -1,10 +1,14 @@
 package httpjson
 
 import (
+	"bufio"
 	"io"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"balsa/raft"
 )
@@ -19,6 +23,60 @@ func TestBodiesAreBoundedTogether(t *testing.T) {
 	}
 	if r.give(5); !r.take(5) || r.take(1) {
 		t.Error("what was given back cannot be taken, or more than that")
+	}
+}
+
+// TestWhatIsOnlyAnnouncedTakesNoRoom: four that announce the largest body and send none of it keep nobody
+// out. Bodies that have come do: the next large one is refused, a small one is not.
+func TestWhatIsOnlyAnnouncedTakesNoRoom(t *testing.T) {
+	const largest = 2 * freeBytes
+	n := start(t, Config{MaxBody: largest, ByHand: true}, func(n *node, e raft.Envelope) {
+		n.respond(e, raft.PreVoteResponse{Term: 1})
+	})
+	post := func(send string) string {
+		c, err := net.Dial("tcp", n.Address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		head := "POST /raft/pre_vote HTTP/1.1\r\nHost: x\r\n" +
+			"Content-Length: " + strconv.Itoa(largest) + "\r\n\r\n"
+		if _, err := c.Write([]byte(head + send)); err != nil {
+			t.Fatal(err)
+		}
+		if len(send) < largest {
+			return ""
+		}
+		_ = c.SetReadDeadline(time.Now().Add(patience))
+		line, _ := bufio.NewReader(c).ReadString('\n')
+		return line
+	}
+	for range 2 * maxBodies {
+		post("")
+	}
+	large := strings.Repeat(" ", largest)
+	for range 4 * maxBodies { // one after the other: each gives back what it took
+		if line := post(large); !strings.Contains(line, "400") { // read to its end: it is no JSON
+			t.Fatalf("with announcements only, a large body is answered %q", line)
+		}
+	}
+	for range 2 * maxBodies {
+		post(large[:largest-1]) // all but a byte of it: each takes half of the largest
+	}
+	refused := false
+	for deadline := time.Now().Add(patience); !refused && time.Now().Before(deadline); {
+		refused = strings.Contains(post(large), "503")
+	}
+	if !refused {
+		t.Error("with the room full, large bodies are still taken")
+	}
+	small := strings.NewReader(`{"term":1,"candidate_id":2,"last_log_index":0,"last_log_term":0}`)
+	answer, err := http.Post("http://"+n.Address()+"/raft/pre_vote", "application/json", small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Body.Close(); answer.StatusCode == http.StatusServiceUnavailable {
+		t.Error("a small body is kept out")
 	}
 }
 

@@ -69,15 +69,12 @@ func (t *Transport) receive(w http.ResponseWriter, r *http.Request) (e raft.Enve
 	if bad != nil {
 		return e, bad
 	}
-	size := r.ContentLength
-	if size < 0 || size > t.config.MaxBody {
-		size = t.config.MaxBody
-	}
-	if !t.bodies.take(size) {
+	guest := &guest{body: http.MaxBytesReader(w, r.Body, t.config.MaxBody), room: &t.bodies}
+	defer guest.leave()
+	body, err := io.ReadAll(guest)
+	if errors.Is(err, errNoRoom) {
 		return e, problem(http.StatusServiceUnavailable, "too much is being received here: try again later")
 	}
-	defer t.bodies.give(size)
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, t.config.MaxBody))
 	if err != nil {
 		return e, bodyProblem(err)
 	}
