@@ -27,7 +27,7 @@ var (
 // What dev prints works as it stands: the write, the kill of the leader, the restart of the node that was
 // killed.
 func TestE2EDev(t *testing.T) {
-	ports := consecutivePorts(t, 6)
+	ports := freePorts(t, 6)
 	dir := t.TempDir()
 	binary(t) // building it is not part of what is measured
 	began := time.Now()
@@ -90,7 +90,7 @@ func TestE2EDev(t *testing.T) {
 func TestE2EDevLeavesNothingBehind(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	for _, s := range []os.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		ports := consecutivePorts(t, 6)
+		ports := freePorts(t, 6)
 		dev := start(t, "dev", "--ephemeral", "--http-port", fmt.Sprint(ports), "--raft-port",
 			fmt.Sprint(ports+3))
 		eventually(t, 10*time.Second, "dev is ready",
@@ -117,7 +117,7 @@ func TestE2EDevLeavesNothingBehind(t *testing.T) {
 func TestE2EDevOverAnotherCluster(t *testing.T) {
 	dir := t.TempDir()
 	for _, nodes := range []int{1, 3} {
-		ports := consecutivePorts(t, 6)
+		ports := freePorts(t, 6)
 		dev := start(t, "dev", "--nodes", fmt.Sprint(nodes), "--data", dir, "--http-port", fmt.Sprint(ports),
 			"--raft-port", fmt.Sprint(ports+3))
 		if nodes == 1 {
@@ -148,18 +148,6 @@ func clientAt(t *testing.T, first, n int) *client.Client {
 	}
 	t.Cleanup(c.Close)
 	return c
-}
-
-// consecutivePorts finds the first of n neighbouring ports that are free.
-func consecutivePorts(t *testing.T, n int) int {
-	t.Helper()
-	for _, first := range freePorts(t, 50) {
-		if first+n < 65536 && listening(first, n) == 0 {
-			return first
-		}
-	}
-	t.Fatal("no free ports")
-	return 0
 }
 
 // listening counts the ports that cannot be had.

@@ -31,7 +31,7 @@ type shell struct {
 func newShell(t *testing.T) *shell {
 	t.Helper()
 	binary(t) // is built where the sources are
-	s := &shell{t: t, ports: consecutivePorts(t, 6)}
+	s := &shell{t: t, ports: freePorts(t, 6)}
 	t.Chdir(t.TempDir())
 	for n := range 3 {
 		s.endpoints = append(s.endpoints, "http://"+loopback(s.ports+n))
