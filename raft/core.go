@@ -52,6 +52,8 @@ type Config struct {
 	NoPreVote bool
 	// NoCheckQuorum lets a leader go on that no quorum answers (thesis §6.2). It is for comparison only.
 	NoCheckQuorum bool
+	// NoElectionTimer lets elections begin at the input ElectionTimeout alone: for who plays the world.
+	NoElectionTimer bool
 	// Events fills Output.Events.
 	Events bool
 }
@@ -166,6 +168,10 @@ func (c *Core) Step(now Time, in Input) {
 		c.persisted(in.Write)
 	case Applied:
 		c.applied(in.Index)
+	case ElectionTimeout:
+		if c.role != Leader {
+			c.electionTimeout()
+		}
 	default:
 		panic(violation(fmt.Sprintf("unknown input %T", in)))
 	}

@@ -38,7 +38,7 @@ func (c *Core) tick() {
 			c.timer.elapsed = 0
 			c.heartbeat()
 		}
-	case c.timer.elapsed >= c.timer.timeout:
+	case c.timer.elapsed >= c.timer.timeout && !c.config.NoElectionTimer:
 		c.electionTimeout()
 	}
 }

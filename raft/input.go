@@ -34,9 +34,15 @@ type Persisted struct{ Write Write }
 // Applied says that the state machine has applied everything up to and including Index.
 type Applied struct{ Index Index }
 
-func (Tick) isInput()      {}
-func (Receive) isInput()   {}
-func (Propose) isInput()   {}
-func (ReadIndex) isInput() {}
-func (Persisted) isInput() {}
-func (Applied) isInput()   {}
+// ElectionTimeout lets the election timer run out now, as if nothing had been heard for long enough (§5.2).
+// A leader has no such timer, and takes no notice. It is for who plays the world: a simulator, a test, a page
+// on which a person steers.
+type ElectionTimeout struct{}
+
+func (Tick) isInput()            {}
+func (Receive) isInput()         {}
+func (Propose) isInput()         {}
+func (ReadIndex) isInput()       {}
+func (Persisted) isInput()       {}
+func (Applied) isInput()         {}
+func (ElectionTimeout) isInput() {}

@@ -15,6 +15,9 @@ type Received struct{ Envelope raft.Envelope }
 // taken back by it; a read is forgotten, and gets no answer.
 type GaveUp struct{ Ticket raft.Ticket }
 
+// ElectionTimeout lets the election timer run out now; see raft.ElectionTimeout.
+type ElectionTimeout struct{}
+
 // Returned brings back a message of this server that certainly did not reach its receiver.
 type Returned struct{ Envelope raft.Envelope }
 
@@ -55,12 +58,13 @@ type Ran struct {
 	Err     error    // final: it stops the replica
 }
 
-func (Awake) isEvent()    {}
-func (Received) isEvent() {}
-func (Proposed) isEvent() {}
-func (Asked) isEvent()    {}
-func (Awaited) isEvent()  {}
-func (GaveUp) isEvent()   {}
-func (Returned) isEvent() {}
-func (Wrote) isEvent()    {}
-func (Ran) isEvent()      {}
+func (ElectionTimeout) isEvent() {}
+func (Awake) isEvent()           {}
+func (Received) isEvent()        {}
+func (Proposed) isEvent()        {}
+func (Asked) isEvent()           {}
+func (Awaited) isEvent()         {}
+func (GaveUp) isEvent()          {}
+func (Returned) isEvent()        {}
+func (Wrote) isEvent()           {}
+func (Ran) isEvent()             {}

@@ -101,6 +101,8 @@ func (r *Replica) Step(now raft.Time, event Event) {
 	r.tick(now)
 	switch event := event.(type) {
 	case Awake:
+	case ElectionTimeout:
+		r.core.Step(now, raft.ElectionTimeout{})
 	case Received:
 		r.receive(now, event.Envelope)
 	case Proposed:
