@@ -74,8 +74,8 @@ func (c *Core) Commit() Index { return c.commitIndex }
 // Members returns the configuration in force. It must not be written to.
 func (c *Core) Members() Configuration { return c.members }
 
-// EntriesAfter returns the entries behind an index as they stand in memory at the moment, for checks that look
-// at several servers at once. They must not be written to.
+// EntriesAfter returns the entries behind an index as they stand in memory at the moment, for checks that
+// look at several servers at once. They must not be written to.
 func (c *Core) EntriesAfter(i Index) []Entry {
 	if i >= c.log.last().Index {
 		return nil

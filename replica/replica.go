@@ -370,8 +370,8 @@ func (r *Replica) Contact() (ticks int, known bool) {
 // Members returns the configuration in force. It must not be written to.
 func (r *Replica) Members() raft.Configuration { return r.core.Members() }
 
-// EntriesAfter returns the entries of the log behind an index, durable or not, for checks that look at several
-// servers at once. They must not be written to.
+// EntriesAfter returns the entries of the log behind an index, durable or not, for checks that look at
+// several servers at once. They must not be written to.
 func (r *Replica) EntriesAfter(i raft.Index) []raft.Entry { return r.core.EntriesAfter(i) }
 
 // Audit checks what has to walk the log: call it in tests, not after every step of a server in use. It

@@ -3,15 +3,14 @@ package sim
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"balsa/raft"
 )
 
 // Moment is a place in a run: which event, and when.
 type Moment struct {
-	Position uint64        `json:"p"` // of the event, counted from 1
-	Time     time.Duration `json:"t"` // virtual, in nanoseconds
+	Position uint64 `json:"p"` // of the event, counted from 1
+	Time     Time   `json:"t"`
 }
 
 func (m Moment) String() string { return fmt.Sprintf("e%d (%v)", m.Position, m.Time) }
@@ -56,23 +55,23 @@ const (
 	ElectionSafety     Property = "ElectionSafety"     // at most one leader in a term (§5.2)
 	LogMatching        Property = "LogMatching"        // one entry, one history before it (§5.3)
 	LeaderAppendOnly   Property = "LeaderAppendOnly"   // a leader never changes its own log (§5.3)
-	LeaderCompleteness Property = "LeaderCompleteness" // what is committed is in every later leader (§5.4)
-	StateMachineSafety Property = "StateMachineSafety" // one entry for an index, everywhere, in order (§5.4.3)
-	Monotonicity       Property = "Monotonicity"       // terms, commit and applied indexes never go back
-	OneVote            Property = "OneVote"            // one vote per server and term, across crashes (§5.2)
-	PromiseDurable     Property = "PromiseDurable"     // what promises leaves after what it promises is durable
+	LeaderCompleteness Property = "LeaderCompleteness" // the committed is in every later leader (§5.4)
+	StateMachineSafety Property = "StateMachineSafety" // one entry for an index, in order (§5.4.3)
+	Monotonicity       Property = "Monotonicity"       // terms, commit and applied never go back
+	OneVote            Property = "OneVote"            // per server and term, across crashes (§5.2)
+	PromiseDurable     Property = "PromiseDurable"     // what promises leaves when that is durable
 	ProgressTruth      Property = "ProgressTruth"      // match is held durably; next is above it (§5.3)
 	Durability         Property = "Durability"         // what was acknowledged is there
-	Linearizability    Property = "Linearizability"    // operations take effect between call and answer (§8)
+	Linearizability    Property = "Linearizability"    // effect between call and answer (§8)
 	ExactlyOnce        Property = "ExactlyOnce"        // a command is applied once
 	ReplicaEquality    Property = "ReplicaEquality"    // the same entries give the same state
 	Bounds             Property = "Bounds"             // what is under way stays within its caps
-	Recovery           Property = "Recovery"           // a start finds what was acknowledged, and twice the same
+	Recovery           Property = "Recovery"           // a start finds what was there, twice the same
 	HaltNeverLie       Property = "HaltNeverLie"       // a damaged disk is refused, never served from
-	Assertion          Property = "Assertion"          // the server's own invariants (raft.Violation)
+	Assertion          Property = "Assertion"          // a server's own invariants (raft.Violation)
 	Answered           Property = "Answered"           // every request ends: ok, no, or unknown
 	LeaderElected      Property = "LeaderElected"      // L1: a connected majority has a leader in time
-	Converged          Property = "Converged"          // L2: all live servers come to the same log and state
-	LeaderStable       Property = "LeaderStable"       // L3: no change of leaders without a cause
+	Converged          Property = "Converged"          // L2: all live servers come to one log and state
+	LeaderStable       Property = "LeaderStable"       // L3: leaders do not change without a cause
 	Recovered          Property = "Recovered"          // L5: after overload, latency is back in time
 )
