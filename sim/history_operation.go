@@ -1,0 +1,134 @@
+package sim
+
+import (
+	"fmt"
+
+	"balsa/kv"
+	"balsa/raft"
+)
+
+// OperationKind says what a client asks for.
+type OperationKind uint8
+
+// The kinds of operations.
+const (
+	Put OperationKind = iota + 1
+	Delete
+	Get
+)
+
+func (k OperationKind) String() string {
+	return [...]string{"nothing", "put", "delete", "get"}[min(k, Get)]
+}
+
+// ReadMode says what a get must see.
+type ReadMode uint8
+
+// The modes. Whatever the mode, the value must be the one of the revision that the answer names.
+const (
+	Linearizable ReadMode = iota // all that anybody had been answered before it was called
+	FromLeader                   // what a server that takes itself for the leader has applied
+	Stale                        // what any server has applied
+	AtLeast                      // the index that it names: a client reads its own writes
+)
+
+func (m ReadMode) String() string {
+	return [...]string{"linearizable", "leader", "stale", "at-least"}[m%4]
+}
+
+// Outcome says how an operation ended.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Open    Outcome = iota // it has not ended
+	OK                     // it was done, and this is the answer
+	No                     // it was not done, and never will be
+	Unknown                // nobody can say: a write may have been done, or may be done yet
+)
+
+func (o Outcome) String() string {
+	return [...]string{"open", "ok", "no", "unknown"}[o%4]
+}
+
+// Operation is one request of a client, from the call to the answer. A client that asks again after an
+// unknown outcome makes another operation.
+type Operation struct {
+	ID       uint64        `json:"id"`
+	Client   int           `json:"client"`
+	Node     raft.NodeID   `json:"n"` // that was asked
+	Kind     OperationKind `json:"kind"`
+	Mode     ReadMode      `json:"mode,omitempty"`
+	Index    raft.Index    `json:"index,omitempty"` // for AtLeast: what the client has seen
+	Key      string        `json:"key"`
+	Value    []byte        `json:"value,omitempty"` // of a put: unlike that of every other put
+	Deadline Time          `json:"deadline"`        // by then it has ended, with whatever outcome
+	Called   Moment        `json:"called"`
+	Returned Moment        `json:"returned"`
+	Reply
+}
+
+// Reply is what a client is told.
+type Reply struct {
+	Outcome Outcome `json:"outcome"`
+	// Revision is where the answer stands in the order of all that is committed: for a write the index of its
+	// entry, for a get that of the last entry (no-ops too) that the state machine had applied.
+	Revision raft.Index `json:"revision,omitempty"`
+	// Latest is the revision of the map, as the map itself names it: the last entry that changed anything.
+	Latest raft.Index `json:"latest,omitempty"`
+
+	Created bool   `json:"created,omitempty"` // of a put: the key had not been there
+	Deleted bool   `json:"deleted,omitempty"` // of a delete: the key had been there
+	Found   bool   `json:"found,omitempty"`   // of a get: the key was there, with this value
+	Read    []byte `json:"read,omitempty"`
+}
+
+// Command is what is proposed for a write; nil for a get.
+func (o *Operation) Command() []byte {
+	switch o.Kind {
+	case Put:
+		return kv.Put(o.Key, o.Value)
+	case Delete:
+		return kv.Delete(o.Key)
+	}
+	return nil
+}
+
+// String is what was asked for.
+func (o *Operation) String() string {
+	switch {
+	case o.Kind == Put:
+		return fmt.Sprintf("put %s=%s", o.Key, shown(o.Value))
+	case o.Kind == Get && o.Mode == AtLeast:
+		return fmt.Sprintf("get %s (at least %v)", o.Key, o.Index)
+	case o.Kind == Get:
+		return fmt.Sprintf("get %s (%v)", o.Key, o.Mode)
+	}
+	return fmt.Sprintf("%v %s", o.Kind, o.Key)
+}
+
+// told is what the client was told, for the sentence of a violation.
+func (o *Operation) told() string {
+	switch {
+	case o.Outcome != OK:
+		return o.Outcome.String()
+	case o.Kind == Put && o.Created:
+		return fmt.Sprintf("revision %v, created", o.Revision)
+	case o.Kind == Put:
+		return fmt.Sprintf("revision %v, replaced", o.Revision)
+	case o.Kind == Delete && o.Deleted:
+		return fmt.Sprintf("revision %v, deleted", o.Revision)
+	case o.Kind == Delete || !o.Found:
+		return fmt.Sprintf("revision %v, not found", o.Revision)
+	}
+	return fmt.Sprintf("revision %v, %s", o.Revision, shown(o.Read))
+}
+
+// shown is a value short enough for a sentence.
+func shown(value []byte) string {
+	const enough = 24
+	if len(value) > enough {
+		return fmt.Sprintf("%q…", value[:enough])
+	}
+	return fmt.Sprintf("%q", value)
+}
