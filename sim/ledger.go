@@ -1,10 +1,40 @@
 package sim
 
 import (
+	"cmp"
+	"fmt"
+
 	"balsa/raft"
-	"balsa/replica"
-	"balsa/wal"
 )
+
+// ledger holds the properties of Figure 3, and those beside them, against all servers after every event. It
+// believes no server: what is durable it knows from the writes that were acknowledged, what is committed from
+// the first server that said so, and whatever a server says later is compared with that.
+//
+// It is incremental. A call costs as much as has changed since the call before it; a log is walked as a whole
+// only now and then (audit), because what a server changes behind its last entry shows nowhere else.
+//
+// What the world tells, and in which order:
+//
+//	a write has ended ──▶ wrote ───┐
+//	an entry was applied ▶ applies ┤ then the server is told, by replica.Step
+//	a message arrives, a tick ... ─┴▶ stepped ──▶ sends, for each message that it hands out
+//
+// The first violation is kept. Everything after it may follow from it, so nothing more is looked at.
+type ledger struct {
+	limits  raft.Limits
+	found   *Violation
+	servers []observed // by id, from 1 on
+	highest raft.Term  // that any server was seen in
+
+	leaders   map[raft.Term]leadership
+	entries   map[raft.EntryID]witnessed // every entry that stood in any log
+	ballots   map[ballot]ballotFor
+	committed []commitment          // by index, from 1 on
+	commands  map[uint64]raft.Index // where a command was committed, by its hash
+	results   []outcome             // of applying, by index, from 1 on
+	acks      []acknowledgement     // what clients were told, in that order
+}
 
 // sight is what the checks see of a server after a step. The same value may be used again for the next call.
 type sight struct {
@@ -13,9 +43,11 @@ type sight struct {
 	vote, leader             raft.NodeID
 	commit, applied, durable raft.Index
 	last                     raft.EntryID
-	progress                 []raft.Progress                     // of a leader; read during the call only
-	entries                  func(after raft.Index) []raft.Entry // of the log in memory; bind it once for each life
-	uncommitted              int
+	progress                 []raft.Progress // of a leader; read during the call only
+	// entries shows the log in memory. A method of the server does, bound once for each of its lives: to bind
+	// it for each call would allocate.
+	entries     func(after raft.Index) []raft.Entry
+	uncommitted int
 }
 
 // disked is what one disk holds when a run has ended. Disks that were damaged on purpose are left out.
@@ -25,40 +57,182 @@ type disked struct {
 	entries []raft.Entry
 }
 
-// ledger looks at all servers after every event.
-type ledger struct {
-	found *Violation
+// observed is one server as it was last seen.
+type observed struct {
+	id      raft.NodeID
+	at      Moment // when something of it was last seen to change
+	role    raft.Role
+	term    raft.Term
+	vote    raft.NodeID
+	leader  raft.NodeID
+	commit  raft.Index
+	applied raft.Index
+	durable raft.Index
+	last    raft.EntryID
+
+	uncommitted int
+	log         []logged     // in memory, by index from 1 on
+	machine     raft.Index   // how far its state machine has come in this life
+	matches     []raft.Index // of a leader: what it knows of each server, by id from 1 on
+	elected     Moment       // of a leader
+	steps       int          // since the whole log was last walked
+	disk        stored
 }
 
-func newLedger(nodes int, limits raft.Limits) *ledger { return &ledger{} }
+// logged is an entry as the checks remember it.
+type logged struct {
+	chain   uint64 // a hash of this entry and of all before it
+	content uint64 // a hash of this entry alone
+	term    raft.Term
+	since   Moment // when it came to stand there
+}
+
+// witnessed is an entry and the server that was first seen to hold it.
+type witnessed struct {
+	logged
+	node raft.NodeID
+}
+
+// leadership is who leads a term.
+type leadership struct {
+	node raft.NodeID
+	at   Moment
+}
+
+func newLedger(nodes int, limits raft.Limits) *ledger {
+	limits.AppendBytes = cmp.Or(limits.AppendBytes, 1<<20)
+	limits.UncommittedBytes = cmp.Or(limits.UncommittedBytes, 64<<20)
+	limits.Window = cmp.Or(limits.Window, 64)
+	l := &ledger{
+		limits:   limits,
+		servers:  make([]observed, nodes),
+		leaders:  map[raft.Term]leadership{},
+		entries:  map[raft.EntryID]witnessed{},
+		ballots:  map[ballot]ballotFor{},
+		commands: map[uint64]raft.Index{},
+	}
+	for i := range l.servers {
+		l.servers[i].id = raft.NodeID(i + 1)
+		l.servers[i].matches = make([]raft.Index, nodes)
+	}
+	return l
+}
 
 // violation returns the first one; nil while there is none. Calls after it change nothing.
 func (l *ledger) violation() *Violation { return l.found }
 
-// started takes what a server found on its disk. It comes before the first stepped of a life.
-func (l *ledger) started(m Moment, id raft.NodeID, found wal.Recovered) {}
+// quorum is how many servers make a majority.
+func (l *ledger) quorum() int { return len(l.servers)/2 + 1 }
 
-// died takes the end of a life. Of the write in flight (nil: there was none) all or nothing may be found.
-func (l *ledger) died(m Moment, id raft.NodeID, doubtful *replica.Write) {}
+// accuse keeps a violation. It returns false, so that a check can end with it.
+func (l *ledger) accuse(p Property, first, second Witness, format string, args ...any) bool {
+	l.found = &Violation{Moment: second.Moment, Property: p, Sentence: fmt.Sprintf(format, args...),
+		Witnesses: []Witness{first, second}}
+	return false
+}
 
-// lost says that a server's disk was damaged or wiped on purpose: what it promised no longer counts.
-func (l *ledger) lost(id raft.NodeID) {}
+// saw is one fact about one server.
+func saw(m Moment, id raft.NodeID, format string, args ...any) Witness {
+	return Witness{Moment: m, Node: id, Fact: fmt.Sprintf(format, args...)}
+}
 
-// stepped takes what a server is after an event. It comes after wrote and applies for the same event.
-func (l *ledger) stepped(m Moment, id raft.NodeID, s *sight) {}
+// auditEvery is how many steps of a server pass at least before its whole log is walked. With a longer log it
+// is as many as there are entries, so that a step never costs more for it than one entry does.
+const auditEvery = 1024
 
-// sends takes a message when the server hands it out.
-func (l *ledger) sends(m Moment, id raft.NodeID, e raft.Envelope) {}
+// stepped takes what a server is after an event: after wrote and applies for the same event, and before what
+// it hands out is carried out.
+func (l *ledger) stepped(m Moment, id raft.NodeID, s *sight) {
+	if l.found != nil {
+		return
+	}
+	o := &l.servers[id-1]
+	o.steps++
+	audit := o.steps >= max(auditEvery, len(o.log))
+	quiet := s.last == o.last && s.term == o.term && s.role == o.role && s.commit == o.commit &&
+		s.durable == o.durable && s.applied == o.applied && s.vote == o.vote && s.leader == o.leader
+	if quiet && !audit {
+		if s.role == raft.Leader {
+			l.checkProgress(m, o, s)
+		}
+		return
+	}
+	if l.look(m, o, s, audit) {
+		o.at, o.role, o.term, o.vote, o.leader = m, s.role, s.term, s.vote, s.leader
+		o.commit, o.applied, o.durable, o.last = s.commit, s.applied, s.durable, s.last
+		o.uncommitted = s.uncommitted
+		l.highest = max(l.highest, s.term)
+	}
+}
 
-// wrote takes a write that is durable now. It comes before the server is told so.
-func (l *ledger) wrote(m Moment, id raft.NodeID, w *replica.Write) {}
+// look holds everything against a server in which something has changed.
+func (l *ledger) look(m Moment, o *observed, s *sight, audit bool) bool {
+	if !l.checkVitals(m, o, s) {
+		return false
+	}
+	if (audit || s.last != o.last) && !l.followLog(m, o, s, audit) {
+		return false
+	}
+	if !l.checkDurable(m, o, s) {
+		return false
+	}
+	if s.role == raft.Leader {
+		if (o.role != raft.Leader || o.term != s.term) && !l.checkElected(m, o, s) {
+			return false
+		}
+		if !l.checkProgress(m, o, s) {
+			return false
+		}
+	} else if !l.checkFollows(m, o, s) {
+		return false
+	}
+	return s.commit == o.commit || l.commits(m, o, s)
+}
 
-// applies takes what the state machine did with an entry, no-ops included. It comes before the server is
-// told so.
-func (l *ledger) applies(m Moment, id raft.NodeID, e raft.Entry, result []byte) {}
+// checkVitals holds that nothing goes back within a life, and that a vote stands (Figure 2).
+func (l *ledger) checkVitals(m Moment, o *observed, s *sight) bool {
+	switch {
+	case s.term < o.term:
+		return l.accuse(Monotonicity, saw(o.at, o.id, "is in term %d", o.term), saw(m, o.id, "is in term %d",
+			s.term),
+			"n%v went back from term %d to %d", o.id, o.term, s.term)
+	case s.term < o.disk.state.Term:
+		return l.accuse(Monotonicity, saw(o.disk.stateAt, o.id, "has made term %d durable",
+			o.disk.state.Term),
+			saw(m, o.id, "is in term %d", s.term),
+			"n%v is in term %d, although term %d is on its disk", o.id, s.term, o.disk.state.Term)
+	case s.term == o.term && o.vote != raft.None && s.vote != o.vote:
+		return l.accuse(OneVote, saw(o.at, o.id, "votes for n%v in term %d", o.vote, o.term),
+			saw(m, o.id, "votes for n%v in term %d", s.vote, s.term),
+			"n%v changed its vote in term %d from n%v to n%v", o.id, s.term, o.vote, s.vote)
+	case s.commit < o.commit:
+		return l.accuse(Monotonicity, saw(o.at, o.id, "has commit index %d", o.commit),
+			saw(m, o.id, "has commit index %d", s.commit),
+			"the commit index of n%v went back from %d to %d", o.id, o.commit, s.commit)
+	case s.applied < o.applied:
+		return l.accuse(Monotonicity, saw(o.at, o.id, "has applied index %d", o.applied),
+			saw(m, o.id, "has applied index %d", s.applied),
+			"the applied index of n%v went back from %d to %d", o.id, o.applied, s.applied)
+	case s.applied > o.machine:
+		return l.accuse(StateMachineSafety, saw(o.at, o.id, "has a state machine with entry %d", o.machine),
+			saw(m, o.id, "says that entry %d is applied", s.applied),
+			"n%v says that entry %d is applied, its state machine has %d", o.id, s.applied, o.machine)
+	}
+	return true
+}
 
-// acknowledged takes that a client was told that its command is done.
-func (l *ledger) acknowledged(m Moment, index raft.Index, command []byte) {}
+// checkDurable holds that what a server takes for durable is on its disk: entry by entry the same.
+func (l *ledger) checkDurable(m Moment, o *observed, s *sight) bool {
+	if s.durable == 0 || o.holdsDurably(s.durable) {
+		return true
+	}
+	on := o.disk.end()
+	return l.accuse(PromiseDurable, saw(on.since, o.id, "has a disk that ends in %v", on.EntryID),
+		saw(m, o.id, "takes its log for durable up to %d", s.durable),
+		"n%v takes entry %d for durable, which its disk does not hold", o.id, s.durable)
+}
 
-// scan looks at the disks alone, when a run has ended.
-func (l *ledger) scan(m Moment, disks []disked) {}
+// holdsDurably reports whether the disk holds a server's own log, up to an index.
+func (o *observed) holdsDurably(i raft.Index) bool {
+	return int(i) <= len(o.log) && o.disk.holds(i, o.log[i-1].chain)
+}

@@ -1,0 +1,200 @@
+package sim
+
+import (
+	"fmt"
+
+	"balsa/raft"
+)
+
+// What is committed, applied and acknowledged: one entry for an index, everywhere and for ever (§5.4.3).
+
+// commitment is an entry that a server was the first to know as committed.
+type commitment struct {
+	logged
+	by      raft.NodeID
+	in      raft.Term // the term in which by was: it was committed in that one or before
+	at      Moment
+	command uint64 // hash; 0 for what is no command
+}
+
+// outcome is what the first state machine that applied an entry made of it.
+type outcome struct {
+	hash uint64
+	by   raft.NodeID
+	at   Moment
+}
+
+// acknowledgement is what a client was told to be done.
+type acknowledgement struct {
+	index   raft.Index
+	command uint64
+	at      Moment
+}
+
+// commits takes that a server's commit index has risen.
+func (l *ledger) commits(m Moment, o *observed, s *sight) bool {
+	if int(s.commit) > len(o.log) {
+		return l.accuse(StateMachineSafety, saw(o.at, o.id, "holds %d entries", len(o.log)),
+			saw(m, o.id, "has commit index %d", s.commit),
+			"n%v takes entry %d for committed, its log has %d", o.id, s.commit, len(o.log))
+	}
+	known := min(int(s.commit), len(l.committed))
+	if known > 0 && o.log[known-1].chain != l.committed[known-1].chain {
+		at := l.firstConflict(o.log)
+		c := &l.committed[at-1]
+		return l.accuse(StateMachineSafety, saw(c.at, c.by, "knows entry %d (term %d) to be committed", at,
+			c.term),
+			saw(m, o.id, "has commit index %d with %s", s.commit, heldAt(o.log, at)),
+			"n%v and n%v take different entries %d for committed", c.by, o.id, at)
+	}
+	if known == int(s.commit) {
+		return true
+	}
+	fresh := s.entries(raft.Index(known))
+	for i := known; i < int(s.commit); i++ {
+		if !l.commit(m, o, s.term, &fresh[i-known]) {
+			return false
+		}
+	}
+	return l.checkHeld(m, o, s) && l.checkLeaders(m, s.term)
+}
+
+// commit enters an entry. A command is committed once: clients never send the same one twice.
+func (l *ledger) commit(m Moment, o *observed, term raft.Term, e *raft.Entry) bool {
+	c := commitment{logged: o.log[e.Index-1], by: o.id, in: term, at: m}
+	if e.Kind == raft.Normal && len(e.Command) > 0 {
+		c.command = hashBytes(e.Command)
+		if at, twice := l.commands[c.command]; twice {
+			was := &l.committed[at-1]
+			return l.accuse(ExactlyOnce, saw(was.at, was.by, "knows the command to be committed as entry %d",
+				at),
+				saw(m, o.id, "knows it to be committed as entry %d", e.Index),
+				"one command was committed twice, as entries %d and %d", at, e.Index)
+		}
+		l.commands[c.command] = e.Index
+	}
+	l.committed = append(l.committed, c)
+	return true
+}
+
+// checkHeld holds that what is committed is on the disks of a majority. What a disk held that was lost since
+// may have counted.
+func (l *ledger) checkHeld(m Moment, o *observed, s *sight) bool {
+	c := &o.log[s.commit-1]
+	count := 0
+	for i := range l.servers {
+		if d := &l.servers[i].disk; d.lostIn >= c.term || d.holds(s.commit, c.chain) {
+			count++
+		}
+	}
+	return count >= l.quorum() || l.accuse(Durability, saw(c.since, o.id, "holds entry %d (term %d)",
+		s.commit, c.term),
+		saw(m, o.id, "takes it for committed in term %d", s.term),
+		"n%v takes entry %d (term %d) for committed, which is on the disks of %d of %d servers", o.id,
+		s.commit,
+		c.term, count, len(l.servers))
+}
+
+// checkLeaders holds that who leads a later term already holds what a term has committed just now.
+func (l *ledger) checkLeaders(m Moment, in raft.Term) bool {
+	for i := range l.servers {
+		o := &l.servers[i]
+		if o.role == raft.Leader && o.term > in && !l.checkComplete(o, len(l.committed), o.term, m) {
+			return false
+		}
+	}
+	return true
+}
+
+// firstConflict returns the first committed index that a log does not hold; 0 if it holds them all.
+func (l *ledger) firstConflict(log []logged) int {
+	for i := range l.committed {
+		if i == len(log) || log[i].chain != l.committed[i].chain {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// heldAt says what a log has at an index.
+func heldAt(log []logged, index int) string {
+	if index <= len(log) {
+		return fmt.Sprintf("another entry %d (term %d)", index, log[index-1].term)
+	}
+	return fmt.Sprintf("a log that ends at %d", len(log))
+}
+
+// applies takes what the state machine made of an entry, no-ops included; before the server is told so.
+func (l *ledger) applies(m Moment, id raft.NodeID, e raft.Entry, result []byte) {
+	if l.found != nil {
+		return
+	}
+	o := &l.servers[id-1]
+	if l.checkApplied(m, o, &e) && l.checkResult(m, id, e.Index, hashBytes(result)) {
+		o.machine = e.Index
+	}
+}
+
+func (l *ledger) checkApplied(m Moment, o *observed, e *raft.Entry) bool {
+	here := saw(m, o.id, "applies entry %d (term %d)", e.Index, e.Term)
+	switch {
+	case e.Index != o.machine+1:
+		return l.accuse(StateMachineSafety, saw(o.at, o.id, "has a state machine with entry %d", o.machine),
+			here,
+			"n%v applied entry %d after %d", o.id, e.Index, o.machine)
+	case int(e.Index) > len(l.committed) || e.Index > o.commit:
+		return l.accuse(StateMachineSafety, saw(o.at, o.id, "has commit index %d", o.commit), here,
+			"n%v applied entry %d, which it does not know to be committed", o.id, e.Index)
+	}
+	c := &l.committed[e.Index-1]
+	switch {
+	case chained(0, e, m).content != c.content:
+		return l.accuse(StateMachineSafety, saw(c.at, c.by, "knows entry %d (term %d) to be committed",
+			e.Index, c.term),
+			here, "n%v applied another entry %d than n%v knows to be committed", o.id, e.Index, c.by)
+	case !o.disk.holds(e.Index, c.chain):
+		on := o.disk.end()
+		return l.accuse(StateMachineSafety, saw(on.since, o.id, "has a disk that ends in %v", on.EntryID),
+			here,
+			"n%v applied entry %d, which its own disk does not hold", o.id, e.Index)
+	}
+	return true
+}
+
+// checkResult holds that every state machine makes the same of an entry, after a restart too.
+func (l *ledger) checkResult(m Moment, id raft.NodeID, index raft.Index, hash uint64) bool {
+	if int(index) > len(l.results) {
+		l.results = append(l.results, outcome{hash: hash, by: id, at: m})
+		return true
+	}
+	was := &l.results[index-1]
+	return was.hash == hash || l.accuse(ReplicaEquality, saw(was.at, was.by, "applies entry %d", index),
+		saw(m, id, "applies it with another result"), "n%v and n%v applied entry %d with different results",
+		was.by,
+		id, index)
+}
+
+// acknowledged takes that a client was told that its command is done, as the entry at an index.
+func (l *ledger) acknowledged(m Moment, index raft.Index, command []byte) {
+	if l.found != nil {
+		return
+	}
+	told := saw(m, raft.None, "a client is told that its command is done as entry %d", index)
+	hash := hashBytes(command)
+	if index == 0 || int(index) > len(l.committed) {
+		first := saw(Moment{}, raft.None, "nothing is committed")
+		if n := len(l.committed); n > 0 {
+			first = saw(l.committed[n-1].at, l.committed[n-1].by,
+				"knows entry %d to be committed, the last one", n)
+		}
+		l.accuse(Durability, first, told, "entry %d was acknowledged and is not committed", index)
+		return
+	}
+	if c := &l.committed[index-1]; len(command) > 0 && c.command != hash {
+		l.accuse(Durability, saw(c.at, c.by, "knows another command to be committed as entry %d (term %d)",
+			index, c.term),
+			told, "a command was acknowledged as entry %d, where another one is committed", index)
+		return
+	}
+	l.acks = append(l.acks, acknowledgement{index: index, command: hash, at: m})
+}

@@ -1,0 +1,142 @@
+package sim
+
+import "balsa/raft"
+
+// The logs: Log Matching, Leader Append-Only, and that what is committed is never replaced (Figure 3).
+//
+// Each entry is chained to the one before it by a hash, so that one comparison speaks for a whole prefix:
+//
+//	entry   1        2        3
+//	chain   h(0,e1)  h(·,e2)  h(·,e3)      equal at 3: equal up to 3
+
+// chained makes the link that an entry is behind another one.
+func chained(before uint64, e *raft.Entry, m Moment) logged {
+	content := mix(mix(uint64(e.Term), uint64(e.Index)), mix(uint64(e.Time), uint64(e.Kind)))
+	content = mix(content, hashBytes(e.Command))
+	return logged{chain: mix(before, content), content: content, term: e.Term, since: m}
+}
+
+// chainOf returns the chain hash that the entry behind a prefix of a log is chained to.
+func chainOf(log []logged) uint64 {
+	if len(log) == 0 {
+		return 0
+	}
+	return log[len(log)-1].chain
+}
+
+// extend chains an entry to a log, and holds that wherever an entry of that index and term has been seen it
+// was this one, behind the same entries.
+func (l *ledger) extend(m Moment, id raft.NodeID, log []logged, e *raft.Entry) ([]logged, bool) {
+	k := chained(chainOf(log), e, m)
+	name := e.ID()
+	was, known := l.entries[name]
+	switch {
+	case name.Index != raft.Index(len(log)+1):
+		return log, l.accuse(LogMatching, saw(m, id, "holds %d entries in a row", len(log)),
+			saw(m, id, "holds entry %v behind them", name), "the log of n%v has a gap before entry %v", id,
+			name)
+	case !known:
+		l.entries[name] = witnessed{logged: k, node: id}
+	case was.content != k.content:
+		return log, l.accuse(LogMatching, saw(was.since, was.node, "holds an entry %d of term %d", name.Index,
+			name.Term),
+			saw(m, id, "holds another entry %d of term %d", name.Index, name.Term),
+			"n%v and n%v hold different entries %d of term %d", was.node, id, name.Index, name.Term)
+	case was.chain != k.chain:
+		return log, l.accuse(LogMatching, saw(was.since, was.node, "holds entry %d of term %d", name.Index,
+			name.Term),
+			saw(m, id, "holds the same entry behind other ones"),
+			"n%v and n%v both hold entry %d of term %d, but not the same entries before it", was.node, id,
+			name.Index, name.Term)
+	}
+	return append(log, k), true
+}
+
+// followLog takes over what has changed in a log: it finds how far the log is what it was, from its end, by
+// the terms; in an audit, from its beginning, by the hashes.
+func (l *ledger) followLog(m Moment, o *observed, s *sight, audit bool) bool {
+	same := min(len(o.log), int(s.last.Index))
+	if audit {
+		o.steps = 0
+		same = unchanged(o.log[:same], s.entries(0))
+	} else {
+		for same > 0 && termOf(s, same) != o.log[same-1].term {
+			same--
+		}
+	}
+	if same < len(o.log) && !l.checkReplaced(m, o, s, same) {
+		return false
+	}
+	o.log = o.log[:same]
+	added := s.entries(raft.Index(same))
+	for i := range added {
+		var ok bool
+		if o.log, ok = l.extend(m, o.id, o.log, &added[i]); !ok {
+			return false
+		}
+	}
+	if n := len(o.log); raft.Index(n) != s.last.Index || n > 0 && o.log[n-1].term != s.last.Term {
+		return l.accuse(LogMatching, saw(m, o.id, "says that its log ends in %v", s.last),
+			saw(m, o.id, "holds %d entries", n), "the log of n%v does not end in %v as it says", o.id, s.last)
+	}
+	return l.checkAppended(m, o, s, added)
+}
+
+// termOf returns the term of an entry that a server holds; 0 when it does not show it.
+func termOf(s *sight, index int) raft.Term {
+	if tail := s.entries(raft.Index(index - 1)); len(tail) > 0 {
+		return tail[0].Term
+	}
+	return 0
+}
+
+// unchanged counts the entries that are what they were.
+func unchanged(log []logged, entries []raft.Entry) int {
+	for i := range log {
+		if i == len(entries) || chained(chainOf(log[:i]), &entries[i], Moment{}).chain != log[i].chain {
+			return i
+		}
+	}
+	return len(log)
+}
+
+// checkReplaced judges that everything behind the first few entries of a log has been cut off or replaced.
+func (l *ledger) checkReplaced(m Moment, o *observed, s *sight, same int) bool {
+	gone := o.log[same]
+	first := saw(gone.since, o.id, "holds entry %d (term %d)", same+1, gone.term)
+	second := saw(m, o.id, "has cut it off; its log ends in %v", s.last)
+	if s.last.Index > raft.Index(same) {
+		second = saw(m, o.id, "holds another entry %d (term %d)", same+1, termOf(s, same+1))
+	}
+	switch {
+	case o.role == raft.Leader && s.role == raft.Leader && o.term == s.term:
+		return l.accuse(LeaderAppendOnly, first, second,
+			"n%v leads term %d and replaced its own entry %d (term %d)", o.id, s.term, same+1, gone.term)
+	case raft.Index(same) < o.commit:
+		return l.accuse(Monotonicity, first, second,
+			"n%v replaced entry %d (term %d), although it knew of commits up to %d", o.id, same+1, gone.term,
+			o.commit)
+	}
+	return true
+}
+
+// checkAppended holds that a leader takes no command while too much is uncommitted. What it does not take
+// part in is the no-op, and what it found in its log when it was elected. From the last entry back: what was
+// uncommitted before an entry is what is uncommitted now without it and those after it.
+func (l *ledger) checkAppended(m Moment, o *observed, s *sight, added []raft.Entry) bool {
+	if o.role != raft.Leader || s.role != raft.Leader || o.term != s.term {
+		return true
+	}
+	rest := s.uncommitted
+	for i := len(added) - 1; i >= 0; i-- {
+		e := &added[i]
+		rest -= e.Size()
+		if e.Kind == raft.Normal && rest > 0 && rest+len(e.Command) > l.limits.UncommittedBytes {
+			return l.accuse(Bounds, saw(o.at, o.id, "leads with %d bytes uncommitted", o.uncommitted),
+				saw(m, o.id, "takes entry %v of %d bytes", e.ID(), len(e.Command)),
+				"n%v took a command of %d bytes with %d uncommitted, at most %d are allowed", o.id,
+				len(e.Command), rest, l.limits.UncommittedBytes)
+		}
+	}
+	return true
+}

@@ -1,0 +1,137 @@
+package sim
+
+import (
+	"fmt"
+
+	"balsa/raft"
+)
+
+// Promises: nothing that promises leaves a server before what it promises is on its disk, and no server votes
+// for two in one term, across all its lives (§5.2).
+//
+// What promises nothing is free to leave early: pre-votes, and the entries of a leader, which counts itself
+// only when they are durable.
+
+// ballot is a vote of a server in a term. With a lost disk it begins anew: what it says under its old id is
+// for the others to refuse.
+type ballot struct {
+	node raft.NodeID
+	disk int // how many disks it has lost before
+	term raft.Term
+}
+
+// ballotFor is for whom.
+type ballotFor struct {
+	candidate raft.NodeID
+	at        Moment
+}
+
+// sends takes a message when a server hands it out.
+func (l *ledger) sends(m Moment, id raft.NodeID, e raft.Envelope) {
+	if l.found != nil {
+		return
+	}
+	d := &l.servers[id-1].disk
+	switch msg := e.Message.(type) {
+	case raft.RequestVote:
+		_ = l.checkVoted(m, d, id, id, msg.Term) && l.cast(m, id, id, msg.Term)
+	case raft.RequestVoteResponse:
+		if !msg.Granted {
+			l.checkTerm(m, d, id, msg.Term, "denies a vote")
+			return
+		}
+		_ = l.checkVoted(m, d, id, e.To, msg.Term) && l.cast(m, id, e.To, msg.Term)
+	case raft.AppendEntries:
+		_ = l.lead(m, id, msg.Term, "sends entries") && l.checkVoted(m, d, id, id, msg.Term) &&
+			l.checkSize(m, id, e.To, msg.Entries)
+	case raft.AppendEntriesResponse:
+		_ = l.checkTerm(m, d, id, msg.Term, "answers a leader") && l.checkAccepted(m, id, e.To, &msg)
+	}
+}
+
+// cast notes a vote.
+func (l *ledger) cast(m Moment, id, candidate raft.NodeID, term raft.Term) bool {
+	b := ballot{node: id, disk: l.servers[id-1].disk.times, term: term}
+	was, voted := l.ballots[b]
+	if !voted {
+		l.ballots[b] = ballotFor{candidate: candidate, at: m}
+		return true
+	}
+	return was.candidate == candidate || l.accuse(OneVote,
+		saw(was.at, id, "votes for n%v in term %d", was.candidate, term),
+		saw(m, id, "votes for n%v in term %d", candidate, term),
+		"n%v voted for both n%v and n%v in term %d", id, was.candidate, candidate, term)
+}
+
+// checkVoted holds that a vote is durable when it is told. If a later term is durable, the server will not
+// vote in that one again whatever happens.
+func (l *ledger) checkVoted(m Moment, d *stored, id, candidate raft.NodeID, term raft.Term) bool {
+	return d.voted(term, candidate) || d.state.Term > term || l.accuse(PromiseDurable,
+		saw(d.stateAt, id, "has %s on its disk", d.hard()),
+		saw(m, id, "sends what rests on its vote for n%v in term %d", candidate, term),
+		"n%v let out its vote for n%v in term %d before it was durable", id, candidate, term)
+}
+
+// checkTerm holds that an answer comes from a term that is durable: whoever gets it takes it that the sender
+// will never act in an older one.
+func (l *ledger) checkTerm(m Moment, d *stored, id raft.NodeID, term raft.Term, what string) bool {
+	return d.state.Term >= term || l.accuse(PromiseDurable, saw(d.stateAt, id, "has %s on its disk",
+		d.hard()),
+		saw(m, id, "%s in term %d", what, term), "n%v answered in term %d before that was durable", id, term)
+}
+
+// checkAccepted holds that acknowledged entries are durable, and those of the leader that is told so.
+func (l *ledger) checkAccepted(m Moment, id, leader raft.NodeID, a *raft.AppendEntriesResponse) bool {
+	d := &l.servers[id-1].disk
+	if a.Rejected || a.Match == 0 || d.state.Term > a.Term {
+		return true
+	}
+	on := d.end()
+	if a.Match > on.Index {
+		return l.accuse(PromiseDurable, saw(on.since, id, "has a disk that ends in %v", on.EntryID),
+			saw(m, id, "acknowledges entry %d to n%v", a.Match, leader),
+			"n%v acknowledged entry %d, its disk ends at %d", id, a.Match, on.Index)
+	}
+	if o := l.server(leader); o != nil && o.role == raft.Leader && o.term == a.Term && d.lostIn < a.Term {
+		mine := d.log[a.Match-1]
+		if int(a.Match) > len(o.log) || o.log[a.Match-1].chain != mine.chain {
+			return l.accuse(ProgressTruth, saw(mine.since, id, "has entry %d (term %d) on its disk", a.Match,
+				mine.term),
+				saw(m, id, "acknowledges it to n%v, which leads term %d with %s", leader, a.Term,
+					heldAt(o.log, int(a.Match))),
+				"n%v acknowledged entry %d to n%v and holds another log up to there", id, a.Match, leader)
+		}
+	}
+	return true
+}
+
+// server returns what was seen of a server; nil for an id that is none of ours.
+func (l *ledger) server(id raft.NodeID) *observed {
+	if id == raft.None || int(id) > len(l.servers) {
+		return nil
+	}
+	return &l.servers[id-1]
+}
+
+// checkSize bounds one message. An entry larger than the bound travels alone.
+func (l *ledger) checkSize(m Moment, id, to raft.NodeID, entries []raft.Entry) bool {
+	if len(entries) < 2 {
+		return true
+	}
+	bytes := 0
+	for i := range entries {
+		bytes += entries[i].Size()
+	}
+	return bytes <= l.limits.AppendBytes || l.accuse(Bounds, saw(l.servers[id-1].elected, id, "leads"),
+		saw(m, id, "sends %d entries to n%v", len(entries), to),
+		"n%v sent %d bytes of entries in one message, at most %d are allowed", id, bytes,
+		l.limits.AppendBytes)
+}
+
+// hard says which term and vote are on a disk.
+func (d *stored) hard() string {
+	if d.state.Vote == raft.None {
+		return fmt.Sprintf("term %d without a vote", d.state.Term)
+	}
+	return fmt.Sprintf("term %d with a vote for n%v", d.state.Term, d.state.Vote)
+}

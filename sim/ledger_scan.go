@@ -1,0 +1,114 @@
+package sim
+
+import "balsa/raft"
+
+// The scan at the end of a run looks at the disks alone: what was committed must be there for whoever comes
+// after, whatever the servers have in memory.
+
+// kept is a disk that was scanned.
+type kept struct {
+	id   raft.NodeID
+	last raft.EntryID
+	log  []logged
+	good int // how many of the committed entries it holds, from the first on
+}
+
+// scan holds that every committed entry is on a majority of the disks, every acknowledged command where it
+// was acknowledged, and all of it in every log that could win an election. Disks that are left out may have held
+// what is missing: a majority of all servers, less those, must have it.
+func (l *ledger) scan(m Moment, disks []disked) {
+	if l.found != nil {
+		return
+	}
+	need := l.quorum() - (len(l.servers) - len(disks))
+	found := make([]kept, 0, len(disks))
+	for _, d := range disks {
+		found = append(found, l.keep(m, d))
+	}
+	_ = l.scanCommitted(m, found, need) && l.scanAcknowledged(m, disks, need) && l.scanElectable(m, found)
+}
+
+func (l *ledger) keep(m Moment, d disked) kept {
+	k := kept{id: d.id}
+	for i := range d.entries {
+		k.log = append(k.log, chained(chainOf(k.log), &d.entries[i], m))
+		k.last = d.entries[i].ID()
+	}
+	k.good = len(l.committed)
+	if lacks := l.firstConflict(k.log); lacks > 0 {
+		k.good = lacks - 1
+	}
+	return k
+}
+
+func (l *ledger) scanCommitted(m Moment, found []kept, need int) bool {
+	for i := range l.committed {
+		count, without := 0, raft.None
+		for j := range found {
+			if found[j].good > i {
+				count++
+			} else {
+				without = found[j].id
+			}
+		}
+		if count < need {
+			c := &l.committed[i]
+			return l.accuse(Durability, saw(c.at, c.by, "knows entry %d (term %d) to be committed", i+1,
+				c.term),
+				saw(m, without, "has a disk without it"),
+				"entry %d (term %d) was committed and is on %d disks of %d, at least %d must have it", i+1,
+				c.term,
+				count, len(found), need)
+		}
+	}
+	return true
+}
+
+func (l *ledger) scanAcknowledged(m Moment, disks []disked, need int) bool {
+	for _, a := range l.acks {
+		count, without := 0, raft.None
+		for _, d := range disks {
+			if int(a.index) <= len(d.entries) && hashBytes(d.entries[a.index-1].Command) == a.command {
+				count++
+			} else {
+				without = d.id
+			}
+		}
+		if count < need {
+			return l.accuse(Durability, saw(a.at, raft.None,
+				"a client is told that its command is done as entry %d", a.index),
+				saw(m, without, "has a disk without that command"),
+				"entry %d was acknowledged and its command is on %d disks of %d, at least %d must have it",
+				a.index,
+				count, len(disks), need)
+		}
+	}
+	return true
+}
+
+// scanElectable takes each log for a candidate's: those that are not ahead of it would vote for it (§5.4.1).
+func (l *ledger) scanElectable(m Moment, found []kept) bool {
+	for i := range found {
+		candidate := &found[i]
+		if candidate.good == len(l.committed) {
+			continue
+		}
+		votes := 0
+		for j := range found {
+			if candidate.last.AtLeast(found[j].last) {
+				votes++
+			}
+		}
+		if votes >= l.quorum() {
+			lacks := candidate.good + 1
+			c := &l.committed[lacks-1]
+			return l.accuse(LeaderCompleteness, saw(c.at, c.by, "knows entry %d (term %d) to be committed",
+				lacks, c.term),
+				saw(m, candidate.id, "has a disk with %s", heldAt(candidate.log, lacks)),
+				"n%v could be elected with the votes of %d disks, without entry %d (term %d)", candidate.id,
+				votes,
+				lacks, c.term)
+		}
+	}
+	return true
+}
