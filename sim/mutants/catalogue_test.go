@@ -107,7 +107,7 @@ func TestParseComplains(t *testing.T) {
 		t.Fatalf("%v, %v", all, err)
 	}
 	for _, test := range []struct{ name, text, want string }{
-		{"begins without a name", "bug B.\n", `line 1: a paragraph that begins with "bug", not with "mutant"`},
+		{"no name", "bug B.\n", `line 1: a paragraph that begins with "bug", not with "mutant"`},
 		{"an empty field", "mutant a\nbug\n", `line 2: the field "bug" says nothing`},
 		{"an unknown field", "mutant a\nbugs B.\n", `line 2: no field is called "bugs"`},
 		{"a field twice", "mutant a\nbug B.\nbug C.\n", `line 3: a second line "bug"`},
@@ -141,7 +141,7 @@ func TestEditIsOfWholeLines(t *testing.T) {
 	} {
 		at, err := find(test.source, test.old)
 		if said := message(err); at != test.at || said != test.want {
-			t.Errorf("%q in %q: at %d, %q; want at %d, %q", test.old, test.source, at, said, test.at, test.want)
+			t.Errorf("%q in %q: at %d, %q; want %d, %q", test.old, test.source, at, said, test.at, test.want)
 		}
 	}
 }

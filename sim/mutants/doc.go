@@ -1,9 +1,9 @@
 // Package mutants is the catalogue of bugs that the simulator must find, and what puts one into a program.
 //
-// A check that never fails proves nothing. Each mutant is a small edit of the sources that puts in a bug which
-// somebody had, or which a rule of this program exists to prevent. The edit is made in a copy in a folder of
-// its own, which the compiler reads in place of the file (go build -overlay): the sources stay as they are, and
-// the shipped program has no switches that break a rule.
+// A check that never fails proves nothing. Each mutant is a small edit of the sources that puts in a bug
+// which somebody had, or which a rule of this program exists to prevent. The edit is made in a copy, which
+// the compiler reads in place of the file (go build -overlay): the sources stay as they are, and the shipped
+// program has no switches that break a rule.
 //
 // The catalogue is text, so that it reads as a list of bugs. A mutant is a paragraph of fields, then for each
 // file it touches the edit as a diff, in which a line stands for itself behind its first character:
@@ -23,7 +23,7 @@
 //	bug      what is wrong with the program, and what comes of it
 //	from     where the bug was seen: a number of the list of others' bugs, a lesson, or a section of a paper
 //	breaks   the properties of package sim of which one is expected to fail
-//	killer   a command that must fail because of it: "sim run …" or "sim replay …" of the balsa command, or
-//	         "go test …". The first that kills is the killer. Without one, Hunt is run.
+//	killer   a command that must fail because of it: "sim run …" or "sim replay …" of the balsa command,
+//	         or "go test …". The first that kills is the killer. Without one, Hunt is run.
 //	reason   why the simulator cannot kill it; required where a killer is a test
 package mutants

@@ -11,7 +11,7 @@ import (
 
 // Overlay puts the mutant's edits into copies of the files below root, the folder of the repository. The
 // copies are made in dir, which must exist, with a file that tells the compiler to read them in place of the
-// others. It returns that file's name, for go build -overlay. An error says which edit does not fit the source.
+// others. It returns that file's name, for go build -overlay. An error says which edit does not fit.
 func (m Mutant) Overlay(root, dir string) (string, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -57,8 +57,8 @@ func (m Mutant) edit(name, source string) (string, error) {
 	return source, nil
 }
 
-// find returns where whole lines stand in a source. There must be one such place: with none the rule has moved
-// on, and with two nobody knows which was meant.
+// find returns where whole lines stand in a source. There must be one such place: with none the rule has
+// moved on, and with two nobody knows which was meant.
 func find(source, lines string) (int, error) {
 	first, _, _ := strings.Cut(strings.TrimSpace(lines), "\n")
 	at, count := 0, 0
