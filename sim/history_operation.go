@@ -54,17 +54,20 @@ func (o Outcome) String() string {
 // Operation is one request of a client, from the call to the answer. A client that asks again after an
 // unknown outcome makes another operation.
 type Operation struct {
-	ID       uint64        `json:"id"`
-	Client   int           `json:"client"`
-	Node     raft.NodeID   `json:"n"` // that was asked
-	Kind     OperationKind `json:"kind"`
-	Mode     ReadMode      `json:"mode,omitempty"`
-	Index    raft.Index    `json:"index,omitempty"` // for AtLeast: what the client has seen
-	Key      string        `json:"key"`
-	Value    []byte        `json:"value,omitempty"` // of a put: unlike that of every other put
-	Deadline Time          `json:"deadline"`        // by then it has ended, with whatever outcome
-	Called   Moment        `json:"called"`
-	Returned Moment        `json:"returned"`
+	ID     uint64        `json:"id"`
+	Client int           `json:"client"`
+	Node   raft.NodeID   `json:"n"` // that was asked
+	Kind   OperationKind `json:"kind"`
+	Mode   ReadMode      `json:"mode,omitempty"`
+	Index  raft.Index    `json:"index,omitempty"` // for AtLeast: what the client has seen
+	Key    string        `json:"key"`
+	Value  []byte        `json:"value,omitempty"` // of a put: unlike that of every other put
+	// Opaque is the command of a put to a state machine that is not kv. Nothing is known of what it does: its
+	// place in the order of all commands is checked, and the rest of the reply is not.
+	Opaque   []byte `json:"opaque,omitempty"`
+	Deadline Time   `json:"deadline"` // by then it has ended, with whatever outcome
+	Called   Moment `json:"called"`
+	Returned Moment `json:"returned"`
 	Reply
 }
 
@@ -85,10 +88,12 @@ type Reply struct {
 
 // Command is what is proposed for a write; nil for a get.
 func (o *Operation) Command() []byte {
-	switch o.Kind {
-	case Put:
+	switch {
+	case o.Opaque != nil:
+		return o.Opaque
+	case o.Kind == Put:
 		return kv.Put(o.Key, o.Value)
-	case Delete:
+	case o.Kind == Delete:
 		return kv.Delete(o.Key)
 	}
 	return nil
@@ -97,6 +102,8 @@ func (o *Operation) Command() []byte {
 // String is what was asked for.
 func (o *Operation) String() string {
 	switch {
+	case o.Opaque != nil:
+		return "command " + shown(o.Opaque)
 	case o.Kind == Put:
 		return fmt.Sprintf("put %s=%s", o.Key, shown(o.Value))
 	case o.Kind == Get && o.Mode == AtLeast:
@@ -112,6 +119,8 @@ func (o *Operation) told() string {
 	switch {
 	case o.Outcome != OK:
 		return o.Outcome.String()
+	case o.Opaque != nil:
+		return fmt.Sprintf("revision %v", o.Revision)
 	case o.Kind == Put && o.Created:
 		return fmt.Sprintf("revision %v, created", o.Revision)
 	case o.Kind == Put:
@@ -124,11 +133,13 @@ func (o *Operation) told() string {
 	return fmt.Sprintf("revision %v, %s", o.Revision, shown(o.Read))
 }
 
+// shownBytes is how much of a value is shown.
+const shownBytes = 24
+
 // shown is a value short enough for a sentence.
 func shown(value []byte) string {
-	const enough = 24
-	if len(value) > enough {
-		return fmt.Sprintf("%q…", value[:enough])
+	if len(value) > shownBytes {
+		return fmt.Sprintf("%q…", value[:shownBytes])
 	}
 	return fmt.Sprintf("%q", value)
 }

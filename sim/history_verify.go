@@ -1,0 +1,126 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"balsa/raft"
+)
+
+// verifyWrite checks what was told to the client of a write that is done: that its entry is where it was said
+// to be and nobody else's, that it took effect after the call and after all that was answered before the
+// call, and that the map could say so.
+func (h *history) verifyWrite(p *pending) {
+	op := &p.Operation
+	p.wish.done++
+	if op.Revision == 0 || !h.known(op) {
+		h.beyond(op)
+		return
+	}
+	e := &h.entries[op.Revision]
+	switch want := e.effect; {
+	case e.wish != p.wish:
+		h.report(Linearizability, fmt.Sprintf("%v returned revision %v, and entry %v is %v",
+			op, op.Revision, op.Revision, e), h.commit(op.Revision), answered(op))
+	case e.answer != nil:
+		h.report(ExactlyOnce, fmt.Sprintf("entry %v answers two operations: %v", op.Revision, op),
+			answered(e.answer), answered(op))
+	case op.Revision <= p.floor.Revision:
+		h.report(Linearizability, fmt.Sprintf(
+			"%v was called after revision %v had been answered, and took effect before it, at revision %v",
+			op, p.floor.Revision, op.Revision), answered(p.floor), answered(op))
+	case e.at.Position < op.Called.Position:
+		h.report(Linearizability, fmt.Sprintf("%v returned revision %v, committed before it was called",
+			op, op.Revision), h.commit(op.Revision), answered(op))
+	case op.Opaque != nil: // the map does not know it
+	case op.Created != want.created || op.Deleted != want.deleted || op.Latest != e.latest:
+		h.report(Linearizability, fmt.Sprintf("%v was told %s; the map says created %v, deleted %v, latest %v",
+			op, op.told(), want.created, want.deleted, e.latest), h.commit(op.Revision), answered(op))
+	}
+	e.answer = op
+}
+
+// verifyRead checks what was told to a client that read: that the revision is as new as the mode demands, and
+// that the map held this value at this revision.
+func (h *history) verifyRead(p *pending) {
+	op := &p.Operation
+	if !h.known(op) {
+		h.beyond(op)
+		return
+	}
+	switch holds := h.model.read(op.Key, op.Revision); {
+	case op.Mode == Linearizable && op.Revision < p.floor.Revision:
+		h.report(Linearizability, fmt.Sprintf(
+			"%v was called after revision %v had been answered, and saw revision %v",
+			op, p.floor.Revision, op.Revision), answered(p.floor), answered(op))
+	case op.Mode == AtLeast && op.Revision < op.Index:
+		h.report(Linearizability, fmt.Sprintf("%v saw revision %v", op, op.Revision),
+			Witness{Moment: op.Called, Fact: fmt.Sprintf("client %d has seen revision %v", op.Client, op.Index)},
+			answered(op))
+	case op.Found != holds.present || op.Found && hashBytes(op.Read) != holds.value:
+		h.report(Linearizability, fmt.Sprintf("%v was told %s, which is not what the map held", op, op.told()),
+			h.commit(holds.from), answered(op))
+	case op.Latest != h.entries[op.Revision].latest:
+		latest := h.entries[op.Revision].latest
+		h.report(Linearizability, fmt.Sprintf(
+			"%v at revision %v was told that the map's latest change is entry %v; it is entry %v",
+			op, op.Revision, op.Latest, latest), h.commit(latest), answered(op))
+	}
+}
+
+// deny checks that a write that is said to be never done has not been done.
+func (h *history) deny(p *pending) {
+	w := p.wish
+	if w == nil {
+		return
+	}
+	w.denied, w.no = w.denied+1, &p.Operation
+	if w.committed > w.called-w.denied {
+		h.report(Linearizability, fmt.Sprintf("%v was said to be never done, and is entry %v", &p.Operation, w.last),
+			h.commit(w.last), answered(&p.Operation))
+	}
+}
+
+// known reports whether the revision of an answer is committed.
+func (h *history) known(op *Operation) bool { return op.Revision < raft.Index(len(h.entries)) }
+
+// beyond reports an answer from what may never be.
+func (h *history) beyond(op *Operation) {
+	last := raft.Index(len(h.entries) - 1)
+	h.report(Linearizability, fmt.Sprintf("%v returned revision %v, and %v entries are committed",
+		op, op.Revision, last), h.commit(last), answered(op))
+}
+
+// report keeps the first violation, with its witnesses in the order in which they happened.
+func (h *history) report(property Property, sentence string, witnesses ...Witness) {
+	if h.found != nil {
+		return
+	}
+	slices.SortStableFunc(witnesses, func(a, b Witness) int { return cmp.Compare(a.Position, b.Position) })
+	last := witnesses[len(witnesses)-1]
+	h.found = &Violation{Moment: last.Moment, Property: property, Sentence: sentence, Witnesses: witnesses}
+}
+
+// answered is the fact that an operation ended as it did.
+func answered(op *Operation) Witness {
+	return Witness{Moment: op.Returned, Node: op.Node, Fact: fmt.Sprintf("answers client %d: %v, called at %v: %s",
+		op.Client, op, op.Called, op.told())}
+}
+
+// commit is the fact that an entry is committed.
+func (h *history) commit(index raft.Index) Witness {
+	if index == 0 {
+		return Witness{Fact: "nothing is committed"}
+	}
+	e := &h.entries[index]
+	return Witness{Moment: e.at, Fact: fmt.Sprintf("entry %v is committed: %v", index, e)}
+}
+
+// String is what the entry does.
+func (e *placed) String() string {
+	if e.wish == nil {
+		return "no client's"
+	}
+	return e.wish.first.String()
+}
