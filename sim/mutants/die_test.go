@@ -2,7 +2,6 @@ package mutants
 
 import (
 	"errors"
-	"os/exec"
 	"path"
 	"strings"
 	"testing"
@@ -16,12 +15,6 @@ import (
 //	go test ./sim/mutants -run MutantsDie -all -timeout 4h
 //	go test ./sim/mutants -run MutantsDie -changed origin/main -sample 10 -minutes 8
 func TestMutantsDie(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds programs")
-	}
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("no toolchain: ", err)
-	}
 	all := catalogue(t)
 	list, err := chosen(all)
 	if err != nil {
