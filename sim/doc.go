@@ -23,6 +23,6 @@
 //
 // # Time
 //
-// Time is virtual, and counted from the beginning of the run. Servers see it through clocks of their own, which
-// may run fast, slow, or jump.
+// Time is virtual, and counted from the beginning of the run. Servers see it through clocks of their own,
+// which may run fast, slow, or jump.
 package sim

@@ -19,11 +19,16 @@ const (
 	Hour             = 60 * Minute
 )
 
-// units are tried from the largest on.
-var units = [...]struct {
+type unit struct {
 	name string
 	size Time
-}{{"h", Hour}, {"m", Minute}, {"s", Second}, {"ms", Millisecond}, {"us", Microsecond}, {"ns", 1}}
+}
+
+// units are tried from the largest on.
+func units() [6]unit {
+	return [...]unit{{"h", Hour}, {"m", Minute}, {"s", Second}, {"ms", Millisecond}, {"us", Microsecond},
+		{"ns", 1}}
+}
 
 // String prints the time in the largest unit in which it is at least one, with as many decimals as it needs:
 // "1.25s", "300ms".
@@ -35,7 +40,7 @@ func (t Time) String() string {
 	if t < 0 {
 		sign, rest = "-", -t
 	}
-	for _, u := range units {
+	for _, u := range units() {
 		if rest < u.size {
 			continue
 		}
@@ -94,7 +99,7 @@ func badTime(text string) error {
 func scaled(number, unit string) (Time, bool) {
 	whole, decimals, _ := strings.Cut(number, ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
-	for _, u := range units {
+	for _, u := range units() {
 		if u.name != unit {
 			continue
 		}

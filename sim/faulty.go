@@ -1,0 +1,44 @@
+package sim
+
+import (
+	"errors"
+
+	"balsa/disk"
+)
+
+// errDisk is what a failing disk says.
+var errDisk = errors.New("simulated disk: input/output error")
+
+// diskFault is what waits to happen to the calls of a disk.
+type diskFault struct {
+	cut   uint64 // how many calls until the process ends, 1 is the next; 0 never
+	power bool   // and the machine with it
+	fail  disk.Operation
+	after uint64 // how many calls of that kind until one fails, 1 is the next
+}
+
+func (f *diskFault) cutIn(calls uint64) { f.cut = calls }
+
+// meet says what becomes of a call.
+func (f *diskFault) meet(c disk.Call) error {
+	if f.cut > 0 {
+		if f.cut--; f.cut == 0 {
+			return disk.ErrPowerCut
+		}
+	}
+	if f.after > 0 && c.Operation == f.fail {
+		if f.after--; f.after == 0 {
+			return errDisk
+		}
+	}
+	return nil
+}
+
+// arm has the disk ask before each call; a disk to which nothing is going to happen is not slowed down.
+func (s *store) arm() {
+	if s.fault.cut == 0 && s.fault.after == 0 {
+		s.disk.Intercept(nil)
+		return
+	}
+	s.disk.Intercept(s.fault.meet)
+}

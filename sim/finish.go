@@ -1,0 +1,294 @@
+package sim
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+
+	"balsa/disk"
+	"balsa/raft"
+	"balsa/replica"
+	"balsa/wal"
+)
+
+// Result is what a run came to.
+type Result struct {
+	Spec      Spec // the same run, with what the swarm did as a script
+	Violation *Violation
+	Digest    Digest
+	Time      Time
+	Events    uint64
+	Counts    []Count // of interventions, by name
+	Done      ends    // how the clients' operations ended
+}
+
+// ends counts how operations ended.
+type ends struct {
+	OK, No, Unknown uint64
+	Slowest         Time // of those that ended well after healing
+}
+
+func (w *World) ended(op Operation, r Reply) {
+	switch r.Outcome {
+	case OK:
+		w.ends.OK++
+	case No:
+		w.ends.No++
+	default:
+		w.ends.Unknown++
+	}
+	if w.healed.at > 0 && op.Called.Time > w.healed.settled && w.healed.settled > 0 {
+		w.healed.take(w, op, r)
+	}
+}
+
+// Run lets a world go through all its phases: faults, healing, the liveness that must follow, and the scan of
+// what the disks alone hold. A run without a swarm has no healing unless its options say so.
+func (w *World) Run() Result {
+	w.RunUntil(w.options.Faulty)
+	if w.violation == nil && w.options.Healed > 0 {
+		w.heal()
+		w.recover()
+	}
+	if w.violation == nil {
+		w.history.end(w.moment())
+		w.violation = w.history.violation()
+	}
+	if w.violation == nil && w.options.Healed > 0 {
+		w.scan()
+	}
+	return w.Result()
+}
+
+// Result is what the run has come to so far.
+func (w *World) Result() Result {
+	spec := w.spec
+	spec.Profile = ""
+	spec.Script = slices.Concat(w.spec.Script, w.script.recorded)
+	spec.Violation = w.violation
+	spec.Digests = nil
+	for _, d := range w.trace.chain {
+		spec.Digests = append(spec.Digests, Digest(d))
+	}
+	return Result{
+		Spec: spec, Violation: w.violation, Digest: Digest(w.trace.digest), Time: w.now,
+		Events: w.trace.position, Counts: slices.Clone(w.counts.kinds), Done: w.ends,
+	}
+}
+
+// healing is what is watched once all faults have ended.
+type healing struct {
+	at      Time // when; 0 before
+	settled Time // when all had come to one log and one leader; 0 before
+	leader  raft.NodeID
+	term    raft.Term
+}
+
+// live returns the servers that must take part again: those whose disk was not damaged on purpose.
+func (w *World) live() (live []*server) {
+	for _, s := range w.servers {
+		if !s.trouble.gone {
+			live = append(live, s)
+		}
+	}
+	return live
+}
+
+// heal ends every fault: whoever is down starts, whoever is stalled goes on, the network is whole.
+func (w *World) heal() {
+	w.healed.at = w.now
+	w.swarm = nil
+	w.script.messages = map[messageKey][]Op{}
+	p := w.note(Record{Kind: Intervened, Text: "everything heals"})
+	for i := range w.network.links {
+		w.network.links[i].cut, w.network.links[i].until = false, 0
+	}
+	w.setFree(p, nil, true)
+	for _, s := range w.servers {
+		s.store.disk.Limit(0)
+		s.store.fault = diskFault{}
+		s.store.arm()
+		stopped := s.trouble.mayStop
+		s.trouble = trouble{gone: s.trouble.gone, mayStop: stopped && !s.up(), stalled: s.trouble.stalled}
+		if s.trouble.stalled {
+			w.resume(s)
+		}
+		s.clock.set(w.now, exact, 0)
+		if !s.up() {
+			s.start(p, 0)
+		}
+	}
+}
+
+// recover demands the liveness that must follow: a leader in time (L1), one log everywhere (L2), no change of
+// leaders after that (L3), an answer to everything (L4), and soon (L5).
+func (w *World) recover() {
+	o := w.options
+	longest := Time(o.ElectionMax) * o.Tick
+	for until := w.healed.at + 10*longest + 2*o.Patience; w.violation == nil && w.leading() == nil; {
+		if w.now > until {
+			w.fail(LeaderElected, "%v after everything healed nobody leads: %s", w.now-w.healed.at, w.situation())
+			return
+		}
+		w.RunUntil(w.now + 5*o.Tick)
+	}
+	w.converge(w.now + o.Healed)
+	if w.violation != nil {
+		return
+	}
+	leader := w.leading()
+	w.healed.settled, w.healed.leader, w.healed.term = w.now, leader.id, leader.sight.term
+	w.RunUntil(w.now + 4*longest)
+	for _, c := range w.clients {
+		c.silent = true
+	}
+	w.converge(w.now + o.Healed)
+	w.stable()
+	if w.violation == nil {
+		w.equal()
+	}
+}
+
+// leading returns the server that all live ones take for their leader; nil if there is none.
+func (w *World) leading() *server {
+	live := w.live()
+	leader := live[0].sight.leader
+	for _, s := range live {
+		if !s.up() || s.sight.leader != leader || s.sight.term != live[0].sight.term {
+			return nil
+		}
+	}
+	if leader == raft.None || w.servers[leader-1].trouble.gone {
+		return nil
+	}
+	return w.servers[leader-1]
+}
+
+// converge demands that all live servers come to the same log, applied, in time.
+func (w *World) converge(until Time) {
+	for w.violation == nil && !w.converged() {
+		if w.now > until {
+			w.fail(Converged, "%v after everything healed the servers have not come to one state: %s",
+				w.now-w.healed.at, w.situation())
+			return
+		}
+		w.RunUntil(w.now + 2*w.options.Tick)
+	}
+}
+
+func (w *World) converged() bool {
+	leader := w.leading()
+	if leader == nil {
+		return false
+	}
+	busy := 0
+	for _, c := range w.clients {
+		if c.silent && c.open != nil {
+			return false
+		}
+		if !c.silent {
+			busy++
+		}
+	}
+	for _, s := range w.live() {
+		behind := leader.sight.last.Index - min(leader.sight.last.Index, s.through)
+		if behind > 0 && (busy == 0 || behind > raft.Index(2*busy)) {
+			return false
+		}
+	}
+	return true
+}
+
+// stable demands that the leader found when all had settled still leads, in the same term.
+func (w *World) stable() {
+	leader := w.leading()
+	if w.violation == nil && (leader.id != w.healed.leader || leader.sight.term != w.healed.term) {
+		w.fail(LeaderStable, "n%v led in term %v when all had settled at %v, and at %v n%v leads in term %v "+
+			"although nothing has failed", w.healed.leader, w.healed.term, w.healed.settled, w.now, leader.id,
+			leader.sight.term)
+	}
+}
+
+// take looks at an operation that was called when all had settled.
+func (h *healing) take(w *World, op Operation, r Reply) {
+	took := w.now - op.Called.Time
+	w.ends.Slowest = max(w.ends.Slowest, took)
+	gone := w.servers[op.Node-1].trouble.gone
+	if r.Outcome == Unknown && !gone || took > w.options.Patience {
+		w.fail(Recovered, "%v was called at %v, after all had settled at %v, and ended %v after %v", &op,
+			op.Called.Time, h.settled, r.Outcome, took)
+	}
+}
+
+// equal demands that the state machines of all live servers write the same bytes.
+func (w *World) equal() {
+	var first []byte
+	live := w.live()
+	for i, s := range live {
+		b, err := snapshotOf(s.machine)
+		switch {
+		case err != nil:
+			w.fail(ReplicaEquality, "n%v cannot write its snapshot: %v", s.id, err)
+		case i == 0:
+			first = b
+		case !bytes.Equal(first, b):
+			w.violate(&Violation{Moment: w.moment(), Property: ReplicaEquality,
+				Sentence: fmt.Sprintf("n%v and n%v have applied the same %v entries and hold different states",
+					live[0].id, s.id, s.through),
+				Witnesses: []Witness{
+					{Moment: w.moment(), Node: live[0].id, Fact: fmt.Sprintf("%d bytes %x", len(first), hashBytes(first))},
+					{Moment: w.moment(), Node: s.id, Fact: fmt.Sprintf("%d bytes %x", len(b), hashBytes(b))},
+				}})
+		}
+	}
+}
+
+func snapshotOf(m replica.StateMachine) ([]byte, error) {
+	to, err := m.Snapshot()
+	if err != nil || to == nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if _, err := to.WriteTo(&b); err != nil && err != io.EOF {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// scan cuts the power of every machine and looks at what the disks alone hold.
+func (w *World) scan() {
+	var disks []disked
+	for _, s := range w.live() {
+		s.store.disk.Crash(disk.KeepNone)
+		dir, err := s.store.disk.Open()
+		if err == nil {
+			var found wal.Recovered
+			if found, err = wal.Inspect(dir); err == nil {
+				disks = append(disks, disked{id: s.id, state: found.State, entries: found.Entries})
+			}
+		}
+		if err != nil {
+			w.fail(Recovery, "n%v cannot be recovered at the end: %v", s.id, err)
+		}
+	}
+	w.ledger.scan(w.moment(), disks)
+	if w.violation == nil {
+		w.violation = w.ledger.violation()
+	}
+}
+
+// situation is a line about every server.
+func (w *World) situation() string {
+	text := ""
+	for _, s := range w.servers {
+		if !s.up() {
+			text += fmt.Sprintf("n%v down; ", s.id)
+			continue
+		}
+		v := s.sight
+		text += fmt.Sprintf("n%v %v term %v leader %v last %v commit %v applied %v; ", s.id, v.role, v.term, v.leader,
+			v.last, v.commit, s.through)
+	}
+	return text
+}

@@ -1,0 +1,309 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"balsa/disk"
+	"balsa/raft"
+	"balsa/replica"
+)
+
+// script is what interventions a run has, by message and in the order in which they were given.
+type script struct {
+	ops      []Op
+	messages map[messageKey][]Op
+	recorded []Op // those that a swarm has had the idea of
+}
+
+// messageKey names a message: the nth on a link; or the nth request of a client, with no receiver.
+type messageKey struct {
+	from, to raft.NodeID
+	n        uint64
+}
+
+func newScript(ops []Op) script {
+	s := script{ops: slices.Clone(ops), messages: map[messageKey][]Op{}}
+	for _, op := range ops {
+		if op.ofMessage() {
+			k := messageKey{op.Node, op.Peer, op.Nth}
+			s.messages[k] = append(s.messages[k], op)
+		}
+	}
+	return s
+}
+
+// counts are how many of each kind of intervention there were, by name; a run in which nothing happened is
+// no evidence.
+type counts struct {
+	kinds     []Count
+	corrupted int
+}
+
+// Count is how often something happened.
+type Count struct {
+	Kind  string `json:"kind"`
+	Times uint64 `json:"times"`
+}
+
+// add counts one, in the order of the names.
+func (c *counts) add(kind string) {
+	at, found := slices.BinarySearchFunc(c.kinds, kind,
+		func(c Count, kind string) int { return strings.Compare(c.Kind, kind) })
+	if !found {
+		c.kinds = slices.Insert(c.kinds, at, Count{Kind: kind})
+	}
+	c.kinds[at].Times++
+	if kind == string(Corrupt) {
+		c.corrupted++
+	}
+}
+
+// faultsOf returns what meets a message: by the script, or by the swarm's idea, which is recorded.
+func (w *World) faultsOf(from, to raft.NodeID, n uint64) []Op {
+	key := messageKey{from, to, n}
+	ops, known := w.script.messages[key]
+	if known || w.swarm == nil {
+		return ops
+	}
+	ops = w.swarm.message(from, to, n)
+	if len(ops) > 0 {
+		w.script.messages[key] = ops
+		w.script.recorded = append(w.script.recorded, ops...)
+	}
+	for _, op := range ops {
+		w.counts.add(op.name())
+	}
+	return ops
+}
+
+// intervene carries out the operation that is due, or lets the swarm have its next idea.
+func (w *World) intervene(d due) {
+	if d.peer == swarming {
+		w.swarm.act(d)
+		return
+	}
+	w.Do(w.script.ops[d.n])
+}
+
+// Do carries out an operation now. An operation that changes nothing, such as to kill what is down, is
+// counted as well.
+func (w *World) Do(op Op) {
+	op.At = w.now
+	p := w.note(Record{Kind: Intervened, Node: op.Node, Peer: op.Peer, N: op.Nth, Hash: op.hash(), Op: &op})
+	w.counts.add(op.name())
+	switch op.Kind {
+	case Cut, Heal, Clog, Hold, Release, Discard:
+		w.doNetwork(p, op)
+	case Propose, Read:
+		w.doClient(op)
+	case Kill, Restart, Stall, Resume, Slow, Clock, Flags, Timeout:
+		w.doProcess(w.servers[op.Node-1], p, op)
+	case ApplySlow:
+		w.servers[op.Node-1].trouble.applySlow = op.Value
+	case ApplyPanic:
+		w.servers[op.Node-1].trouble.poisoned = w.servers[op.Node-1].up()
+	default:
+		w.doDisk(w.servers[op.Node-1], op)
+	}
+}
+
+// name is the operation with its mode, where modes are different faults.
+func (o Op) name() string {
+	switch o.Kind {
+	case Kill, DiskFail, Rot:
+		if o.Nth > 0 && o.Kind == Kill {
+			return string(o.Kind) + "-in-call"
+		}
+		return strings.TrimSuffix(string(o.Kind)+"-"+o.Mode, "-")
+	case Restart:
+		if o.Nth > 0 {
+			return "crash-in-recovery"
+		}
+	case Cut, Duplicate, Clog:
+		return strings.TrimSuffix(string(o.Kind)+"-"+o.Mode, "-") // the shape of the partition
+	}
+	return string(o.Kind)
+}
+
+func (o Op) hash() uint64 {
+	h := mix(mix(hashBytes([]byte(o.Kind)), uint64(o.For)), uint64(o.Value))
+	for _, l := range o.Links {
+		h = mix(h, uint64(l.From)<<32|uint64(l.To))
+	}
+	return mix(h, hashBytes([]byte(o.Mode+"\x00"+o.Key+"\x00"+o.Text)))
+}
+
+func (w *World) doNetwork(cause uint64, op Op) {
+	switch op.Kind {
+	case Heal:
+		if len(op.Links) == 0 {
+			for i := range w.network.links {
+				w.network.links[i].cut, w.network.links[i].until = false, 0
+			}
+		}
+	case Release, Discard:
+		w.setFree(cause, op.Links, op.Kind == Release)
+	}
+	for _, named := range op.Links {
+		l := w.network.link(named.From, named.To)
+		switch op.Kind {
+		case Cut:
+			l.cut = true
+		case Heal:
+			l.cut, l.until = false, 0
+		case Clog:
+			l.until = w.now + op.For
+		case Hold:
+			l.hold = op.Mode
+			if op.Mode == "" {
+				l.hold = "all"
+			}
+		}
+	}
+}
+
+func (w *World) doProcess(s *server, cause uint64, op Op) {
+	switch op.Kind {
+	case Kill:
+		w.kill(s, cause, op)
+	case Restart:
+		if !s.up() {
+			s.start(cause, op.Nth)
+		}
+	case Stall:
+		s.trouble.stalled = s.up()
+	case Resume:
+		w.resume(s)
+	case Slow:
+		s.trouble.slow = op.Value
+	case Clock:
+		if op.Mode == "wall" {
+			s.wall += op.For
+			return
+		}
+		rate := op.Value
+		if rate == 0 {
+			rate = s.clock.rate
+		}
+		s.clock.set(w.now, rate, op.For)
+	case Flags:
+		s.flags = op.Mode
+	case Timeout:
+		if s.up() {
+			w.attempt(s, cause, replica.ElectionTimeout{})
+		}
+	}
+}
+
+func (w *World) kill(s *server, cause uint64, op Op) {
+	if !s.up() {
+		return
+	}
+	if op.Nth == 0 {
+		s.die(cause, op.Mode == "power", "it is killed")
+		return
+	}
+	s.store.fault.cutIn(op.Nth)
+	s.store.fault.power = op.Mode == "power"
+	s.store.arm()
+}
+
+// resume lets a stalled process go on: what has come meanwhile comes at once, in its order.
+func (w *World) resume(s *server) {
+	s.trouble.stalled = false
+	backlog := s.backlog
+	s.backlog = nil
+	for _, d := range backlog {
+		d.at = w.now
+		w.push(d)
+	}
+}
+
+func (w *World) doDisk(s *server, op Op) {
+	operations := map[string]disk.Operation{
+		"write": disk.OpWrite, "sync": disk.OpSync, "read": disk.OpRead, "create": disk.OpCreate,
+		"rename": disk.OpRename, "sync-directory": disk.OpSyncDir,
+	}
+	switch op.Kind {
+	case DiskStall:
+		s.trouble.diskStalled = max(s.trouble.diskStalled, w.now+op.For)
+	case DiskFail:
+		s.store.fault.fail, s.store.fault.after = operations[op.Mode], max(op.Nth, 1)
+		s.trouble.mayStop = true
+		s.store.arm()
+	case DiskFull:
+		s.store.disk.Limit(max(s.store.disk.Used()+op.Value, 1))
+		s.trouble.mayStop = true
+	case DiskOK:
+		s.store.disk.Limit(0)
+		s.store.fault = diskFault{}
+		s.store.arm()
+		s.trouble.diskStalled = 0
+		s.trouble.mayStop = s.trouble.mayStop && !s.up()
+	case Image:
+		s.store.image, s.store.imageStart = s.store.disk.Clone(), s.store.start
+	case Wipe:
+		if !s.up() {
+			w.replaceDisk(s, disk.NewMemory())
+		}
+	case Rollback:
+		if !s.up() && s.store.image != nil {
+			w.replaceDisk(s, s.store.image.Clone())
+		}
+	case Rot:
+		if !s.up() && w.rot(s, op) {
+			s.trouble.gone = true
+			w.ledger.lost(s.id)
+		}
+	}
+}
+
+// replaceDisk gives a server another disk, which does not remember what the last one promised.
+func (w *World) replaceDisk(s *server, d *disk.Memory) {
+	s.store.disk = d
+	s.trouble.gone = true
+	w.ledger.lost(s.id)
+}
+
+// check says what of an operation cannot be.
+func (o *Op) check(nodes int) error {
+	var all []error
+	demand := func(holds bool, format string, args ...any) {
+		if !holds {
+			all = append(all, fmt.Errorf(format, args...))
+		}
+	}
+	demand(o.At >= 0, "it happens at %v, before the beginning", o.At)
+	for _, l := range o.Links {
+		demand(l.From >= 1 && int(l.From) <= nodes && l.To >= 1 && int(l.To) <= nodes, "there is no link %v", l)
+	}
+	demand(o.Value >= -1<<40 && o.Value <= 1<<40 && o.For >= 0-Hour && o.For <= 100*Hour,
+		"value %d or time %v is out of range", o.Value, o.For)
+	node := o.Node >= 1 && int(o.Node) <= nodes
+	switch o.Kind {
+	case Cut, Clog, Hold:
+		demand(len(o.Links) > 0, "it names no link")
+	case Heal, Release, Discard:
+	case LoseReply:
+		demand(o.Nth > 0, "it does not say which request")
+	case Drop, Duplicate, Delay, Corrupt:
+		demand(node && o.Peer >= 1 && int(o.Peer) <= nodes && o.Nth > 0, "it names no message")
+		demand(o.For >= 0, "the delay is negative")
+	case Clock:
+		demand(node, "there is no n%v", o.Node)
+		demand(o.Value == 0 || o.Value >= 1000 && o.Value <= 1000*exact, "its rate is %d millionths", o.Value)
+		demand(o.Mode == "wall" || o.For >= 0, "a monotonic clock does not go back")
+	case Kill, Restart, Stall, Resume, Slow, Flags, Timeout, ApplySlow, ApplyPanic, DiskStall, DiskFail,
+		DiskFull, DiskOK, Image, Wipe, Rollback, Rot, Propose, Read:
+		demand(node, "there is no n%v", o.Node)
+	default:
+		demand(false, "no such operation")
+	}
+	return errors.Join(all...)
+}
+
+// hasWord reports whether a list of words has one.
+func hasWord(words, word string) bool { return slices.Contains(strings.Fields(words), word) }

@@ -1,0 +1,86 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// profile is which faults a swarm may have the idea of. Each seed draws its own subset of them and its own
+// rates: a run in which everything happens hides what happens only where one thing does not.
+type profile struct {
+	name   string
+	title  string
+	faults []fault
+	// Of each message, in a million, at most.
+	drop, repeat, delay, replay, corrupt, loseReply int
+}
+
+// profiles are in the order in which they are shown.
+func profiles() []profile {
+	processes := []fault{killOne, killPower, killInCall, restartAll, crashLoop, stallOne, slowOne, flagsOne}
+	network := []fault{isolateOne, cutHalves, cutOneWay, cutBridge, cutRing, muteLeader, deafLeader, clogLinks,
+		swizzle}
+	disks := []fault{killPower, killInCall, stallDisk, failWrite, failSync, fillDisk, rotDisk, wipeDisk,
+		rollBack, crashLoop}
+	others := []fault{clockRate, clockJump, wallJump, slowApply, panicApply}
+	return []profile{
+		{name: "calm", title: "nothing fails"},
+		{name: "network", title: "messages are lost, repeated, late, damaged; links are cut", faults: network,
+			drop: 300_000, repeat: 500_000, delay: 200_000, replay: 2000, corrupt: 20_000, loseReply: 100_000},
+		{name: "crash", title: "processes end and start again, machines lose their power", faults: processes,
+			drop: 20_000, loseReply: 20_000},
+		{name: "disk", title: "disks stall, fail, fill up, rot, and are put back", faults: disks},
+		{name: "chaos", title: "all of it", faults: slices.Concat(processes, network, disks[2:9], others),
+			drop: 300_000, repeat: 500_000, delay: 200_000, replay: 2000, corrupt: 20_000, loseReply: 100_000},
+	}
+}
+
+// Profiles names them all, each with a title.
+func Profiles() (names, titles []string) {
+	for _, p := range profiles() {
+		names, titles = append(names, p.name), append(titles, p.title)
+	}
+	return names, titles
+}
+
+func profileNamed(name string) (profile, error) {
+	all := profiles()
+	at := slices.IndexFunc(all, func(p profile) bool { return p.name == name })
+	if at < 0 {
+		names, _ := Profiles()
+		return profile{}, fmt.Errorf("no profile is named %q; there are %s", name, strings.Join(names, ", "))
+	}
+	return all[at], nil
+}
+
+// Drawn returns the run that a profile makes of a seed: in all but the calm one, the extremes of a cluster's
+// options are drawn too, so that production code needs no hooks to be driven to its edges.
+func Drawn(profile string, seed uint64) Spec {
+	o := DefaultOptions()
+	s := Spec{Version: SpecVersion, Seed: seed, Profile: profile, Options: o}
+	if profile == "calm" {
+		return s
+	}
+	c := chance(seed)
+	draw := func(n uint64) roll { return c.draw(forSwarm, 0, 1, n) }
+	o.Nodes = [...]int{3, 3, 5, 5, 4}[draw(1).below(5)]
+	o.Heartbeat = 5 + int(draw(2).below(11))
+	o.ElectionMin = o.Heartbeat * (2 + int(draw(3).below(3)))
+	o.ElectionMax = o.ElectionMin + 1 + int(draw(4).below(uint64(o.ElectionMin)))
+	o.Limits.Window = 1 + int(draw(5).below(1<<draw(6).below(7)))
+	o.Limits.AppendBytes = 1 << (6 + draw(7).below(12))
+	o.MaxApplyBytes = 1 << (5 + draw(8).below(12))
+	o.SegmentBytes = 1 << (9 + draw(9).below(8))
+	o.LatencyMean = draw(10).between(100*Microsecond, 20*Millisecond) >> draw(11).below(4)
+	o.Latency = max(o.LatencyMean/4, 50*Microsecond)
+	o.DiskMean = draw(12).between(50*Microsecond, 20*Millisecond) >> draw(13).below(4)
+	o.Clients = 1 + int(draw(14).below(10))
+	o.Thinking = draw(15).between(50*Millisecond, Second)
+	o.Keys = 1 + int(draw(16).below(20))
+	o.Largest = 1 << draw(17).below(12)
+	o.Astray = int(draw(18).below(60))
+	o.NoPreVote = draw(19).below(8) == 0
+	s.Options = o
+	return s
+}

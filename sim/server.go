@@ -1,0 +1,366 @@
+package sim
+
+import (
+	"errors"
+	"slices"
+
+	"balsa/disk"
+	"balsa/raft"
+	"balsa/replica"
+	"balsa/wal"
+)
+
+// Server is one server as a World drives it: a replica.Replica, or another Raft that somebody has built to
+// learn.
+type Server interface {
+	// Step feeds an event, and Work returns what is to be done; see replica.Replica.
+	Step(now raft.Time, event replica.Event)
+	Work() []replica.Work
+	// Status, EntriesAfter and Audit let the checks look inside.
+	Status() raft.Status
+	EntriesAfter(raft.Index) []raft.Entry
+	Audit()
+}
+
+// server is one of the cluster, over all its lives.
+type server struct {
+	world *World
+	id    raft.NodeID
+	life  int // counts the starts that were tried: what was due in an earlier one never happens
+	store store
+	clock clock
+	wall  Time // how far its wall clock is off at its next start
+	flags string
+
+	engine  Server // nil while it is down
+	machine replica.StateMachine
+	through raft.Index // what the machine has applied
+	write   *replica.Write
+	apply   *replica.Apply
+	asked   []question
+	sight   sight
+	met     []raft.Acquaintance // of each other server, durably
+
+	trouble trouble
+	backlog []due // what has come while it was stalled
+}
+
+// store is a server's disk and the log on it.
+type store struct {
+	disk        *disk.Memory
+	image       *disk.Memory // a copy, to be put back one day
+	imageStart  uint64       // the number of the start in which it was taken
+	start       uint64       // the number of the present one
+	dir         disk.Dir
+	log         *wal.Log
+	writes      uint64 // counted over all lives
+	preparation *wal.Preparation
+	incarnation raft.Incarnation
+	fault       diskFault
+}
+
+// trouble is what interventions have done to a server.
+type trouble struct {
+	stalled     bool
+	slow        int64 // how many times slower; 0 and 1: not
+	applySlow   int64
+	diskStalled Time // until when
+	poisoned    bool // the next apply panics
+	mayStop     bool // it was given a reason to stop by itself
+	gone        bool // its disk was damaged, wiped or put back: it may refuse to start or be refused, for ever
+}
+
+// question is a request that the server has not answered.
+type question struct {
+	ticket raft.Ticket
+	client int
+	n      uint64
+}
+
+func (s *server) up() bool { return s.engine != nil }
+
+// start is a start of the process. cut, if not 0, is the call of the disk in which the power goes again.
+func (s *server) start(cause, cut uint64) {
+	w := s.world
+	s.life++
+	s.store.fault.cutIn(cut)
+	s.store.arm()
+	dir, err := s.store.disk.Open()
+	if err != nil {
+		w.fail(Recovery, "n%v cannot open its disk: %v", s.id, err)
+		return
+	}
+	log, found, err := wal.Open(dir, wal.Options{Identity: s.identity(), SegmentBytes: w.options.SegmentBytes})
+	s.store.fault.cutIn(0)
+	switch {
+	case errors.Is(err, disk.ErrPowerCut):
+		s.store.disk.Crash(s.keep())
+		w.note(Record{Kind: StartFailed, Cause: cause, Node: s.id, Text: "the power is cut while it recovers"})
+		return
+	case err != nil:
+		s.store.disk.Kill()
+		w.note(Record{Kind: StartFailed, Cause: cause, Node: s.id, Text: err.Error()})
+		if !s.trouble.gone && !s.trouble.mayStop {
+			w.fail(Recovery, "n%v does not start: %v", s.id, err)
+		}
+		return
+	}
+	s.trouble.mayStop = false
+	s.store.dir, s.store.log, s.store.incarnation = dir, log, found.Identity.Incarnation
+	s.store.start = found.Start
+	w.met(s, found.Peers)
+	p := w.note(Record{Kind: Started, Cause: cause, Node: s.id, N: found.Start, Hash: hashRecovered(found)})
+	w.ledger.started(w.moment(), s.id, found)
+	w.recovers(s, found)
+	s.begin(p, found)
+}
+
+// begin makes the server of what its disk remembers.
+func (s *server) begin(cause uint64, found wal.Recovered) {
+	w := s.world
+	machine, config := w.parts.Machine(), s.config(found)
+	engine, err := w.parts.Server(config, raft.Restored{
+		HardState: found.State, Entries: found.Entries, Members: found.Identity.Bootstrap,
+	})
+	if err != nil {
+		w.fail(Recovery, "n%v cannot begin with what it recovered: %v", s.id, err)
+		return
+	}
+	shows := raft.Time(1_700_000_000)*raft.Time(Second) + raft.Time(w.now+s.wall)
+	if s.clock.rate == 0 {
+		s.clock.rate = exact
+	}
+	s.clock = clock{since: w.now, shows: shows, rate: s.clock.rate}
+	s.engine, s.machine, s.through = engine, machine, 0
+	s.sight = sight{entries: engine.EntriesAfter}
+	w.look(s)
+	w.push(due{at: w.now + s.clock.until(raft.Time(w.options.Tick)), task: awake, node: s.id, life: s.life,
+		cause: cause})
+	w.attempt(s, cause, replica.Awake{})
+}
+
+func (s *server) identity() wal.Identity {
+	w := s.world
+	drawn := w.chance.draw(forIncarnation, uint64(s.id), 0, uint64(s.life))
+	return wal.Identity{
+		Cluster: w.cluster, Node: s.id, Bootstrap: w.members, Incarnation: raft.Incarnation(drawn | 1),
+	}
+}
+
+func (s *server) config(found wal.Recovered) replica.Config {
+	w, o := s.world, &s.world.options
+	return replica.Config{
+		Core: raft.Config{
+			ID: s.id, Heartbeat: o.Heartbeat, ElectionMin: o.ElectionMin, ElectionMax: o.ElectionMax,
+			Limits: o.Limits, Seed: uint64(w.chance.draw(forDice, uint64(s.id), 0, uint64(s.life))),
+			NoPreVote: o.NoPreVote != hasWord(s.flags, "prevote"), Events: w.trace.observe != nil,
+			NoCheckQuorum:   o.NoCheckQuorum != hasWord(s.flags, "checkquorum"),
+			NoElectionTimer: o.NoElectionTimer,
+		},
+		Identity: raft.Identity{
+			Cluster: found.Identity.Cluster, Node: s.id, Incarnation: found.Identity.Incarnation,
+			Start: found.Start,
+		},
+		Tick: raft.Time(o.Tick), Peers: found.Peers, MaxApplyBytes: o.MaxApplyBytes,
+	}
+}
+
+// step feeds an event to the server and begins the work that follows from it.
+func (s *server) step(cause uint64, e replica.Event) {
+	s.engine.Step(s.clock.read(s.world.now), e)
+	work := s.engine.Work()
+	s.world.look(s)
+	for _, w := range work {
+		if s.up() {
+			s.take(cause, w)
+		}
+	}
+}
+
+// take begins a piece of work.
+func (s *server) take(cause uint64, w replica.Work) {
+	switch w := w.(type) {
+	case replica.Write:
+		s.write = &w
+		s.store.writes++
+		s.world.push(due{at: s.world.now + s.diskTime(s.store.writes), task: write, node: s.id, life: s.life,
+			cause: cause, n: uint64(w.Number)})
+	case replica.Apply:
+		s.apply = &w
+		took := s.world.options.Apply * Time(len(w.Entries)) * Time(max(s.trouble.applySlow, 1))
+		s.world.push(due{at: s.world.now + s.slowed(took), task: apply, node: s.id, life: s.life, cause: cause,
+			n: uint64(len(w.Entries))})
+	case replica.Send:
+		s.world.send(s, cause, w.Envelope)
+	case replica.Answer:
+		s.answer(cause, w)
+	case replica.Report:
+		for _, e := range w.Events {
+			s.world.note(Record{Kind: Decided, Cause: cause, Node: s.id, Event: e})
+		}
+	case replica.Stop:
+		if !s.trouble.mayStop {
+			s.world.fail(Assertion, "n%v stops by itself: %v", s.id, w.Err)
+		}
+		s.die(cause, false, "it stops: "+w.Err.Error())
+	}
+}
+
+// endWrite performs the write in flight: only now does anything of it reach the disk.
+func (s *server) endWrite(cause uint64) {
+	w := s.write
+	wrote := w.Perform(s.store.log)
+	if errors.Is(wrote.Err, disk.ErrPowerCut) {
+		s.die(cause, s.store.fault.power, "it ends in the middle of a write")
+		return
+	}
+	p := s.world.note(Record{Kind: Written, Cause: cause, Node: s.id, N: uint64(w.Number)})
+	if wrote.Err == nil {
+		s.write = nil
+		s.world.ledger.wrote(s.world.moment(), s.id, w)
+		s.world.met(s, w.Peers)
+	}
+	s.world.attempt(s, p, wrote)
+	if s.up() && wrote.Err == nil {
+		s.maintain(p)
+	}
+}
+
+// sealAfter is how long the log is idle before it is sealed, as in the root package.
+const sealAfter = 100 * Millisecond
+
+// maintain has the log sealed when it is idle for a while, and its next segment prepared.
+func (s *server) maintain(cause uint64) {
+	w := s.world
+	w.push(due{at: w.now + sealAfter, task: seal, node: s.id, life: s.life, cause: cause, n: s.store.writes})
+	if s.store.preparation != nil {
+		return
+	}
+	if s.store.preparation = s.store.log.Prepare(); s.store.preparation != nil {
+		w.push(due{at: w.now + s.diskTime(0), task: prepare, node: s.id, life: s.life, cause: cause})
+	}
+}
+
+func (s *server) seal(d due) {
+	if s.write != nil || d.n != s.store.writes {
+		return
+	}
+	err := s.store.log.Seal()
+	if errors.Is(err, disk.ErrPowerCut) {
+		s.die(d.cause, s.store.fault.power, "it ends in the middle of a seal")
+		return
+	}
+	p := s.world.note(Record{Kind: Sealed, Cause: d.cause, Node: s.id})
+	if err != nil {
+		s.world.attempt(s, p, replica.Wrote{Err: err})
+	}
+}
+
+func (s *server) prepare(d due) {
+	done, err := s.store.preparation.Step()
+	if errors.Is(err, disk.ErrPowerCut) {
+		s.die(d.cause, s.store.fault.power, "it ends while a segment is prepared")
+		return
+	}
+	p := s.world.note(Record{Kind: Prepared, Cause: d.cause, Node: s.id})
+	if !done {
+		s.world.push(due{at: s.world.now + s.diskTime(0), task: prepare, node: s.id, life: s.life, cause: p})
+		return
+	}
+	s.store.log.Adopt(s.store.preparation)
+	s.store.preparation = nil
+}
+
+// endApply performs the apply in flight.
+func (s *server) endApply(cause uint64) {
+	a := s.apply
+	s.apply = nil
+	ran := a.Perform(&watched{StateMachine: s.machine, server: s})
+	p := s.world.note(Record{Kind: Applied, Cause: cause, Node: s.id, N: uint64(s.through)})
+	s.world.attempt(s, p, ran)
+}
+
+// watched is a state machine under the eyes of the checks.
+type watched struct {
+	replica.StateMachine
+	server *server
+}
+
+// Apply applies an entry, or panics if it was poisoned.
+func (m *watched) Apply(e raft.Entry) []byte {
+	s := m.server
+	if s.trouble.poisoned {
+		s.trouble.poisoned, s.trouble.mayStop = false, true
+		panic("poisoned by the script")
+	}
+	result := m.StateMachine.Apply(e)
+	s.through = e.Index
+	s.world.ledger.applies(s.world.moment(), s.id, e, result)
+	return result
+}
+
+// die ends the process, and with it everything that was only in memory; with the power, what was not synced
+// is kept or lost by chance.
+func (s *server) die(cause uint64, power bool, why string) {
+	w := s.world
+	p := w.note(Record{Kind: Died, Cause: cause, Node: s.id, Text: why})
+	w.ledger.died(w.moment(), s.id, s.write)
+	s.interrupt()
+	if power {
+		s.store.disk.Crash(s.keep())
+	} else {
+		s.store.disk.Kill()
+	}
+	s.life++
+	s.engine, s.machine, s.write, s.apply = nil, nil, nil, nil
+	s.store.dir, s.store.log, s.store.preparation = nil, nil, nil
+	s.trouble.stalled, s.trouble.poisoned = false, false
+	asked, backlog := s.asked, s.backlog
+	s.asked, s.backlog = nil, nil
+	for _, q := range asked { // their connections are reset
+		w.respond(p, s, q, response{outcome: Unknown})
+	}
+	for _, d := range backlog {
+		if d.task == take {
+			w.respond(p, s, question{client: int(d.peer), n: d.n}, response{outcome: Unknown})
+		}
+	}
+}
+
+// interrupt leaves the write in flight somewhere between not begun and done.
+func (s *server) interrupt() {
+	if s.write == nil || s.trouble.mayStop {
+		return
+	}
+	r := s.world.chance.draw(forCrash, uint64(s.id), 0, uint64(s.life))
+	s.store.fault.cutIn(r.below(5)) // 0: all of it is done, and nobody was told
+	s.store.arm()
+	_ = s.write.Perform(s.store.log) // nobody is left to be told
+	s.store.fault.cutIn(0)
+	s.store.arm()
+}
+
+// keep decides what of the unsynced a power cut leaves.
+func (s *server) keep() disk.Keep {
+	return disk.KeepRandom(uint64(s.world.chance.draw(forKeep, uint64(s.id), 0, uint64(s.life))))
+}
+
+// diskTime is how long the nth write takes.
+func (s *server) diskTime(n uint64) Time {
+	o := &s.world.options
+	r := s.world.chance.draw(forDisk, uint64(s.id), uint64(s.life), n)
+	return s.slowed(o.Disk + r.exponential(o.DiskMean))
+}
+
+func (s *server) slowed(t Time) Time { return t * Time(max(s.trouble.slow, 1)) }
+
+// question returns what a ticket stands for, and forgets it.
+func (s *server) question(ticket raft.Ticket) (question, bool) {
+	at := slices.IndexFunc(s.asked, func(q question) bool { return q.ticket == ticket })
+	if at < 0 {
+		return question{}, false
+	}
+	q := s.asked[at]
+	s.asked = slices.Delete(s.asked, at, at+1)
+	return q, true
+}

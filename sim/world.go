@@ -1,0 +1,274 @@
+package sim
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"balsa/disk"
+	"balsa/kv"
+	"balsa/raft"
+	"balsa/replica"
+	"balsa/wal"
+	"balsa/wire"
+)
+
+// Parts are what a world can be made with besides a Spec. Zero values take the shipped ones.
+type Parts struct {
+	// Server makes a server of what its disk remembers: replica.New, or somebody's own Raft.
+	Server func(replica.Config, raft.Restored) (Server, error)
+	// Machine makes an empty state machine: kv.New, or an embedding program's own.
+	Machine func() replica.StateMachine
+	// Command makes the nth command for another machine than a kv.Store. Every command must be unique.
+	Command func(random, n uint64) []byte
+	// Observe sees every event as it happens.
+	Observe func(Record)
+}
+
+// World is a cluster with all that surrounds it. It is not safe for concurrent use.
+type World struct {
+	spec    Spec
+	options Options
+	parts   Parts
+	chance  chance
+	cluster raft.ClusterID
+	members raft.Configuration
+
+	now     Time
+	queue   queue
+	trace   trace
+	servers []*server
+	network network
+	clients []*client
+	tickets raft.Ticket
+
+	ledger    *ledger
+	history   *history
+	committed raft.Index // told to the history
+	ends      ends
+	healed    healing
+
+	script    script
+	swarm     *swarm
+	counts    counts
+	violation *Violation
+}
+
+// New makes a world at its beginning: every server has started, and nothing has happened yet.
+func New(spec Spec, parts Parts) (*World, error) {
+	if err := spec.Check(); err != nil {
+		return nil, err
+	}
+	if parts.Server == nil {
+		parts.Server = func(c replica.Config, r raft.Restored) (Server, error) { return replica.New(c, r) }
+	}
+	if parts.Machine == nil {
+		parts.Machine = func() replica.StateMachine { return kv.New() }
+	}
+	o := spec.Options
+	addresses := map[raft.NodeID]string{}
+	for id := range o.Nodes {
+		addresses[raft.NodeID(id+1)] = fmt.Sprintf("n%d", id+1)
+	}
+	w := &World{
+		spec: spec, options: o, parts: parts, chance: chance(spec.Seed),
+		members: raft.NewConfiguration(addresses), network: newNetwork(o.Nodes),
+		ledger: newLedger(o.Nodes, o.Limits), history: newHistory(),
+	}
+	if parts.Command == nil { // the clients' own puts are unique, their deletes are not
+		w.ledger.repeats = func(c []byte) bool { return len(c) > 1 && c[1] == byte(kv.OpDelete) }
+	}
+	w.trace.observe = parts.Observe
+	w.cluster = wire.ClusterID("sim", w.members)
+	w.script = newScript(spec.Script)
+	for i, op := range spec.Script {
+		if !op.ofMessage() {
+			w.push(due{at: op.At, task: intervene, n: uint64(i)})
+		}
+	}
+	if spec.Profile != "" {
+		w.swarm = newSwarm(w)
+	}
+	for id := range o.Nodes {
+		s := &server{world: w, id: raft.NodeID(id + 1), store: store{disk: disk.NewMemory()},
+			met: make([]raft.Acquaintance, o.Nodes)}
+		w.servers = append(w.servers, s)
+	}
+	for _, s := range w.servers {
+		s.start(0, 0)
+	}
+	for range o.Clients {
+		w.addClient(false)
+	}
+	return w, nil
+}
+
+func (w *World) push(d due) { w.queue.push(d) }
+
+func (w *World) note(r Record) uint64 {
+	r.Time = w.now
+	return w.trace.note(r)
+}
+
+func (w *World) moment() Moment { return Moment{Position: w.trace.position, Time: w.now} }
+
+// fail enters the first violation of a run.
+func (w *World) fail(p Property, format string, args ...any) {
+	w.violate(&Violation{Moment: w.moment(), Property: p, Sentence: fmt.Sprintf(format, args...)})
+}
+
+func (w *World) violate(v *Violation) {
+	if w.violation == nil {
+		w.violation = v
+	}
+}
+
+// Step lets the next thing happen, and reports whether there was one. After a violation nothing happens any
+// more.
+func (w *World) Step() bool {
+	if w.violation != nil || w.queue.empty() {
+		return false
+	}
+	d := w.queue.pop()
+	w.now = d.at
+	w.happen(d)
+	if w.violation == nil {
+		w.violation = w.ledger.violation()
+	}
+	if w.violation == nil {
+		w.violation = w.history.violation()
+	}
+	return true
+}
+
+// RunUntil lets everything happen that is due up to a time, and stops there, or at a violation.
+func (w *World) RunUntil(t Time) {
+	for w.violation == nil && !w.queue.empty() && w.queue.heap[0].at <= t {
+		w.Step()
+	}
+	if w.violation == nil {
+		w.now = max(w.now, t)
+	}
+}
+
+// happen carries out what is due.
+func (w *World) happen(d due) {
+	switch d.task {
+	case intervene:
+		w.intervene(d)
+	case deliver:
+		w.arrive(d)
+	case request:
+		w.client(d.node).request(d)
+	case reply:
+		w.client(d.node).hear(d)
+	case deadline:
+		w.client(d.node).giveUp(d)
+	case take:
+		w.takeRequest(d)
+	default:
+		w.happenAt(w.servers[d.node-1], d)
+	}
+}
+
+// happenAt carries out what is due at a server, in the life in which it was begun. What comes to one that is
+// stalled waits.
+func (w *World) happenAt(s *server, d due) {
+	switch {
+	case !s.up() || d.life != s.life:
+		return
+	case s.trouble.stalled:
+		s.backlog = append(s.backlog, d)
+		return
+	case s.trouble.diskStalled > w.now && (d.task == write || d.task == seal || d.task == prepare):
+		d.at = s.trouble.diskStalled
+		w.push(d)
+		return
+	}
+	switch d.task {
+	case awake:
+		p := w.note(Record{Kind: Ticked, Cause: d.cause, Node: s.id})
+		w.push(due{at: w.now + s.clock.until(raft.Time(w.options.Tick)), task: awake, node: s.id, life: s.life,
+			cause: p})
+		w.attempt(s, p, replica.Awake{})
+	case returned:
+		w.giveBack(d)
+	case write:
+		s.endWrite(d.cause)
+	case apply:
+		s.endApply(d.cause)
+	case seal:
+		s.seal(d)
+	case prepare:
+		s.prepare(d)
+	}
+}
+
+// attempt steps a server. Its own invariants may not hold: that ends the run, with what it says.
+func (w *World) attempt(s *server, cause uint64, e replica.Event) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case raft.Violation:
+			w.fail(Assertion, "n%v: %v", s.id, p)
+		default:
+			w.fail(Assertion, "n%v panics: %v\n%s", s.id, p, debug.Stack())
+		}
+	}()
+	s.step(cause, e)
+}
+
+// look shows a server to the checks.
+func (w *World) look(s *server) {
+	status := s.engine.Status()
+	v := &s.sight
+	v.role, v.term, v.vote, v.leader = status.Role, status.Term, status.Vote, status.Leader
+	v.commit, v.applied, v.durable, v.last = status.Commit, status.Applied, status.Durable, status.Last
+	v.progress, v.uncommitted = status.Progress, status.Uncommitted
+	w.ledger.stepped(w.moment(), s.id, v)
+	w.commits(s)
+}
+
+// commits tells the history of entries when they are first known to be committed.
+func (w *World) commits(s *server) {
+	if s.sight.commit <= w.committed {
+		return
+	}
+	for _, e := range s.engine.EntriesAfter(w.committed) {
+		if e.Index > s.sight.commit {
+			break
+		}
+		if e.Kind == raft.Normal {
+			w.history.committed(w.moment(), e.Index, e.Command)
+		}
+		w.committed = e.Index
+	}
+}
+
+// recovers demands that a start that finds what this one has found would find the same again.
+func (w *World) recovers(s *server, found wal.Recovered) {
+	dir, err := s.store.disk.Clone().Open()
+	if err == nil {
+		var again wal.Recovered
+		again, err = wal.Inspect(dir)
+		if err == nil && hashRecovered(again) != hashRecovered(found) {
+			w.fail(Recovery, "n%v recovers one thing, and another thing when it looks again", s.id)
+		}
+	}
+	if err != nil {
+		w.fail(Recovery, "n%v has recovered, and cannot be recovered again: %v", s.id, err)
+	}
+}
+
+// hashRecovered is a hash of what a start finds: hard state, entries, peers.
+func hashRecovered(found wal.Recovered) uint64 {
+	h := mix(mix(found.Start, uint64(found.State.Term)), uint64(found.State.Vote))
+	var frame []byte
+	for _, e := range found.Entries {
+		frame = wire.AppendEntry(frame[:0], e)
+		h = mix(h, hashBytes(frame))
+	}
+	for _, p := range found.Peers {
+		h = mix(mix(mix(h, uint64(p.Node)), uint64(p.Incarnation)), p.Start)
+	}
+	return h
+}
