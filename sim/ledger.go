@@ -30,10 +30,11 @@ type ledger struct {
 	leaders   map[raft.Term]leadership
 	entries   map[raft.EntryID]witnessed // every entry that stood in any log
 	ballots   map[ballot]ballotFor
-	committed []commitment          // by index, from 1 on
-	commands  map[uint64]raft.Index // where a command was committed, by its hash
-	results   []outcome             // of applying, by index, from 1 on
-	acks      []acknowledgement     // what clients were told, in that order
+	committed []commitment              // by index, from 1 on
+	commands  map[uint64]raft.Index     // where a command was committed, by its hash
+	results   []outcome                 // of applying, by index, from 1 on
+	acks      []acknowledgement         // what clients were told, in that order
+	repeats   func(command []byte) bool // which commands clients may send twice; nil: none
 }
 
 // sight is what the checks see of a server after a step. The same value may be used again for the next call.
@@ -213,7 +214,7 @@ func (l *ledger) checkVitals(m Moment, o *observed, s *sight) bool {
 		return l.accuse(Monotonicity, saw(o.at, o.id, "has applied index %d", o.applied),
 			saw(m, o.id, "has applied index %d", s.applied),
 			"the applied index of n%v went back from %d to %d", o.id, o.applied, s.applied)
-	case s.applied > o.machine:
+	case s.applied > o.machine && l.commandBetween(o.machine, s.applied):
 		return l.accuse(StateMachineSafety, saw(o.at, o.id, "has a state machine with entry %d", o.machine),
 			saw(m, o.id, "says that entry %d is applied", s.applied),
 			"n%v says that entry %d is applied, its state machine has %d", o.id, s.applied, o.machine)

@@ -14,10 +14,11 @@ type commitment struct {
 	by      raft.NodeID
 	in      raft.Term // the term in which by was: it was committed in that one or before
 	at      Moment
+	kind    raft.Kind
 	command uint64 // hash; 0 for what is no command
 }
 
-// outcome is what the first state machine that applied an entry made of it.
+// outcome is what the first state machine that applied an entry made of it. Without a node: none did yet.
 type outcome struct {
 	hash uint64
 	by   raft.NodeID
@@ -59,12 +60,13 @@ func (l *ledger) commits(m Moment, o *observed, s *sight) bool {
 	return l.checkHeld(m, o, s) && l.checkLeaders(m, s.term)
 }
 
-// commit enters an entry. A command is committed once: clients never send the same one twice.
+// commit enters an entry. A command is committed once: clients never send the same one twice, but for those
+// that repeats names.
 func (l *ledger) commit(m Moment, o *observed, term raft.Term, e *raft.Entry) bool {
-	c := commitment{logged: o.log[e.Index-1], by: o.id, in: term, at: m}
+	c := commitment{logged: o.log[e.Index-1], by: o.id, in: term, at: m, kind: e.Kind}
 	if e.Kind == raft.Normal && len(e.Command) > 0 {
 		c.command = hashBytes(e.Command)
-		if at, twice := l.commands[c.command]; twice {
+		if at, twice := l.commands[c.command]; twice && (l.repeats == nil || !l.repeats(e.Command)) {
 			was := &l.committed[at-1]
 			return l.accuse(ExactlyOnce, saw(was.at, was.by, "knows the command to be committed as entry %d",
 				at),
@@ -124,7 +126,8 @@ func heldAt(log []logged, index int) string {
 	return fmt.Sprintf("a log that ends at %d", len(log))
 }
 
-// applies takes what the state machine made of an entry, no-ops included; before the server is told so.
+// applies takes what the state machine made of an entry, before the server is told so. State machines never
+// see no-ops.
 func (l *ledger) applies(m Moment, id raft.NodeID, e raft.Entry, result []byte) {
 	if l.found != nil {
 		return
@@ -136,38 +139,50 @@ func (l *ledger) applies(m Moment, id raft.NodeID, e raft.Entry, result []byte) 
 }
 
 func (l *ledger) checkApplied(m Moment, o *observed, e *raft.Entry) bool {
-	here := saw(m, o.id, "applies entry %d (term %d)", e.Index, e.Term)
+	here := func() Witness { return saw(m, o.id, "applies entry %d (term %d)", e.Index, e.Term) }
 	switch {
-	case e.Index != o.machine+1:
-		return l.accuse(StateMachineSafety, saw(o.at, o.id, "has a state machine with entry %d", o.machine),
-			here,
-			"n%v applied entry %d after %d", o.id, e.Index, o.machine)
 	case int(e.Index) > len(l.committed) || e.Index > o.commit:
-		return l.accuse(StateMachineSafety, saw(o.at, o.id, "has commit index %d", o.commit), here,
+		return l.accuse(StateMachineSafety, saw(o.at, o.id, "has commit index %d", o.commit), here(),
 			"n%v applied entry %d, which it does not know to be committed", o.id, e.Index)
+	case e.Index <= o.machine || l.commandBetween(o.machine, e.Index-1):
+		return l.accuse(StateMachineSafety, saw(o.at, o.id, "has a state machine with entry %d", o.machine),
+			here(), "n%v applied entry %d after %d", o.id, e.Index, o.machine)
 	}
 	c := &l.committed[e.Index-1]
 	switch {
 	case chained(0, e, m).content != c.content:
 		return l.accuse(StateMachineSafety, saw(c.at, c.by, "knows entry %d (term %d) to be committed",
 			e.Index, c.term),
-			here, "n%v applied another entry %d than n%v knows to be committed", o.id, e.Index, c.by)
+			here(), "n%v applied another entry %d than n%v knows to be committed", o.id, e.Index, c.by)
 	case !o.disk.holds(e.Index, c.chain):
 		on := o.disk.end()
 		return l.accuse(StateMachineSafety, saw(on.since, o.id, "has a disk that ends in %v", on.EntryID),
-			here,
+			here(),
 			"n%v applied entry %d, which its own disk does not hold", o.id, e.Index)
 	}
 	return true
 }
 
+// commandBetween reports whether a state machine that has come to one index has something to do up to
+// another.
+func (l *ledger) commandBetween(after, through raft.Index) bool {
+	for i := after; i < through; i++ {
+		if int(i) >= len(l.committed) || l.committed[i].kind == raft.Normal {
+			return true
+		}
+	}
+	return false
+}
+
 // checkResult holds that every state machine makes the same of an entry, after a restart too.
 func (l *ledger) checkResult(m Moment, id raft.NodeID, index raft.Index, hash uint64) bool {
-	if int(index) > len(l.results) {
-		l.results = append(l.results, outcome{hash: hash, by: id, at: m})
-		return true
+	for int(index) > len(l.results) {
+		l.results = append(l.results, outcome{})
 	}
 	was := &l.results[index-1]
+	if was.by == raft.None {
+		*was = outcome{hash: hash, by: id, at: m}
+	}
 	return was.hash == hash || l.accuse(ReplicaEquality, saw(was.at, was.by, "applies entry %d", index),
 		saw(m, id, "applies it with another result"), "n%v and n%v applied entry %d with different results",
 		was.by,
@@ -179,7 +194,9 @@ func (l *ledger) acknowledged(m Moment, index raft.Index, command []byte) {
 	if l.found != nil {
 		return
 	}
-	told := saw(m, raft.None, "a client is told that its command is done as entry %d", index)
+	told := func() Witness {
+		return saw(m, raft.None, "a client is told that its command is done as entry %d", index)
+	}
 	hash := hashBytes(command)
 	if index == 0 || int(index) > len(l.committed) {
 		first := saw(Moment{}, raft.None, "nothing is committed")
@@ -187,13 +204,13 @@ func (l *ledger) acknowledged(m Moment, index raft.Index, command []byte) {
 			first = saw(l.committed[n-1].at, l.committed[n-1].by,
 				"knows entry %d to be committed, the last one", n)
 		}
-		l.accuse(Durability, first, told, "entry %d was acknowledged and is not committed", index)
+		l.accuse(Durability, first, told(), "entry %d was acknowledged and is not committed", index)
 		return
 	}
 	if c := &l.committed[index-1]; len(command) > 0 && c.command != hash {
 		l.accuse(Durability, saw(c.at, c.by, "knows another command to be committed as entry %d (term %d)",
 			index, c.term),
-			told, "a command was acknowledged as entry %d, where another one is committed", index)
+			told(), "a command was acknowledged as entry %d, where another one is committed", index)
 		return
 	}
 	l.acks = append(l.acks, acknowledgement{index: index, command: hash, at: m})
