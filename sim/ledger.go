@@ -28,7 +28,8 @@ type ledger struct {
 	highest raft.Term  // that any server was seen in
 
 	leaders   map[raft.Term]leadership
-	entries   map[raft.EntryID]witnessed // every entry that stood in any log
+	entries   []witnessed                // the last one that was first seen at an index, from 1 on
+	older     map[raft.EntryID]witnessed // those of other terms there
 	ballots   map[ballot]ballotFor
 	committed []commitment              // by index, from 1 on
 	commands  map[uint64]raft.Index     // where a command was committed, by its hash
@@ -108,7 +109,7 @@ func newLedger(nodes int, limits raft.Limits) *ledger {
 		limits:   limits,
 		servers:  make([]observed, nodes),
 		leaders:  map[raft.Term]leadership{},
-		entries:  map[raft.EntryID]witnessed{},
+		older:    map[raft.EntryID]witnessed{},
 		ballots:  map[ballot]ballotFor{},
 		commands: map[uint64]raft.Index{},
 	}

@@ -27,29 +27,48 @@ func chainOf(log []logged) uint64 {
 // extend chains an entry to a log, and holds that wherever an entry of that index and term has been seen it
 // was this one, behind the same entries.
 func (l *ledger) extend(m Moment, id raft.NodeID, log []logged, e *raft.Entry) ([]logged, bool) {
-	k := chained(chainOf(log), e, m)
-	name := e.ID()
-	was, known := l.entries[name]
-	switch {
-	case name.Index != raft.Index(len(log)+1):
+	if e.Index != raft.Index(len(log)+1) {
 		return log, l.accuse(LogMatching, saw(m, id, "holds %d entries in a row", len(log)),
-			saw(m, id, "holds entry %v behind them", name), "the log of n%v has a gap before entry %v", id,
-			name)
-	case !known:
-		l.entries[name] = witnessed{logged: k, node: id}
-	case was.content != k.content:
-		return log, l.accuse(LogMatching, saw(was.since, was.node, "holds an entry %d of term %d", name.Index,
-			name.Term),
-			saw(m, id, "holds another entry %d of term %d", name.Index, name.Term),
-			"n%v and n%v hold different entries %d of term %d", was.node, id, name.Index, name.Term)
-	case was.chain != k.chain:
-		return log, l.accuse(LogMatching, saw(was.since, was.node, "holds entry %d of term %d", name.Index,
-			name.Term),
+			saw(m, id, "holds entry %v behind them", e.ID()), "the log of n%v has a gap before entry %v", id,
+			e.ID())
+	}
+	k := chained(chainOf(log), e, m)
+	was := l.witness(e.ID(), k, id)
+	switch {
+	case was.chain == k.chain:
+		return append(log, k), true
+	case was.content == k.content:
+		return log, l.accuse(LogMatching, saw(was.since, was.node, "holds entry %d of term %d", e.Index,
+			e.Term),
 			saw(m, id, "holds the same entry behind other ones"),
 			"n%v and n%v both hold entry %d of term %d, but not the same entries before it", was.node, id,
-			name.Index, name.Term)
+			e.Index, e.Term)
 	}
-	return append(log, k), true
+	return log, l.accuse(LogMatching, saw(was.since, was.node, "holds an entry %d of term %d", e.Index,
+		e.Term),
+		saw(m, id, "holds another entry %d of term %d", e.Index, e.Term),
+		"n%v and n%v hold different entries %d of term %d", was.node, id, e.Index, e.Term)
+}
+
+// witness returns what was first seen under the name of an entry: this one, if nothing was. All servers take
+// up the same entries one after the other, so that the last one of an index is nearly always the one sought.
+func (l *ledger) witness(name raft.EntryID, k logged, id raft.NodeID) *witnessed {
+	for int(name.Index) > len(l.entries) {
+		l.entries = append(l.entries, witnessed{})
+	}
+	at := &l.entries[name.Index-1]
+	if at.node != raft.None && at.term == name.Term {
+		return at
+	}
+	was, known := l.older[name]
+	if known {
+		return &was
+	}
+	if at.node != raft.None {
+		l.older[raft.EntryID{Term: at.term, Index: name.Index}] = *at
+	}
+	*at = witnessed{logged: k, node: id}
+	return at
 }
 
 // followLog takes over what has changed in a log: it finds how far the log is what it was, from its end, by
