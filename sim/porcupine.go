@@ -14,8 +14,8 @@ import (
 // The price is that a search may take time exponential in the operations that overlap. So keys are given up
 // after some operations, and what cannot matter is left out (searchable).
 
-// searchTime is how long, in nanoseconds of the real clock, a key may be searched. Only a run that is going
-// to be reported as failed can meet it: what a run does never depends on it.
+// searchTime is how long, in nanoseconds of the real clock, a key may be searched. Only a run that is reported
+// as failed meets it: what a run does never depends on it.
 const searchTime = 10_000_000_000
 
 // judge has porcupine search an order for a key.
@@ -26,15 +26,21 @@ func (h *history) judge(m Moment, k *keyHistory) {
 	ops := k.searchable()
 	h.tally.Keys++
 	h.tally.Searched += uint64(len(ops))
-	switch search(ops) {
+	h.rule(m, k, ops, search(ops))
+	k.ops = nil
+}
+
+// rule reports what the search came to, unless there is an order. Not to know is a failure: a check that may
+// give up in silence is none.
+func (h *history) rule(m Moment, k *keyHistory, ops []*searched, result porcupine.CheckResult) {
+	switch result {
 	case porcupine.Illegal:
 		h.unexplained(k, ops)
 	case porcupine.Unknown:
 		h.report(Linearizability, fmt.Sprintf(
-			"it was not found in ten seconds whether %d operations on %s have an order", len(ops), k.name),
+			"it was not found in time whether the %d operations on %s have an order", len(ops), k.name),
 			Witness{Moment: m, Fact: "the search is given up"})
 	}
-	k.ops = nil
 }
 
 // search says whether there is an order.
@@ -61,15 +67,14 @@ func (h *history) unexplained(k *keyHistory, ops []*searched) {
 	at := sort.Search(len(byAnswer)-1, func(n int) bool {
 		return search(until(ops, byAnswer[n].returned)) == porcupine.Illegal
 	})
-	culprit := byAnswer[at]
-	before := byAnswer[0]
+	culprit, other := byAnswer[at], byAnswer[0]
 	for _, s := range byAnswer[:at] {
-		if s.op.Kind != Get && s.op.Outcome == OK && s.returned < culprit.called {
-			before = s // the last write that was answered before the culprit was called
+		if s.op.Outcome == OK && s.returned < culprit.called && s.value != culprit.value {
+			other = s // the last that was answered something else before the culprit was called
 		}
 	}
 	h.report(Linearizability, fmt.Sprintf("no order of the %d operations on %s explains what %v was told: %s",
-		len(ops), k.name, culprit.op, culprit.op.told()), answered(before.op), answered(culprit.op))
+		len(ops), k.name, culprit.op, culprit.op.told()), answered(other.op), answered(culprit.op))
 }
 
 // until is the history as it was known at a moment: what had not been answered by then may have been done.
