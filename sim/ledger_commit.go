@@ -35,17 +35,16 @@ type acknowledgement struct {
 // commits takes that a server's commit index has risen.
 func (l *ledger) commits(m Moment, o *observed, s *sight) bool {
 	if int(s.commit) > len(o.log) {
-		return l.accuse(StateMachineSafety, saw(o.at, o.id, "holds %d entries", len(o.log)),
-			saw(m, o.id, "has commit index %d", s.commit),
-			"n%v takes entry %d for committed, its log has %d", o.id, s.commit, len(o.log))
+		return l.accuse(StateMachineSafety, attest(o.at, o.id, "holds %d entries", len(o.log)), attest(m,
+			o.id, "has commit index %d", s.commit), "n%v takes entry %d for committed, its log has %d", o.id,
+			s.commit, len(o.log))
 	}
 	known := min(int(s.commit), len(l.committed))
 	if known > 0 && o.log[known-1].chain != l.committed[known-1].chain {
 		at := l.firstConflict(o.log)
 		c := &l.committed[at-1]
-		return l.accuse(StateMachineSafety, saw(c.at, c.by, "knows entry %d (term %d) to be committed", at,
-			c.term),
-			saw(m, o.id, "has commit index %d with %s", s.commit, heldAt(o.log, at)),
+		return l.accuse(StateMachineSafety, attest(c.at, c.by, "knows entry %d (term %d) to be committed", at,
+			c.term), attest(m, o.id, "has commit index %d with %s", s.commit, heldAt(o.log, at)),
 			"n%v and n%v take different entries %d for committed", c.by, o.id, at)
 	}
 	if known == int(s.commit) {
@@ -68,9 +67,9 @@ func (l *ledger) commit(m Moment, o *observed, term raft.Term, e *raft.Entry) bo
 		c.command = hashBytes(e.Command)
 		if at, twice := l.commands[c.command]; twice && (l.repeats == nil || !l.repeats(e.Command)) {
 			was := &l.committed[at-1]
-			return l.accuse(ExactlyOnce, saw(was.at, was.by, "knows the command to be committed as entry %d",
-				at),
-				saw(m, o.id, "knows it to be committed as entry %d", e.Index),
+			return l.accuse(ExactlyOnce, attest(was.at, was.by,
+				"knows the command to be committed as entry %d", at), attest(m, o.id,
+				"knows it to be committed as entry %d", e.Index),
 				"one command was committed twice, as entries %d and %d", at, e.Index)
 		}
 		l.commands[c.command] = e.Index
@@ -89,12 +88,10 @@ func (l *ledger) checkHeld(m Moment, o *observed, s *sight) bool {
 			count++
 		}
 	}
-	return count >= l.quorum() || l.accuse(Durability, saw(c.since, o.id, "holds entry %d (term %d)",
-		s.commit, c.term),
-		saw(m, o.id, "takes it for committed in term %d", s.term),
+	return count >= l.quorum() || l.accuse(Durability, attest(c.since, o.id, "holds entry %d (term %d)",
+		s.commit, c.term), attest(m, o.id, "takes it for committed in term %d", s.term),
 		"n%v takes entry %d (term %d) for committed, which is on the disks of %d of %d servers", o.id,
-		s.commit,
-		c.term, count, len(l.servers))
+		s.commit, c.term, count, len(l.servers))
 }
 
 // checkLeaders holds that who leads a later term already holds what a term has committed just now.
@@ -139,26 +136,25 @@ func (l *ledger) applies(m Moment, id raft.NodeID, e raft.Entry, result []byte) 
 }
 
 func (l *ledger) checkApplied(m Moment, o *observed, e *raft.Entry) bool {
-	here := func() Witness { return saw(m, o.id, "applies entry %d (term %d)", e.Index, e.Term) }
+	here := func() Witness { return attest(m, o.id, "applies entry %d (term %d)", e.Index, e.Term) }
 	switch {
 	case int(e.Index) > len(l.committed) || e.Index > o.commit:
-		return l.accuse(StateMachineSafety, saw(o.at, o.id, "has commit index %d", o.commit), here(),
+		return l.accuse(StateMachineSafety, attest(o.at, o.id, "has commit index %d", o.commit), here(),
 			"n%v applied entry %d, which it does not know to be committed", o.id, e.Index)
 	case e.Index <= o.machine || l.commandBetween(o.machine, e.Index-1):
-		return l.accuse(StateMachineSafety, saw(o.at, o.id, "has a state machine with entry %d", o.machine),
-			here(), "n%v applied entry %d after %d", o.id, e.Index, o.machine)
+		return l.accuse(StateMachineSafety, attest(o.at, o.id, "has a state machine with entry %d",
+			o.machine), here(), "n%v applied entry %d after %d", o.id, e.Index, o.machine)
 	}
 	c := &l.committed[e.Index-1]
 	switch {
 	case chained(0, e, m).content != c.content:
-		return l.accuse(StateMachineSafety, saw(c.at, c.by, "knows entry %d (term %d) to be committed",
-			e.Index, c.term),
-			here(), "n%v applied another entry %d than n%v knows to be committed", o.id, e.Index, c.by)
+		return l.accuse(StateMachineSafety, attest(c.at, c.by, "knows entry %d (term %d) to be committed",
+			e.Index, c.term), here(), "n%v applied another entry %d than n%v knows to be committed", o.id,
+			e.Index, c.by)
 	case !o.disk.holds(e.Index, c.chain):
 		on := o.disk.end()
-		return l.accuse(StateMachineSafety, saw(on.since, o.id, "has a disk that ends in %v", on.EntryID),
-			here(),
-			"n%v applied entry %d, which its own disk does not hold", o.id, e.Index)
+		return l.accuse(StateMachineSafety, attest(on.since, o.id, "has a disk that ends in %v", on.EntryID),
+			here(), "n%v applied entry %d, which its own disk does not hold", o.id, e.Index)
 	}
 	return true
 }
@@ -183,10 +179,9 @@ func (l *ledger) checkResult(m Moment, id raft.NodeID, index raft.Index, hash ui
 	if was.by == raft.None {
 		*was = outcome{hash: hash, by: id, at: m}
 	}
-	return was.hash == hash || l.accuse(ReplicaEquality, saw(was.at, was.by, "applies entry %d", index),
-		saw(m, id, "applies it with another result"), "n%v and n%v applied entry %d with different results",
-		was.by,
-		id, index)
+	return was.hash == hash || l.accuse(ReplicaEquality, attest(was.at, was.by, "applies entry %d", index),
+		attest(m, id, "applies it with another result"),
+		"n%v and n%v applied entry %d with different results", was.by, id, index)
 }
 
 // acknowledged takes that a client was told that its command is done, as the entry at an index.
@@ -195,22 +190,22 @@ func (l *ledger) acknowledged(m Moment, index raft.Index, command []byte) {
 		return
 	}
 	told := func() Witness {
-		return saw(m, raft.None, "a client is told that its command is done as entry %d", index)
+		return attest(m, raft.None, "a client is told that its command is done as entry %d", index)
 	}
 	hash := hashBytes(command)
 	if index == 0 || int(index) > len(l.committed) {
-		first := saw(Moment{}, raft.None, "nothing is committed")
+		first := attest(Moment{}, raft.None, "nothing is committed")
 		if n := len(l.committed); n > 0 {
-			first = saw(l.committed[n-1].at, l.committed[n-1].by,
+			first = attest(l.committed[n-1].at, l.committed[n-1].by,
 				"knows entry %d to be committed, the last one", n)
 		}
 		l.accuse(Durability, first, told(), "entry %d was acknowledged and is not committed", index)
 		return
 	}
 	if c := &l.committed[index-1]; len(command) > 0 && c.command != hash {
-		l.accuse(Durability, saw(c.at, c.by, "knows another command to be committed as entry %d (term %d)",
-			index, c.term),
-			told(), "a command was acknowledged as entry %d, where another one is committed", index)
+		l.accuse(Durability, attest(c.at, c.by, "knows another command to be committed as entry %d (term %d)",
+			index, c.term), told(), "a command was acknowledged as entry %d, where another one is committed",
+			index)
 		return
 	}
 	l.acks = append(l.acks, acknowledgement{index: index, command: hash, at: m})

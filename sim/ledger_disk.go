@@ -74,16 +74,15 @@ func (l *ledger) wrote(m Moment, id raft.NodeID, w *replica.Write) {
 
 // checkState holds that a disk's term never goes back and its vote stands.
 func (l *ledger) checkState(m Moment, id raft.NodeID, d *stored, now raft.HardState) bool {
-	first := saw(d.stateAt, id, "has %s on its disk", d.hard())
-	second := saw(m, id, "has %s on its disk", (&stored{state: now}).hard())
+	first := attest(d.stateAt, id, "has %s on its disk", d.hard())
+	second := attest(m, id, "has %s on its disk", (&stored{state: now}).hard())
 	switch {
 	case now.Term < d.state.Term:
 		return l.accuse(Monotonicity, first, second, "the durable term of n%v went back from %d to %d", id,
 			d.state.Term, now.Term)
 	case now.Term == d.state.Term && d.state.Vote != raft.None && now.Vote != d.state.Vote:
 		return l.accuse(OneVote, first, second, "n%v replaced its durable vote for n%v in term %d", id,
-			d.state.Vote,
-			now.Term)
+			d.state.Vote, now.Term)
 	}
 	return true
 }
@@ -93,9 +92,9 @@ func (l *ledger) writeEntries(m Moment, id raft.NodeID, d *stored, entries []raf
 	from := int(entries[0].Index) - 1
 	if from < 0 || from > len(d.log) {
 		on := d.end()
-		l.accuse(Durability, saw(on.since, id, "has a disk that ends in %v", on.EntryID),
-			saw(m, id, "writes entry %v", entries[0].ID()),
-			"n%v wrote entry %d behind a log that ends at %d", id, entries[0].Index, on.Index)
+		l.accuse(Durability, attest(on.since, id, "has a disk that ends in %v", on.EntryID), attest(m, id,
+			"writes entry %v", entries[0].ID()), "n%v wrote entry %d behind a log that ends at %d", id,
+			entries[0].Index, on.Index)
 		return
 	}
 	gone := slices.Clone(d.log[from:]) // nothing, but after a change of leaders
@@ -111,10 +110,9 @@ func (l *ledger) writeEntries(m Moment, id raft.NodeID, d *stored, entries []raf
 		if at < len(l.committed) && was.chain == l.committed[at].chain && !d.holds(raft.Index(at+1),
 			was.chain) {
 			c := &l.committed[at]
-			l.accuse(Durability, saw(c.at, c.by, "knows entry %d (term %d) to be committed", at+1, c.term),
-				saw(m, id, "has written over it"), "n%v overwrote entry %d (term %d), which is committed", id,
-				at+1,
-				c.term)
+			l.accuse(Durability, attest(c.at, c.by, "knows entry %d (term %d) to be committed", at+1, c.term),
+				attest(m, id, "has written over it"), "n%v overwrote entry %d (term %d), which is committed",
+				id, at+1, c.term)
 			return
 		}
 	}
@@ -197,17 +195,17 @@ func (l *ledger) checkRecovered(m Moment, id raft.NodeID, d *stored, found *wal.
 	log []logged) bool {
 	switch {
 	case found.Start <= d.start:
-		return l.accuse(Recovery, saw(d.wroteAt, id, "has start number %d", d.start),
-			saw(m, id, "starts with number %d", found.Start),
+		return l.accuse(Recovery, attest(d.wroteAt, id, "has start number %d", d.start), attest(m, id,
+			"starts with number %d", found.Start),
 			"n%v starts with number %d after %d: its peers would not listen", id, found.Start, d.start)
 	case found.Identity.Incarnation != d.incarnation:
-		return l.accuse(Recovery, saw(d.wroteAt, id, "is incarnation %x", uint64(d.incarnation)),
-			saw(m, id, "is incarnation %x", uint64(found.Identity.Incarnation)),
+		return l.accuse(Recovery, attest(d.wroteAt, id, "is incarnation %x", uint64(d.incarnation)), attest(m,
+			id, "is incarnation %x", uint64(found.Identity.Incarnation)),
 			"n%v starts as another incarnation, although its disk is whole", id)
 	case found.State.Term < d.state.Term:
-		return l.accuse(Monotonicity, saw(d.stateAt, id, "has %s on its disk", d.hard()),
-			saw(m, id, "starts in term %d", found.State.Term),
-			"n%v starts in term %d, although term %d was durable", id, found.State.Term, d.state.Term)
+		return l.accuse(Monotonicity, attest(d.stateAt, id, "has %s on its disk", d.hard()), attest(m, id,
+			"starts in term %d", found.State.Term), "n%v starts in term %d, although term %d was durable", id,
+			found.State.Term, d.state.Term)
 	}
 	lacks := d.differs(found, log)
 	if lacks == "" {
@@ -219,10 +217,9 @@ func (l *ledger) checkRecovered(m Moment, id raft.NodeID, d *stored, found *wal.
 		}
 		lacks += ", and the write under way explains it at most in part"
 	}
-	return l.accuse(Recovery, saw(d.wroteAt, id, "has %s and a log that ends in %v on its disk", d.hard(),
-		d.end().EntryID),
-		saw(m, id, "starts and finds %s and %d entries", (&stored{state: found.State}).hard(), len(log)),
-		"n%v does not find what was durable: %s", id, lacks)
+	return l.accuse(Recovery, attest(d.wroteAt, id, "has %s and a log that ends in %v on its disk", d.hard(),
+		d.end().EntryID), attest(m, id, "starts and finds %s and %d entries",
+		(&stored{state: found.State}).hard(), len(log)), "n%v does not find what was durable: %s", id, lacks)
 }
 
 // withDoubtful returns the disk with the whole write that was under way; nil if there was none.

@@ -27,8 +27,8 @@ func (l *ledger) lead(m Moment, id raft.NodeID, term raft.Term, how string) bool
 		l.leaders[term] = leadership{node: id, at: m}
 		return true
 	}
-	return was.node == id || l.accuse(ElectionSafety, saw(was.at, was.node, "leads term %d", term),
-		saw(m, id, "%s in term %d", how, term), "term %d has two leaders, n%v and n%v", term, was.node, id)
+	return was.node == id || l.accuse(ElectionSafety, attest(was.at, was.node, "leads term %d", term),
+		attest(m, id, "%s in term %d", how, term), "term %d has two leaders, n%v and n%v", term, was.node, id)
 }
 
 // checkFollows holds that a server follows the leader of its term and nobody else.
@@ -37,9 +37,8 @@ func (l *ledger) checkFollows(m Moment, o *observed, s *sight) bool {
 		return true
 	}
 	was, known := l.leaders[s.term]
-	return !known || was.node == s.leader || l.accuse(ElectionSafety,
-		saw(was.at, was.node, "leads term %d", s.term), saw(m, o.id, "follows n%v in term %d", s.leader,
-			s.term),
+	return !known || was.node == s.leader || l.accuse(ElectionSafety, attest(was.at, was.node,
+		"leads term %d", s.term), attest(m, o.id, "follows n%v in term %d", s.leader, s.term),
 		"n%v follows n%v in term %d, which n%v leads", o.id, s.leader, s.term, was.node)
 }
 
@@ -47,9 +46,8 @@ func (l *ledger) checkFollows(m Moment, o *observed, s *sight) bool {
 // sent. A vote on a disk that was lost since may have been given.
 func (l *ledger) checkVotes(m Moment, o *observed, s *sight) bool {
 	if d := &o.disk; !d.voted(s.term, o.id) {
-		return l.accuse(PromiseDurable, saw(d.stateAt, o.id, "has %s on its disk", d.hard()),
-			saw(m, o.id, "leads term %d", s.term), "n%v leads term %d and its own vote is not durable", o.id,
-			s.term)
+		return l.accuse(PromiseDurable, attest(d.stateAt, o.id, "has %s on its disk", d.hard()), attest(m,
+			o.id, "leads term %d", s.term), "n%v leads term %d and its own vote is not durable", o.id, s.term)
 	}
 	votes, latest := 1, o.disk.stateAt
 	for i := range l.servers {
@@ -65,9 +63,9 @@ func (l *ledger) checkVotes(m Moment, o *observed, s *sight) bool {
 			votes++
 		}
 	}
-	return votes >= l.quorum() || l.accuse(ElectionSafety, saw(latest, o.id, "has %d votes", votes),
-		saw(m, o.id, "leads term %d", s.term), "n%v leads term %d with %d votes of %d servers", o.id, s.term,
-		votes, len(l.servers))
+	return votes >= l.quorum() || l.accuse(ElectionSafety, attest(latest, o.id, "has %d votes", votes),
+		attest(m, o.id, "leads term %d", s.term), "n%v leads term %d with %d votes of %d servers", o.id,
+		s.term, votes, len(l.servers))
 }
 
 // checkComplete holds that the leader of a term holds what was committed up to an index, in earlier terms
@@ -78,19 +76,19 @@ func (l *ledger) checkComplete(o *observed, upTo int, term raft.Term, now Moment
 	}
 	lacks := l.firstConflict(o.log) // an entry at or below upTo: the chains differ there
 	c := &l.committed[lacks-1]
-	first := saw(c.at, c.by, "knows entry %d (term %d) to be committed, in term %d", lacks, c.term, c.in)
-	second := saw(now, o.id, "leads term %d with %s", term, heldAt(o.log, lacks))
+	first := attest(c.at, c.by, "knows entry %d (term %d) to be committed, in term %d", lacks, c.term, c.in)
+	second := attest(now, o.id, "leads term %d with %s", term, heldAt(o.log, lacks))
 	if now == c.at && o.elected != now { // it was elected before that was known
-		first, second = saw(o.elected, o.id, "leads term %d with %s", term, heldAt(o.log, lacks)), first
+		first, second = attest(o.elected, o.id, "leads term %d with %s", term, heldAt(o.log, lacks)), first
 	}
 	return l.accuse(LeaderCompleteness, first, second,
-		"n%v leads term %d without entry %d (term %d), committed by n%v at e%d",
-		o.id, term, lacks, c.term, c.by, c.at.Position)
+		"n%v leads term %d without entry %d (term %d), committed by n%v at e%d", o.id, term, lacks, c.term,
+		c.by, c.at.Position)
 }
 
 // checkProgress holds that what a leader believes of its followers is so (§5.3): they hold its own log
-// durably up to match, and match never goes back. A follower that is in a later term by now may have cut off what it
-// had acknowledged; one whose disk was lost has broken its word for a reason.
+// durably up to match, and match never goes back. A follower that is in a later term by now may have cut off
+// what it had acknowledged; one whose disk was lost has broken its word for a reason.
 func (l *ledger) checkProgress(m Moment, o *observed, s *sight) bool {
 	for i := range s.progress {
 		p := &s.progress[i]
@@ -99,9 +97,8 @@ func (l *ledger) checkProgress(m Moment, o *observed, s *sight) bool {
 		}
 		if was := o.matches[p.ID-1]; p.Match != was {
 			if p.Match < was {
-				return l.accuse(ProgressTruth, saw(o.at, o.id, "knows n%v to hold its log up to %d", p.ID,
-					was),
-					saw(m, o.id, "takes it for %d", p.Match),
+				return l.accuse(ProgressTruth, attest(o.at, o.id, "knows n%v to hold its log up to %d", p.ID,
+					was), attest(m, o.id, "takes it for %d", p.Match),
 					"the match index of n%v at leader n%v went back from %d to %d", p.ID, o.id, was, p.Match)
 			}
 			if !l.checkMatch(m, o, s.term, p) {
@@ -115,12 +112,12 @@ func (l *ledger) checkProgress(m Moment, o *observed, s *sight) bool {
 
 func (l *ledger) accuseProgress(m Moment, o *observed, p *raft.Progress) bool {
 	if p.Next <= p.Match {
-		return l.accuse(ProgressTruth, saw(m, o.id, "knows n%v to hold its log up to %d", p.ID, p.Match),
-			saw(m, o.id, "is to send it entry %d next", p.Next),
+		return l.accuse(ProgressTruth, attest(m, o.id, "knows n%v to hold its log up to %d", p.ID, p.Match),
+			attest(m, o.id, "is to send it entry %d next", p.Next),
 			"at leader n%v the next index of n%v is %d and its match index %d", o.id, p.ID, p.Next, p.Match)
 	}
-	return l.accuse(Bounds, saw(o.elected, o.id, "leads"),
-		saw(m, o.id, "has %d messages on their way to n%v", p.OnTheWay, p.ID),
+	return l.accuse(Bounds, attest(o.elected, o.id, "leads"), attest(m, o.id,
+		"has %d messages on their way to n%v", p.OnTheWay, p.ID),
 		"n%v has %d messages on their way to n%v, at most %d are allowed", o.id, p.OnTheWay, p.ID,
 		l.limits.Window)
 }
@@ -134,9 +131,8 @@ func (l *ledger) checkMatch(m Moment, o *observed, term raft.Term, p *raft.Progr
 		return true
 	}
 	on := f.end()
-	return l.accuse(ProgressTruth, saw(on.since, p.ID, "has %s and a log that ends in %v on its disk",
-		f.hard(), on.EntryID),
-		saw(m, o.id, "takes n%v to hold its log up to %d", p.ID, p.Match),
+	return l.accuse(ProgressTruth, attest(on.since, p.ID, "has %s and a log that ends in %v on its disk",
+		f.hard(), on.EntryID), attest(m, o.id, "takes n%v to hold its log up to %d", p.ID, p.Match),
 		"n%v leads term %d and takes n%v to hold entry %d durably, which it does not", o.id, term, p.ID,
 		p.Match)
 }

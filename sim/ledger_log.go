@@ -28,9 +28,8 @@ func chainOf(log []logged) uint64 {
 // was this one, behind the same entries.
 func (l *ledger) extend(m Moment, id raft.NodeID, log []logged, e *raft.Entry) ([]logged, bool) {
 	if e.Index != raft.Index(len(log)+1) {
-		return log, l.accuse(LogMatching, saw(m, id, "holds %d entries in a row", len(log)),
-			saw(m, id, "holds entry %v behind them", e.ID()), "the log of n%v has a gap before entry %v", id,
-			e.ID())
+		return log, l.accuse(LogMatching, attest(m, id, "holds %d entries in a row", len(log)), attest(m, id,
+			"holds entry %v behind them", e.ID()), "the log of n%v has a gap before entry %v", id, e.ID())
 	}
 	k := chained(chainOf(log), e, m)
 	was := l.witness(e.ID(), k, id)
@@ -38,15 +37,13 @@ func (l *ledger) extend(m Moment, id raft.NodeID, log []logged, e *raft.Entry) (
 	case was.chain == k.chain:
 		return append(log, k), true
 	case was.content == k.content:
-		return log, l.accuse(LogMatching, saw(was.since, was.node, "holds entry %d of term %d", e.Index,
-			e.Term),
-			saw(m, id, "holds the same entry behind other ones"),
+		return log, l.accuse(LogMatching, attest(was.since, was.node, "holds entry %d of term %d", e.Index,
+			e.Term), attest(m, id, "holds the same entry behind other ones"),
 			"n%v and n%v both hold entry %d of term %d, but not the same entries before it", was.node, id,
 			e.Index, e.Term)
 	}
-	return log, l.accuse(LogMatching, saw(was.since, was.node, "holds an entry %d of term %d", e.Index,
-		e.Term),
-		saw(m, id, "holds another entry %d of term %d", e.Index, e.Term),
+	return log, l.accuse(LogMatching, attest(was.since, was.node, "holds an entry %d of term %d", e.Index,
+		e.Term), attest(m, id, "holds another entry %d of term %d", e.Index, e.Term),
 		"n%v and n%v hold different entries %d of term %d", was.node, id, e.Index, e.Term)
 }
 
@@ -95,8 +92,8 @@ func (l *ledger) followLog(m Moment, o *observed, s *sight, audit bool) bool {
 		}
 	}
 	if n := len(o.log); raft.Index(n) != s.last.Index || n > 0 && o.log[n-1].term != s.last.Term {
-		return l.accuse(LogMatching, saw(m, o.id, "says that its log ends in %v", s.last),
-			saw(m, o.id, "holds %d entries", n), "the log of n%v does not end in %v as it says", o.id, s.last)
+		return l.accuse(LogMatching, attest(m, o.id, "says that its log ends in %v", s.last), attest(m, o.id,
+			"holds %d entries", n), "the log of n%v does not end in %v as it says", o.id, s.last)
 	}
 	return l.checkAppended(m, o, s, added)
 }
@@ -122,10 +119,10 @@ func unchanged(log []logged, entries []raft.Entry) int {
 // checkReplaced judges that everything behind the first few entries of a log has been cut off or replaced.
 func (l *ledger) checkReplaced(m Moment, o *observed, s *sight, same int) bool {
 	gone := o.log[same]
-	first := saw(gone.since, o.id, "holds entry %d (term %d)", same+1, gone.term)
-	second := saw(m, o.id, "has cut it off; its log ends in %v", s.last)
+	first := attest(gone.since, o.id, "holds entry %d (term %d)", same+1, gone.term)
+	second := attest(m, o.id, "has cut it off; its log ends in %v", s.last)
 	if s.last.Index > raft.Index(same) {
-		second = saw(m, o.id, "holds another entry %d (term %d)", same+1, termOf(s, same+1))
+		second = attest(m, o.id, "holds another entry %d (term %d)", same+1, termOf(s, same+1))
 	}
 	switch {
 	case o.role == raft.Leader && s.role == raft.Leader && o.term == s.term:
@@ -151,8 +148,8 @@ func (l *ledger) checkAppended(m Moment, o *observed, s *sight, added []raft.Ent
 		e := &added[i]
 		rest -= e.Size()
 		if e.Kind == raft.Normal && rest > 0 && rest+len(e.Command) > l.limits.UncommittedBytes {
-			return l.accuse(Bounds, saw(o.at, o.id, "leads with %d bytes uncommitted", o.uncommitted),
-				saw(m, o.id, "takes entry %v of %d bytes", e.ID(), len(e.Command)),
+			return l.accuse(Bounds, attest(o.at, o.id, "leads with %d bytes uncommitted", o.uncommitted),
+				attest(m, o.id, "takes entry %v of %d bytes", e.ID(), len(e.Command)),
 				"n%v took a command of %d bytes with %d uncommitted, at most %d are allowed", o.id,
 				len(e.Command), rest, l.limits.UncommittedBytes)
 		}

@@ -14,8 +14,8 @@ type kept struct {
 }
 
 // scan holds that every committed entry is on a majority of the disks, every acknowledged command where it
-// was acknowledged, and all of it in every log that could win an election. Disks that are left out may have held
-// what is missing: a majority of all servers, less those, must have it.
+// was acknowledged, and all of it in every log that could win an election. Disks that are left out may have
+// held what is missing: a majority of all servers, less those, must have it.
 func (l *ledger) scan(m Moment, disks []disked) {
 	if l.found != nil {
 		return
@@ -53,12 +53,10 @@ func (l *ledger) scanCommitted(m Moment, found []kept, need int) bool {
 		}
 		if count < need {
 			c := &l.committed[i]
-			return l.accuse(Durability, saw(c.at, c.by, "knows entry %d (term %d) to be committed", i+1,
-				c.term),
-				saw(m, without, "has a disk without it"),
+			return l.accuse(Durability, attest(c.at, c.by, "knows entry %d (term %d) to be committed", i+1,
+				c.term), attest(m, without, "has a disk without it"),
 				"entry %d (term %d) was committed and is on %d disks of %d, at least %d must have it", i+1,
-				c.term,
-				count, len(found), need)
+				c.term, count, len(found), need)
 		}
 	}
 	return true
@@ -75,12 +73,11 @@ func (l *ledger) scanAcknowledged(m Moment, disks []disked, need int) bool {
 			}
 		}
 		if count < need {
-			return l.accuse(Durability, saw(a.at, raft.None,
-				"a client is told that its command is done as entry %d", a.index),
-				saw(m, without, "has a disk without that command"),
+			return l.accuse(Durability, attest(a.at, raft.None,
+				"a client is told that its command is done as entry %d", a.index), attest(m, without,
+				"has a disk without that command"),
 				"entry %d was acknowledged and its command is on %d disks of %d, at least %d must have it",
-				a.index,
-				count, len(disks), need)
+				a.index, count, len(disks), need)
 		}
 	}
 	return true
@@ -102,12 +99,10 @@ func (l *ledger) scanElectable(m Moment, found []kept) bool {
 		if votes >= l.quorum() {
 			lacks := candidate.good + 1
 			c := &l.committed[lacks-1]
-			return l.accuse(LeaderCompleteness, saw(c.at, c.by, "knows entry %d (term %d) to be committed",
-				lacks, c.term),
-				saw(m, candidate.id, "has a disk with %s", heldAt(candidate.log, lacks)),
+			return l.accuse(LeaderCompleteness, attest(c.at, c.by, "knows entry %d (term %d) to be committed",
+				lacks, c.term), attest(m, candidate.id, "has a disk with %s", heldAt(candidate.log, lacks)),
 				"n%v could be elected with the votes of %d disks, without entry %d (term %d)", candidate.id,
-				votes,
-				lacks, c.term)
+				votes, lacks, c.term)
 		}
 	}
 	return true
