@@ -42,3 +42,11 @@ func (s *store) arm() {
 	}
 	s.disk.Intercept(s.fault.meet)
 }
+
+// repair ends whatever was to happen.
+func (s *store) repair() {
+	s.disk.Limit(0)
+	s.full = false
+	s.fault = diskFault{}
+	s.arm()
+}

@@ -106,14 +106,11 @@ func (w *World) heal() {
 	}
 	w.setFree(p, nil, true)
 	for _, s := range w.servers {
-		s.store.disk.Limit(0)
-		s.store.fault = diskFault{}
-		s.store.arm()
-		stopped := s.trouble.mayStop
-		s.trouble = trouble{gone: s.trouble.gone, mayStop: stopped && !s.up(), stalled: s.trouble.stalled}
+		s.store.repair()
 		if s.trouble.stalled {
 			w.resume(s)
 		}
+		s.trouble = trouble{gone: s.trouble.gone, rotten: s.trouble.rotten, mayStop: s.up() && s.trouble.mayStop}
 		s.clock.set(w.now, exact, 0)
 		if !s.up() {
 			s.start(p, 0)
@@ -133,12 +130,10 @@ func (w *World) recover() {
 		}
 		w.RunUntil(w.now + 5*o.Tick)
 	}
-	w.converge(w.now + o.Healed)
+	w.settle(2 * longest)
 	if w.violation != nil {
 		return
 	}
-	leader := w.leading()
-	w.healed.settled, w.healed.leader, w.healed.term = w.now, leader.id, leader.sight.term
 	w.RunUntil(w.now + 4*longest)
 	for _, c := range w.clients {
 		c.silent = true
@@ -147,6 +142,26 @@ func (w *World) recover() {
 	w.stable()
 	if w.violation == nil {
 		w.equal()
+	}
+}
+
+// settle waits until all have come to one state and one leader has led for a while. A server that had a higher
+// term when all healed may cost the others a leader, each such server one.
+func (w *World) settle(while Time) {
+	for until := w.now + w.options.Healed; ; {
+		w.converge(until)
+		leader := w.leading()
+		if w.violation != nil {
+			return
+		}
+		term := leader.sight.term
+		if w.RunUntil(w.now + while); w.violation != nil {
+			return
+		}
+		if now := w.leading(); now == leader && now.sight.term == term {
+			w.healed.settled, w.healed.leader, w.healed.term = w.now, leader.id, term
+			return
+		}
 	}
 }
 
@@ -203,10 +218,13 @@ func (w *World) converged() bool {
 // stable demands that the leader found when all had settled still leads, in the same term.
 func (w *World) stable() {
 	leader := w.leading()
-	if w.violation == nil && (leader.id != w.healed.leader || leader.sight.term != w.healed.term) {
-		w.fail(LeaderStable, "n%v led in term %v when all had settled at %v, and at %v n%v leads in term %v "+
-			"although nothing has failed", w.healed.leader, w.healed.term, w.healed.settled, w.now, leader.id,
-			leader.sight.term)
+	if w.violation != nil {
+		return
+	}
+	if leader == nil || leader.id != w.healed.leader || leader.sight.term != w.healed.term {
+		w.fail(LeaderStable, "n%v led in term %v when all had settled at %v, and at %v it does not any more, "+
+			"although nothing has failed: %s", w.healed.leader, w.healed.term, w.healed.settled, w.now,
+			w.situation())
 	}
 }
 

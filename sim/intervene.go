@@ -37,10 +37,7 @@ func newScript(ops []Op) script {
 
 // counts are how many of each kind of intervention there were, by name; a run in which nothing happened is
 // no evidence.
-type counts struct {
-	kinds     []Count
-	corrupted int
-}
+type counts struct{ kinds []Count }
 
 // Count is how often something happened.
 type Count struct {
@@ -56,9 +53,6 @@ func (c *counts) add(kind string) {
 		c.kinds = slices.Insert(c.kinds, at, Count{Kind: kind})
 	}
 	c.kinds[at].Times++
-	if kind == string(Corrupt) {
-		c.corrupted++
-	}
 }
 
 // faultsOf returns what meets a message: by the script, or by the swarm's idea, which is recorded.
@@ -236,13 +230,10 @@ func (w *World) doDisk(s *server, op Op) {
 		s.store.arm()
 	case DiskFull:
 		s.store.disk.Limit(max(s.store.disk.Used()+op.Value, 1))
-		s.trouble.mayStop = true
+		s.store.full, s.trouble.mayStop = true, true
 	case DiskOK:
-		s.store.disk.Limit(0)
-		s.store.fault = diskFault{}
-		s.store.arm()
+		s.store.repair()
 		s.trouble.diskStalled = 0
-		s.trouble.mayStop = s.trouble.mayStop && !s.up()
 	case Image:
 		s.store.image, s.store.imageStart = s.store.disk.Clone(), s.store.start
 	case Wipe:
@@ -254,10 +245,7 @@ func (w *World) doDisk(s *server, op Op) {
 			w.replaceDisk(s, s.store.image.Clone())
 		}
 	case Rot:
-		if !s.up() && w.rot(s, op) {
-			s.trouble.gone = true
-			w.ledger.lost(s.id)
-		}
+		s.trouble.rotten = s.trouble.rotten || !s.up() && w.rot(s, op)
 	}
 }
 

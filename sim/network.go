@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 
 	"balsa/raft"
 	"balsa/replica"
@@ -61,7 +62,7 @@ func (w *World) send(s *server, cause uint64, e raft.Envelope) {
 		case Delay:
 			d.at += op.For
 		case Corrupt:
-			d.frame = bytes.Clone(frame)
+			d.frame, d.damaged = bytes.Clone(frame), true
 			bit := w.chance.draw(forCorruption, uint64(s.id), uint64(e.To), n).below(uint64(len(frame)) * 8)
 			d.frame[bit/8] ^= 1 << (bit % 8)
 		}
@@ -105,23 +106,18 @@ func (w *World) hand(to *server, d due) {
 	e, err := wire.DecodeEnvelope(d.frame)
 	if err != nil {
 		w.note(Record{Kind: Dropped, Cause: d.cause, Node: d.node, Peer: d.peer, N: d.n, Text: err.Error()})
-		if w.counts.corrupted == 0 {
+		if !d.damaged {
 			w.fail(Assertion, "message %d from n%v to n%v cannot be decoded: %v", d.n, d.peer, d.node, err)
 		}
 		return
 	}
-	if w.counts.corrupted > 0 && w.corrupted(d) {
+	if d.damaged {
 		w.fail(HaltNeverLie, "message %d from n%v to n%v was changed on its way and is taken for whole", d.n,
 			d.peer, d.node)
 	}
 	p := w.note(Record{Kind: Delivered, Cause: d.cause, Node: d.node, Peer: d.peer, N: d.n,
 		Message: e.Message})
 	w.attempt(to, p, replica.Received{Envelope: e})
-}
-
-// corrupted reports whether the script damages this message.
-func (w *World) corrupted(d due) bool {
-	return slices.ContainsFunc(w.faultsOf(d.peer, d.node, d.n), func(op Op) bool { return op.Kind == Corrupt })
 }
 
 // bounce is what becomes of a message to a machine on which nobody listens: a connection refused tells the
@@ -131,7 +127,7 @@ func (w *World) bounce(d due) {
 	if from := w.servers[d.peer-1]; from.up() &&
 		w.chance.draw(forRefusal, uint64(d.peer), uint64(d.node), d.n).perMille(500) {
 		w.push(due{at: w.now + w.options.Latency, task: returned, node: d.peer, life: from.life, peer: d.node,
-			n: d.n, cause: d.cause, frame: d.frame})
+			n: d.n, cause: d.cause, frame: d.frame, damaged: d.damaged})
 	}
 }
 
@@ -150,7 +146,7 @@ func (w *World) holds(hold string, frame []byte) bool {
 		return true
 	}
 	e, err := wire.DecodeEnvelope(frame)
-	return err == nil && MessageType(e.Message) == hold
+	return err == nil && isOfType(e.Message, strings.Fields(hold))
 }
 
 // MessageType names a message as scripts do: by the name of its Go type.
@@ -163,6 +159,9 @@ func MessageType(m raft.Message) string {
 func (w *World) setFree(cause uint64, links []Link, deliver bool) {
 	named := func(from, to raft.NodeID) bool {
 		return len(links) == 0 || slices.Contains(links, Link{From: from, To: to})
+	}
+	if !deliver {
+		w.freeze(named)
 	}
 	for i := range w.network.links {
 		from, to := raft.NodeID(i/w.network.nodes+1), raft.NodeID(i%w.network.nodes+1)

@@ -22,15 +22,17 @@ const (
 
 // due is one thing that will happen.
 type due struct {
-	at       Time
-	order    uint64 // among those at the same time
-	task     task
-	node     raft.NodeID // whom it concerns, or the client
-	life     int         // of that server: what was due in an earlier life never happens
-	cause    uint64      // the event that led to it
-	peer     raft.NodeID
-	n        uint64 // which message, operation of the script, request
+	at    Time
+	order uint64 // among those at the same time
+	task  task
+	node  raft.NodeID // whom it concerns, or the client
+	life  int         // of that server: what was due in an earlier one never happens
+	cause uint64      // the event that led to it
+	peer  raft.NodeID
+	n     uint64 // which message, operation of the script, request
+
 	frame    []byte
+	damaged  bool // the frame, on its way
 	response *response
 }
 

@@ -57,6 +57,7 @@ type store struct {
 	preparation *wal.Preparation
 	incarnation raft.Incarnation
 	fault       diskFault
+	full        bool // or nearly so
 }
 
 // trouble is what interventions have done to a server.
@@ -66,8 +67,9 @@ type trouble struct {
 	applySlow   int64
 	diskStalled Time // until when
 	poisoned    bool // the next apply panics
-	mayStop     bool // it was given a reason to stop by itself
-	gone        bool // its disk was damaged, wiped or put back: it may refuse to start or be refused, for ever
+	mayStop     bool // it was given a reason to stop by itself, in this life
+	rotten      bool // its disk was damaged at rest: it must refuse to start, or have lost nothing
+	gone        bool // it has refused; or its disk was wiped or put back, and it will be refused for ever
 }
 
 // question is a request that the server has not answered.
@@ -100,12 +102,10 @@ func (s *server) start(cause, cut uint64) {
 	case err != nil:
 		s.store.disk.Kill()
 		w.note(Record{Kind: StartFailed, Cause: cause, Node: s.id, Text: err.Error()})
-		if !s.trouble.gone && !s.trouble.mayStop {
-			w.fail(Recovery, "n%v does not start: %v", s.id, err)
-		}
+		w.refused(s, err)
 		return
 	}
-	s.trouble.mayStop = false
+	s.trouble.rotten, s.trouble.mayStop = false, s.mayFail()
 	s.store.dir, s.store.log, s.store.incarnation = dir, log, found.Identity.Incarnation
 	s.store.start = found.Start
 	w.met(s, found.Peers)
@@ -113,6 +113,21 @@ func (s *server) start(cause, cut uint64) {
 	w.ledger.started(w.moment(), s.id, found)
 	w.recovers(s, found)
 	s.begin(p, found)
+}
+
+// mayFail reports whether its disk has a failure before it.
+func (s *server) mayFail() bool { return s.store.full || s.store.fault.after > 0 }
+
+// refused takes it that a server does not start: because its disk was damaged, or has just failed.
+func (w *World) refused(s *server, err error) {
+	damaged := errors.Is(err, wal.ErrCorrupt)
+	switch {
+	case damaged && s.trouble.rotten:
+		s.trouble.gone = true
+		w.ledger.lost(s.id)
+	case damaged && !s.trouble.gone, !damaged && !s.trouble.mayStop:
+		w.fail(Recovery, "n%v does not start: %v", s.id, err)
+	}
 }
 
 // begin makes the server of what its disk remembers.
@@ -275,7 +290,11 @@ func (s *server) prepare(d due) {
 func (s *server) endApply(cause uint64) {
 	a := s.apply
 	s.apply = nil
-	ran := a.Perform(&watched{StateMachine: s.machine, server: s})
+	m := &watched{StateMachine: s.machine, server: s, entries: a.Entries}
+	ran := a.Perform(m)
+	if ran.Err == nil {
+		m.pass(nil)
+	}
 	p := s.world.note(Record{Kind: Applied, Cause: cause, Node: s.id, N: uint64(s.through)})
 	s.world.attempt(s, p, ran)
 }
@@ -283,7 +302,8 @@ func (s *server) endApply(cause uint64) {
 // watched is a state machine under the eyes of the checks.
 type watched struct {
 	replica.StateMachine
-	server *server
+	server  *server
+	entries []raft.Entry // to be applied, some of which the machine never sees
 }
 
 // Apply applies an entry, or panics if it was poisoned.
@@ -293,10 +313,27 @@ func (m *watched) Apply(e raft.Entry) []byte {
 		s.trouble.poisoned, s.trouble.mayStop = false, true
 		panic("poisoned by the script")
 	}
+	for m.entries[0].Index < e.Index {
+		m.pass(m.entries[:1])
+	}
 	result := m.StateMachine.Apply(e)
 	s.through = e.Index
 	s.world.ledger.applies(s.world.moment(), s.id, e, result)
+	m.entries = m.entries[1:]
 	return result
+}
+
+// pass tells the checks of entries that are applied without the machine, of all that are left if none are
+// named.
+func (m *watched) pass(entries []raft.Entry) {
+	if entries == nil {
+		entries = m.entries
+	}
+	for _, e := range entries {
+		m.server.through = e.Index
+		m.server.world.ledger.applies(m.server.world.moment(), m.server.id, e, nil)
+	}
+	m.entries = m.entries[len(entries):]
 }
 
 // die ends the process, and with it everything that was only in memory; with the power, what was not synced

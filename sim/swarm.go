@@ -12,7 +12,6 @@ type swarm struct {
 	rates   rates
 	plans   []Op   // what follows from earlier ideas, such as the restart after a kill
 	drawn   uint64 // rolls so far
-	gone    int    // disks damaged for good
 }
 
 // activity is a fault that this seed has drawn, with the mean time from one to the next.

@@ -151,7 +151,13 @@ func fillDisk(s *swarm) {
 
 // mayLose reports whether the cluster survives that one more disk is gone for good.
 func (s *swarm) mayLose(o *server) bool {
-	return !o.trouble.gone && 2*(s.gone+1) < len(s.world.servers)
+	gone := 0
+	for _, o := range s.world.servers {
+		if o.trouble.gone || o.trouble.rotten {
+			gone++
+		}
+	}
+	return !o.trouble.gone && !o.trouble.rotten && 2*(gone+1) < len(s.world.servers)
 }
 
 func rotDisk(s *swarm) {
@@ -162,13 +168,6 @@ func rotDisk(s *swarm) {
 	mode := [...]string{"flip", "zero", "truncate", "lose", "misdirect"}[s.roll().below(5)]
 	s.do(Op{Kind: Kill, Node: o.id, Mode: "power"})
 	s.do(Op{Kind: Rot, Node: o.id, Mode: mode, Nth: uint64(s.roll())})
-	s.lose(o)
-}
-
-func (s *swarm) lose(o *server) {
-	if o.trouble.gone {
-		s.gone++
-	}
 	s.plan(s.soon(), Op{Kind: Restart, Node: o.id})
 }
 
@@ -180,7 +179,7 @@ func wipeDisk(s *swarm) {
 	}
 	s.do(Op{Kind: Kill, Node: o.id, Mode: "power"})
 	s.do(Op{Kind: Wipe, Node: o.id})
-	s.lose(o)
+	s.plan(s.soon(), Op{Kind: Restart, Node: o.id})
 }
 
 // rollBack keeps a copy of a disk, and puts it back when the others have met what came after it.
@@ -195,7 +194,7 @@ func rollBack(s *swarm) {
 	}
 	s.do(Op{Kind: Kill, Node: o.id, Mode: "power"})
 	s.do(Op{Kind: Rollback, Node: o.id})
-	s.lose(o)
+	s.plan(s.soon(), Op{Kind: Restart, Node: o.id})
 }
 
 // links are all links between two groups, one way.
@@ -223,7 +222,7 @@ func (s *swarm) cut(shape string, links ...[]Link) {
 	s.plan(s.soon(), Op{Kind: Heal, Links: all})
 }
 
-func only(o *server) func(raft.NodeID) bool  { return func(id raft.NodeID) bool { return id == o.id } }
+func only(o *server) func(raft.NodeID) bool   { return func(id raft.NodeID) bool { return id == o.id } }
 func allBut(o *server) func(raft.NodeID) bool { return func(id raft.NodeID) bool { return id != o.id } }
 
 func isolateOne(s *swarm) {

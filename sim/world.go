@@ -237,9 +237,11 @@ func (w *World) commits(s *server) {
 		if e.Index > s.sight.commit {
 			break
 		}
+		var command []byte // none of an entry that no client has asked for
 		if e.Kind == raft.Normal {
-			w.history.committed(w.moment(), e.Index, e.Command)
+			command = e.Command
 		}
+		w.history.committed(w.moment(), e.Index, command)
 		w.committed = e.Index
 	}
 }
