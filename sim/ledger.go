@@ -195,24 +195,25 @@ func (l *ledger) look(m Moment, o *observed, s *sight, audit bool) bool {
 func (l *ledger) checkVitals(m Moment, o *observed, s *sight) bool {
 	switch {
 	case s.term < o.term:
-		return l.accuse(Monotonicity, attest(o.at, o.id, "is in term %d", o.term), attest(m, o.id,
-			"is in term %d", s.term), "n%v went back from term %d to %d", o.id, o.term, s.term)
+		return l.accuse(Monotonicity, attest(o.at, o.id, "is in term %d", o.term),
+			attest(m, o.id, "is in term %d", s.term), "n%v went back from term %d to %d", o.id, o.term,
+			s.term)
 	case s.term < o.disk.state.Term:
 		return l.accuse(Monotonicity, attest(o.disk.stateAt, o.id, "has made term %d durable",
 			o.disk.state.Term), attest(m, o.id, "is in term %d", s.term),
 			"n%v is in term %d, although term %d is on its disk", o.id, s.term, o.disk.state.Term)
 	case s.term == o.term && o.vote != raft.None && s.vote != o.vote:
-		return l.accuse(OneVote, attest(o.at, o.id, "votes for n%v in term %d", o.vote, o.term), attest(m,
-			o.id, "votes for n%v in term %d", s.vote, s.term),
+		return l.accuse(OneVote, attest(o.at, o.id, "votes for n%v in term %d", o.vote, o.term),
+			attest(m, o.id, "votes for n%v in term %d", s.vote, s.term),
 			"n%v changed its vote in term %d from n%v to n%v", o.id, s.term, o.vote, s.vote)
 	case s.commit < o.commit:
-		return l.accuse(Monotonicity, attest(o.at, o.id, "has commit index %d", o.commit), attest(m, o.id,
-			"has commit index %d", s.commit), "the commit index of n%v went back from %d to %d", o.id,
-			o.commit, s.commit)
+		return l.accuse(Monotonicity, attest(o.at, o.id, "has commit index %d", o.commit),
+			attest(m, o.id, "has commit index %d", s.commit),
+			"the commit index of n%v went back from %d to %d", o.id, o.commit, s.commit)
 	case s.applied < o.applied:
-		return l.accuse(Monotonicity, attest(o.at, o.id, "has applied index %d", o.applied), attest(m, o.id,
-			"has applied index %d", s.applied), "the applied index of n%v went back from %d to %d", o.id,
-			o.applied, s.applied)
+		return l.accuse(Monotonicity, attest(o.at, o.id, "has applied index %d", o.applied),
+			attest(m, o.id, "has applied index %d", s.applied),
+			"the applied index of n%v went back from %d to %d", o.id, o.applied, s.applied)
 	case s.applied > o.machine && l.commandBetween(o.machine, s.applied):
 		return l.accuse(StateMachineSafety, attest(o.at, o.id, "has a state machine with entry %d",
 			o.machine), attest(m, o.id, "says that entry %d is applied", s.applied),

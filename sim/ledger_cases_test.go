@@ -52,7 +52,7 @@ func checkCases(t *testing.T, cases []ledgerCase) {
 			if len(w) != 2 || w[0].Node != c.first || w[1].Node != c.second {
 				t.Errorf("the witnesses of %v\nare not n%v and n%v", v, c.first, c.second)
 			}
-			if w[0].Position > w[1].Position || v.Position != w[1].Position {
+			if w[0].Position == 0 || w[0].Position > w[1].Position || v.Position != w[1].Position {
 				t.Errorf("the witnesses of %v\nare not in their order", v)
 			}
 		})
@@ -95,6 +95,13 @@ func leaderCases() []ledgerCase {
 					s.promise(3, 5, 2)
 					s.post(3, 5, raft.RequestVoteResponse{Term: 2, Granted: true})
 				}
+				s.lead(5)
+			}},
+		{"a vote for somebody else", ElectionSafety, 5, 5, "n5 leads term 2 with 2 votes of 5 servers",
+			func(s *stage, wrong bool) {
+				s.copyTo(1, 5)
+				s.vote(is[raft.NodeID](wrong, 4, 5), 2, 3)
+				s.vote(5, 2, 2)
 				s.lead(5)
 			}},
 		{"its own vote is not durable", PromiseDurable, 2, 2, "its own vote is not durable",

@@ -35,9 +35,9 @@ type acknowledgement struct {
 // commits takes that a server's commit index has risen.
 func (l *ledger) commits(m Moment, o *observed, s *sight) bool {
 	if int(s.commit) > len(o.log) {
-		return l.accuse(StateMachineSafety, attest(o.at, o.id, "holds %d entries", len(o.log)), attest(m,
-			o.id, "has commit index %d", s.commit), "n%v takes entry %d for committed, its log has %d", o.id,
-			s.commit, len(o.log))
+		return l.accuse(StateMachineSafety, attest(o.at, o.id, "holds %d entries", len(o.log)),
+			attest(m, o.id, "has commit index %d", s.commit),
+			"n%v takes entry %d for committed, its log has %d", o.id, s.commit, len(o.log))
 	}
 	known := min(int(s.commit), len(l.committed))
 	if known > 0 && o.log[known-1].chain != l.committed[known-1].chain {
@@ -68,8 +68,8 @@ func (l *ledger) commit(m Moment, o *observed, term raft.Term, e *raft.Entry) bo
 		if at, twice := l.commands[c.command]; twice && (l.repeats == nil || !l.repeats(e.Command)) {
 			was := &l.committed[at-1]
 			return l.accuse(ExactlyOnce, attest(was.at, was.by,
-				"knows the command to be committed as entry %d", at), attest(m, o.id,
-				"knows it to be committed as entry %d", e.Index),
+				"knows the command to be committed as entry %d", at),
+				attest(m, o.id, "knows it to be committed as entry %d", e.Index),
 				"one command was committed twice, as entries %d and %d", at, e.Index)
 		}
 		l.commands[c.command] = e.Index
@@ -88,8 +88,9 @@ func (l *ledger) checkHeld(m Moment, o *observed, s *sight) bool {
 			count++
 		}
 	}
-	return count >= l.quorum() || l.accuse(Durability, attest(c.since, o.id, "holds entry %d (term %d)",
-		s.commit, c.term), attest(m, o.id, "takes it for committed in term %d", s.term),
+	return count >= l.quorum() || l.accuse(Durability,
+		attest(c.since, o.id, "holds entry %d (term %d)", s.commit, c.term),
+		attest(m, o.id, "takes it for committed in term %d", s.term),
 		"n%v takes entry %d (term %d) for committed, which is on the disks of %d of %d servers", o.id,
 		s.commit, c.term, count, len(l.servers))
 }

@@ -92,9 +92,9 @@ func (l *ledger) writeEntries(m Moment, id raft.NodeID, d *stored, entries []raf
 	from := int(entries[0].Index) - 1
 	if from < 0 || from > len(d.log) {
 		on := d.end()
-		l.accuse(Durability, attest(on.since, id, "has a disk that ends in %v", on.EntryID), attest(m, id,
-			"writes entry %v", entries[0].ID()), "n%v wrote entry %d behind a log that ends at %d", id,
-			entries[0].Index, on.Index)
+		l.accuse(Durability, attest(on.since, id, "has a disk that ends in %v", on.EntryID),
+			attest(m, id, "writes entry %v", entries[0].ID()),
+			"n%v wrote entry %d behind a log that ends at %d", id, entries[0].Index, on.Index)
 		return
 	}
 	gone := slices.Clone(d.log[from:]) // nothing, but after a change of leaders
@@ -195,17 +195,17 @@ func (l *ledger) checkRecovered(m Moment, id raft.NodeID, d *stored, found *wal.
 	log []logged) bool {
 	switch {
 	case found.Start <= d.start:
-		return l.accuse(Recovery, attest(d.wroteAt, id, "has start number %d", d.start), attest(m, id,
-			"starts with number %d", found.Start),
+		return l.accuse(Recovery, attest(d.wroteAt, id, "has start number %d", d.start),
+			attest(m, id, "starts with number %d", found.Start),
 			"n%v starts with number %d after %d: its peers would not listen", id, found.Start, d.start)
 	case found.Identity.Incarnation != d.incarnation:
-		return l.accuse(Recovery, attest(d.wroteAt, id, "is incarnation %x", uint64(d.incarnation)), attest(m,
-			id, "is incarnation %x", uint64(found.Identity.Incarnation)),
+		return l.accuse(Recovery, attest(d.wroteAt, id, "is incarnation %x", uint64(d.incarnation)),
+			attest(m, id, "is incarnation %x", uint64(found.Identity.Incarnation)),
 			"n%v starts as another incarnation, although its disk is whole", id)
 	case found.State.Term < d.state.Term:
-		return l.accuse(Monotonicity, attest(d.stateAt, id, "has %s on its disk", d.hard()), attest(m, id,
-			"starts in term %d", found.State.Term), "n%v starts in term %d, although term %d was durable", id,
-			found.State.Term, d.state.Term)
+		return l.accuse(Monotonicity, attest(d.stateAt, id, "has %s on its disk", d.hard()),
+			attest(m, id, "starts in term %d", found.State.Term),
+			"n%v starts in term %d, although term %d was durable", id, found.State.Term, d.state.Term)
 	}
 	lacks := d.differs(found, log)
 	if lacks == "" {

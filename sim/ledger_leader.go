@@ -37,8 +37,9 @@ func (l *ledger) checkFollows(m Moment, o *observed, s *sight) bool {
 		return true
 	}
 	was, known := l.leaders[s.term]
-	return !known || was.node == s.leader || l.accuse(ElectionSafety, attest(was.at, was.node,
-		"leads term %d", s.term), attest(m, o.id, "follows n%v in term %d", s.leader, s.term),
+	return !known || was.node == s.leader || l.accuse(ElectionSafety,
+		attest(was.at, was.node, "leads term %d", s.term),
+		attest(m, o.id, "follows n%v in term %d", s.leader, s.term),
 		"n%v follows n%v in term %d, which n%v leads", o.id, s.leader, s.term, was.node)
 }
 
@@ -46,8 +47,9 @@ func (l *ledger) checkFollows(m Moment, o *observed, s *sight) bool {
 // sent. A vote on a disk that was lost since may have been given.
 func (l *ledger) checkVotes(m Moment, o *observed, s *sight) bool {
 	if d := &o.disk; !d.voted(s.term, o.id) {
-		return l.accuse(PromiseDurable, attest(d.stateAt, o.id, "has %s on its disk", d.hard()), attest(m,
-			o.id, "leads term %d", s.term), "n%v leads term %d and its own vote is not durable", o.id, s.term)
+		return l.accuse(PromiseDurable, attest(d.stateAt, o.id, "has %s on its disk", d.hard()),
+			attest(m, o.id, "leads term %d", s.term), "n%v leads term %d and its own vote is not durable",
+			o.id, s.term)
 	}
 	votes, latest := 1, o.disk.stateAt
 	for i := range l.servers {
@@ -116,8 +118,8 @@ func (l *ledger) accuseProgress(m Moment, o *observed, p *raft.Progress) bool {
 			attest(m, o.id, "is to send it entry %d next", p.Next),
 			"at leader n%v the next index of n%v is %d and its match index %d", o.id, p.ID, p.Next, p.Match)
 	}
-	return l.accuse(Bounds, attest(o.elected, o.id, "leads"), attest(m, o.id,
-		"has %d messages on their way to n%v", p.OnTheWay, p.ID),
+	return l.accuse(Bounds, attest(o.elected, o.id, "leads"),
+		attest(m, o.id, "has %d messages on their way to n%v", p.OnTheWay, p.ID),
 		"n%v has %d messages on their way to n%v, at most %d are allowed", o.id, p.OnTheWay, p.ID,
 		l.limits.Window)
 }

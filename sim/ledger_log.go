@@ -28,8 +28,9 @@ func chainOf(log []logged) uint64 {
 // was this one, behind the same entries.
 func (l *ledger) extend(m Moment, id raft.NodeID, log []logged, e *raft.Entry) ([]logged, bool) {
 	if e.Index != raft.Index(len(log)+1) {
-		return log, l.accuse(LogMatching, attest(m, id, "holds %d entries in a row", len(log)), attest(m, id,
-			"holds entry %v behind them", e.ID()), "the log of n%v has a gap before entry %v", id, e.ID())
+		return log, l.accuse(LogMatching, attest(m, id, "holds %d entries in a row", len(log)),
+			attest(m, id, "holds entry %v behind them", e.ID()), "the log of n%v has a gap before entry %v",
+			id, e.ID())
 	}
 	k := chained(chainOf(log), e, m)
 	was := l.witness(e.ID(), k, id)
@@ -92,8 +93,9 @@ func (l *ledger) followLog(m Moment, o *observed, s *sight, audit bool) bool {
 		}
 	}
 	if n := len(o.log); raft.Index(n) != s.last.Index || n > 0 && o.log[n-1].term != s.last.Term {
-		return l.accuse(LogMatching, attest(m, o.id, "says that its log ends in %v", s.last), attest(m, o.id,
-			"holds %d entries", n), "the log of n%v does not end in %v as it says", o.id, s.last)
+		return l.accuse(LogMatching, attest(m, o.id, "says that its log ends in %v", s.last),
+			attest(m, o.id, "holds %d entries", n), "the log of n%v does not end in %v as it says", o.id,
+			s.last)
 	}
 	return l.checkAppended(m, o, s, added)
 }

@@ -183,6 +183,12 @@ func applyCases() []ledgerCase {
 				s.commit(is[raft.Index](wrong, 3, 4), 1)
 				s.apply(1, 1, 4)
 			}},
+		{"committed elsewhere", StateMachineSafety, 4, 4, "n4 applied entry 3, which it does not know to be",
+			func(s *stage, wrong bool) {
+				s.copyTo(1, 4)
+				s.commit(is[raft.Index](wrong, 2, 3), 4)
+				s.apply(4, 1, 3)
+			}},
 		{"another entry", StateMachineSafety, 1, 2,
 			"n2 applied another entry 3 than n1 knows to be committed",
 			func(s *stage, wrong bool) {

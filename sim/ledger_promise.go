@@ -57,32 +57,33 @@ func (l *ledger) cast(m Moment, id, candidate raft.NodeID, term raft.Term) bool 
 		l.ballots[b] = ballotFor{candidate: candidate, at: m}
 		return true
 	}
-	return was.candidate == candidate || l.accuse(OneVote, attest(was.at, id, "votes for n%v in term %d",
-		was.candidate, term), attest(m, id, "votes for n%v in term %d", candidate, term),
+	return was.candidate == candidate || l.accuse(OneVote,
+		attest(was.at, id, "votes for n%v in term %d", was.candidate, term),
+		attest(m, id, "votes for n%v in term %d", candidate, term),
 		"n%v voted for both n%v and n%v in term %d", id, was.candidate, candidate, term)
 }
 
 // checkVoted holds that a vote is durable when it is told. If a later term is durable, the server will not
 // vote in that one again whatever happens.
 func (l *ledger) checkVoted(m Moment, d *stored, id, candidate raft.NodeID, term raft.Term) bool {
-	return d.voted(term, candidate) || d.state.Term > term || l.accuse(PromiseDurable, attest(d.stateAt, id,
-		"has %s on its disk", d.hard()), attest(m, id, "sends what rests on its vote for n%v in term %d",
-		candidate, term), "n%v let out its vote for n%v in term %d before it was durable", id, candidate,
-		term)
+	return d.voted(term, candidate) || d.state.Term > term ||
+		l.accuse(PromiseDurable, attest(d.stateAt, id, "has %s on its disk", d.hard()),
+			attest(m, id, "sends what rests on its vote for n%v in term %d", candidate, term),
+			"n%v let out its vote for n%v in term %d before it was durable", id, candidate, term)
 }
 
 // checkTerm holds that an answer comes from a term that is durable: whoever gets it takes it that the sender
 // will never act in an older one.
 func (l *ledger) checkTerm(m Moment, d *stored, id raft.NodeID, term raft.Term, what string) bool {
-	return d.state.Term >= term || l.accuse(PromiseDurable, attest(d.stateAt, id, "has %s on its disk",
-		d.hard()), attest(m, id, "%s in term %d", what, term),
+	return d.state.Term >= term || l.accuse(PromiseDurable,
+		attest(d.stateAt, id, "has %s on its disk", d.hard()), attest(m, id, "%s in term %d", what, term),
 		"n%v answered in term %d before that was durable", id, term)
 }
 
 // checkAccepted holds that acknowledged entries are durable, and those of the leader that is told so.
 func (l *ledger) checkAccepted(m Moment, id, leader raft.NodeID, a *raft.AppendEntriesResponse) bool {
 	d := &l.servers[id-1].disk
-	if a.Rejected || a.Match == 0 || d.state.Term > a.Term {
+	if a.Match == 0 {
 		return true
 	}
 	on := d.end()
@@ -91,7 +92,7 @@ func (l *ledger) checkAccepted(m Moment, id, leader raft.NodeID, a *raft.AppendE
 			attest(m, id, "acknowledges entry %d to n%v", a.Match, leader),
 			"n%v acknowledged entry %d, its disk ends at %d", id, a.Match, on.Index)
 	}
-	if o := l.server(leader); o != nil && o.role == raft.Leader && o.term == a.Term && d.lostIn < a.Term {
+	if o := l.server(leader); o != nil && o.role == raft.Leader && o.term == a.Term {
 		mine := d.log[a.Match-1]
 		if int(a.Match) > len(o.log) || o.log[a.Match-1].chain != mine.chain {
 			return l.accuse(ProgressTruth, attest(mine.since, id, "has entry %d (term %d) on its disk",

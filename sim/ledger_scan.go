@@ -74,8 +74,8 @@ func (l *ledger) scanAcknowledged(m Moment, disks []disked, need int) bool {
 		}
 		if count < need {
 			return l.accuse(Durability, attest(a.at, raft.None,
-				"a client is told that its command is done as entry %d", a.index), attest(m, without,
-				"has a disk without that command"),
+				"a client is told that its command is done as entry %d", a.index),
+				attest(m, without, "has a disk without that command"),
 				"entry %d was acknowledged and its command is on %d disks of %d, at least %d must have it",
 				a.index, count, len(disks), need)
 		}
