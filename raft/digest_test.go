@@ -95,16 +95,3 @@ func busyCore(t *testing.T) *Core {
 	c.outbox.send(Letter{To: 3, Message: RequestVote{Term: 1}}, 9)
 	return c
 }
-
-// TestDigestWithoutTimer tells servers apart that differ in anything but the dice and what they fell on.
-func TestDigestWithoutTimer(t *testing.T) {
-	c, d := busyCore(t), busyCore(t)
-	d.dice, d.timer.timeout, d.refused = d.dice+1, d.timer.timeout+1, d.refused+1
-	if c.Digest() == d.Digest() || c.DigestWithoutTimer() != d.DigestWithoutTimer() {
-		t.Error("it sees the dice")
-	}
-	d.timer.elapsed++
-	if c.DigestWithoutTimer() == d.DigestWithoutTimer() || d.dice == c.dice {
-		t.Error("it does not see how long the server has waited, or changed the server")
-	}
-}

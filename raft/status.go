@@ -110,15 +110,6 @@ func (c *Core) Digest() uint64 {
 	return hash
 }
 
-// DigestWithoutTimer is Digest without what decides nothing at a server whose election timer is run by hand
-// (Config.NoElectionTimer): the dice and what they fell on, and the count of refused messages. It is for who
-// looks at all states that there are, and would take those for different that differ in nothing else.
-func (c *Core) DigestWithoutTimer() uint64 {
-	d := *c
-	d.dice, d.timer.timeout, d.refused = 0, 0, 0
-	return d.Digest()
-}
-
 // canonical writes every field that a decision can rest on.
 func (c *Core) canonical() string {
 	var b strings.Builder

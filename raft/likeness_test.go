@@ -1,0 +1,87 @@
+package raft
+
+import "testing"
+
+// TestLikeness changes one thing at a time: what decides nothing must not be seen, the rest must.
+func TestLikeness(t *testing.T) {
+	for name, change := range map[string]func(*Core){
+		"the dice":           func(c *Core) { c.dice++ },
+		"the timeout drawn":  func(c *Core) { c.timer.timeout++ },
+		"refused messages":   func(c *Core) { c.refused++ },
+		"the count of ticks": laterBy(7),
+		"the count of writes": func(c *Core) {
+			o := &c.outbox
+			o.written, o.persisted, o.hardIn, o.entriesIn = o.written+3, o.persisted+3, o.hardIn+3, o.entriesIn+3
+			for i := range o.unacknowledged {
+				o.unacknowledged[i].write += 3
+			}
+			for i := range o.held {
+				o.held[i].until += 3
+			}
+			for i := range c.log.flights {
+				c.log.flights[i].write += 3
+			}
+		},
+	} {
+		c := busyCore(t)
+		before := c.Likeness()
+		if change(c); c.Likeness().Digest != before.Digest {
+			t.Errorf("it sees %s", name)
+		}
+	}
+	for name, change := range map[string]func(*Core){
+		"a write to wait for": func(c *Core) { c.outbox.held[0].until++ },
+		"a tick":              func(c *Core) { c.outbox.waited++ },
+		"match":               func(c *Core) { c.leading.peers[0].match++ },
+		"elapsed":             func(c *Core) { c.timer.elapsed++ },
+		"the log":             func(c *Core) { c.log.entries = c.log.entries[:1] },
+		"the vote":            func(c *Core) { c.hard.Vote++ },
+		"a write in flight":   func(c *Core) { c.outbox.written++ },
+	} {
+		c := busyCore(t)
+		full, before := c.Digest(), c.Likeness()
+		if c.Digest() != full {
+			t.Fatal("to look changed the server")
+		}
+		if change(c); c.Likeness().Digest == before.Digest {
+			t.Errorf("it does not see %s", name)
+		}
+	}
+}
+
+// laterBy lets a number of ticks have passed before everything that a server remembers.
+func laterBy(ticks int) func(*Core) {
+	return func(c *Core) {
+		c.outbox.waited += ticks
+		for i := range c.outbox.unacknowledged {
+			c.outbox.unacknowledged[i].since += ticks
+		}
+		for i := range c.leading.peers {
+			for j := range c.leading.peers[i].onTheWay {
+				c.leading.peers[i].onTheWay[j].sent += ticks
+			}
+		}
+	}
+}
+
+// TestLikenessNamesEverySequence finds what was left out of the digest among the pairings.
+func TestLikenessNamesEverySequence(t *testing.T) {
+	c := busyCore(t)
+	before := c.Likeness()
+	c.leading.peers[0].onTheWay[0].sequence++
+	c.leading.peers[1].measuredAt++
+	c.sequence++
+	after := c.Likeness()
+	if before.Digest != after.Digest || after.Last != before.Last+1 || len(before.Paired) != len(after.Paired) {
+		t.Fatalf("%+v became %+v", before, after)
+	}
+	changed := 0
+	for i, p := range after.Paired {
+		if p.Sequence != before.Paired[i].Sequence {
+			changed++
+		}
+	}
+	if changed != 2 {
+		t.Errorf("%d of 2 sequences changed: %+v became %+v", changed, before, after)
+	}
+}
