@@ -15,8 +15,8 @@ import (
 //	timeout n2;  run until leader = n2 within 2s
 //	expect term n2 > term n1  why BecameLeader
 //
-// A statement ends with its line or with a semicolon; # begins a remark. Every statement is one operation of the
-// table in script_operations.go; conditions are described in script_condition.go.
+// A statement ends with its line or with a semicolon; # begins a remark. Every statement is one operation
+// of the table in script_operations.go; conditions are described in script_condition.go.
 
 // Scenario is a parsed script. It is a value: playing it changes nothing in it.
 type Scenario struct {
@@ -24,7 +24,8 @@ type Scenario struct {
 	Statements []Statement
 }
 
-// Statement is one operation with its place in the text. Lines and columns count from 1, columns in characters.
+// Statement is one operation with its place in the text. Lines and columns count from 1, columns in
+// characters.
 type Statement struct {
 	Line, Column int
 	act          act
@@ -72,8 +73,8 @@ func (s *Scenario) Mutants() (mutants []Mutant) {
 	return mutants
 }
 
-// String prints the scenario in its one canonical form. Lines stay lines and remarks stay; several blank lines
-// become one. Parsing it gives the same statements.
+// String prints the scenario in its one canonical form. Lines stay lines and remarks stay; several blank
+// lines become one. Parsing it gives the same statements.
 func (s *Scenario) String() string {
 	var b strings.Builder
 	last := 0

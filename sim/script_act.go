@@ -8,12 +8,13 @@ import (
 	"balsa/raft"
 )
 
-// What statements say, one type each. Nodes are the story's: `let` may have given the names to other servers than
-// those who bear the numbers. A nil list of nodes is `all`.
+// What statements say, one type each. Nodes are the story's: `let` may have given the names to other
+// servers than those who bear the numbers. A nil list of nodes is `all`.
 type (
 	// remark is `# text`.
 	remark struct{ text string }
-	// label is `label (a)`, or `# (a) text` on a line of its own: a branch may begin where the next label stands.
+	// label is `label (a)`, or `# (a) text` on a line of its own: a branch may begin where the next label
+	// stands.
 	label struct {
 		name, text string
 		inRemark   bool
@@ -56,8 +57,9 @@ type (
 		by    uint64 // of slow: how many times slower
 	}
 
-	// cutGroups is `cut n1 | n2 n3`; toLinks is a verb for directed links, and for those messages on them that
-	// are of the types named: `cut n1 -> n2`, `heal`, `hold n1 -> all type=append`, `release`, `drop held`.
+	// cutGroups is `cut n1 | n2 n3`; toLinks is a verb for directed links, and for those messages on them
+	// that are of the types named: `cut n1 -> n2`, `heal`, `hold n1 -> all type=append`, `release`, `drop
+	// held`.
 	cutGroups struct{ groups [][]raft.NodeID }
 	toLinks   struct {
 		verb  string
@@ -81,8 +83,8 @@ type (
 		key    string
 	}
 
-	// say is `say "text"`; predict is `predict "question" answer commit n1 >= 2`, or with several named answers
-	// of which one is true.
+	// say is `say "text"`; predict is `predict "question" answer commit n1 >= 2`, or with several named
+	// answers of which one is true.
 	say     struct{ text string }
 	predict struct {
 		question string

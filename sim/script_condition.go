@@ -17,14 +17,14 @@ import (
 //	role n2 = candidate     follower, pre-candidate, candidate, leader
 //	vote n3 = n1            whom n3 has voted for in its term; none
 //	down n1, up n1          its process does not run, or does
-//	term n3 < 9             also commit, applied, last (index), durable, and against another: term n3 = term n1
+//	term n3 < 9             also commit, applied, last (index), durable;  term n3 = term n1
 //	applied all = 1         of every server that is up, and there is one
 //	match n1 n2 = 2         how far n1 as leader knows that n2 holds its log
 //	log n1 2 = 3            the term of n1's entry 2; 0: it has none
 //	value n1 k = v          what n1's state machine holds under k;  no value n1 k
 //	answer @ann = ok        how ann's latest request ended: ok, no, unknown; open while it has not
 //	saw @ann = v            what her latest read that was outcomeIs found;  saw @ann nothing
-//	why n1 CommitHeld.OldTerm   n1 has decided so, for this reason, since the last label; any server without n1
+//	why n1 CommitHeld.OldTerm   n1 decided so, for this reason, since the last label; without n1: any server
 
 // condition is true when each of its clauses is.
 type condition struct{ clauses []clause }
@@ -358,56 +358,8 @@ func (p *parser) why() (fact, error) {
 			strings.Join(eventNames(), ", "), t, perhaps(f.event, eventNames()))
 	}
 	if f.reason != "" && !slices.Contains(reasonNames(), f.reason) {
-		return nil, t.wrong("%q is no reason%s; the reasons are %s", f.reason, perhaps(f.reason, reasonNames()),
-			strings.Join(reasonNames(), ", "))
+		return nil, t.wrong("%q is no reason%s; the reasons are %s", f.reason,
+			perhaps(f.reason, reasonNames()), strings.Join(reasonNames(), ", "))
 	}
 	return f, nil
-}
-
-func (p *parser) comparison() (fact, error) {
-	var f compares
-	var err error
-	if f.left, err = p.quantity(); err != nil {
-		return nil, err
-	}
-	t := p.take()
-	if t.kind != signToken || !slices.Contains([]string{"=", "!=", "<", "<=", ">", ">="}, t.text) {
-		return nil, t.wrong("here one of = != < <= > >= must stand, not %v", t)
-	}
-	f.sign = t.text
-	f.right, err = p.quantity()
-	return f, err
-}
-
-// quantity takes a number, or `term n1`, `match n1 n2`, `log(n1 2)`.
-func (p *parser) quantity() (q quantity, err error) {
-	t := p.peek()
-	known := append([]string{"leaders", "match", "log"}, quantities()...)
-	if t.kind != wordToken || !slices.Contains(known, t.text) {
-		q.number, err = p.number("a number or a quantity (" + strings.Join(known, ", ") + ")")
-		return q, err
-	}
-	p.at++
-	q.name = t.text
-	if q.name == "leaders" {
-		return q, nil
-	}
-	open := p.word("(")
-	if !p.word("all") {
-		id, err := p.node()
-		if err != nil {
-			return q, err
-		}
-		q.nodes = []raft.NodeID{id}
-	}
-	switch q.name {
-	case "match":
-		q.peer, err = p.node()
-	case "log":
-		q.number, err = p.number("an index")
-	}
-	if err == nil && open {
-		err = p.sign(")")
-	}
-	return q, err
 }

@@ -8,8 +8,8 @@ import (
 	"balsa/replica"
 )
 
-// Decisions by name: what a server decided is an event of raft or replica, and a script names it by its Go type, and
-// by its reason's Go name where it has one: `CommitHeld.OldTerm`, `PeerRefused.OtherIncarnation`.
+// Decisions by name: what a server decided is an event of raft or replica, and a script names it by its Go
+// type, and by its reason's Go name where it has one: `CommitHeld.OldTerm`, `PeerRefused.OtherIncarnation`.
 
 // eventNames are the decisions that a script can ask for.
 func eventNames() []string {
@@ -21,9 +21,9 @@ func eventNames() []string {
 
 // raftReasons are the names of raft.Reason, in the order of their numbers from 1 on.
 func raftReasons() []string {
-	return strings.Fields(`HigherTerm HeardLeader StaleTerm AlreadyVoted LogNotUpToDate LeaderHeard Gap Conflict
-		OldTerm StaleResponse UnknownSender SecondLeader Malformed CommittedConflict BeyondLog LostEntries
-		QuorumLost DiskStalled Silence Unsupported NotAsked`)
+	return strings.Fields(`HigherTerm HeardLeader StaleTerm AlreadyVoted LogNotUpToDate LeaderHeard Gap
+		Conflict OldTerm StaleResponse UnknownSender SecondLeader Malformed CommittedConflict BeyondLog
+		LostEntries QuorumLost DiskStalled Silence Unsupported NotAsked`)
 }
 
 // identityReasons are the names of raft.IdentityReason, refusals those of raft.Refusal.

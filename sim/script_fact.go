@@ -142,12 +142,12 @@ func (p *player) tellStatus(id raft.NodeID) string {
 	if !up {
 		return nodeName(id) + " is down"
 	}
-	return fmt.Sprintf("%s is a %v in term %d with commit %d and last %v", nodeName(id), s.Role, s.Term, s.Commit,
-		s.Last)
+	return fmt.Sprintf("%s is a %v in term %d with commit %d and last %v", nodeName(id), s.Role, s.Term,
+		s.Commit, s.Last)
 }
 
-// holds compares each that is meant on the left with each on the right. Of a node that is down nothing is known,
-// so nothing is true.
+// holds compares each that is meant on the left with each on the right. Of a node that is down nothing is
+// known, so nothing is true.
 func (f compares) holds(p *player) bool {
 	left, right := p.numbers(f.left), p.numbers(f.right)
 	for _, l := range left {
@@ -277,7 +277,8 @@ func (f holdsValue) tells(p *player) string {
 		case !found:
 			texts = append(texts, fmt.Sprintf("%s holds nothing under %s", nodeName(id), written(f.key)))
 		default:
-			texts = append(texts, fmt.Sprintf("%s holds %s under %s", nodeName(id), shown(item), written(f.key)))
+			texts = append(texts, fmt.Sprintf("%s holds %s under %s", nodeName(id), shown(item),
+				written(f.key)))
 		}
 	}
 	return strings.Join(texts, ", ")

@@ -171,7 +171,8 @@ func (p *player) meddle(r Record) {
 // ask has a client of the story ask. To nobody in particular: whom it takes for the leader.
 func (p *player) ask(name string, op Op) error {
 	if o, asked := p.latest(name); asked && o.Outcome == Open {
-		return &Unmet{Sentence: fmt.Sprintf("@%s has no answer to %v yet and cannot ask for anything else", name, &o)}
+		return &Unmet{Sentence: fmt.Sprintf("@%s has no answer to %v yet and cannot ask for anything else",
+			name, &o)}
 	}
 	at := slices.Index(p.callers, name)
 	if at < 0 {

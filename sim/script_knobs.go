@@ -49,8 +49,8 @@ func knobNamed(name string) knob {
 	return all[slices.IndexFunc(all, func(k knob) bool { return k.name == name })]
 }
 
-// worldOptions are the reference without clients, a tenth slower where a story wants to be watched, and what the
-// script sets of it.
+// worldOptions are the reference without clients, a tenth slower where a story wants to be watched, and
+// what the script sets of it.
 func worldOptions(nodes int, settings []setting) (Options, error) {
 	o := DefaultOptions()
 	o.Nodes, o.Clients, o.Faulty, o.Healed = nodes, 0, 0, 0
@@ -115,7 +115,8 @@ func numberKnob(set func(*Options, int)) func(*Options, string) error {
 // batchKnob lets so many entries of an ordinary size into one message; each limit lets at least one through.
 func batchKnob(o *Options, value string) error {
 	const ordinary = 64
-	return numberKnob(func(o *Options, n int) { o.Limits.AppendBytes = max(1, n*ordinary-ordinary+1) })(o, value)
+	set := func(o *Options, n int) { o.Limits.AppendBytes = max(1, n*ordinary-ordinary+1) }
+	return numberKnob(set)(o, value)
 }
 
 // tickKnob sets a number of ticks by the time that they take.

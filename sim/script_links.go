@@ -38,13 +38,14 @@ func (p *parser) cut(verb token) (act, error) {
 	}
 	if len(a.groups) < 2 {
 		t := p.peek()
-		return nil, t.wrong("a cut has two sides: cut n1 n2 | n3, or cut n1 -> n2 for one direction; here is %v", t)
+		return nil, t.wrong("a cut has two sides: cut n1 n2 | n3, or cut n1 -> n2 for one direction; "+
+			"here is %v", t)
 	}
 	return a, nil
 }
 
-// toLinks takes a verb for links. Which of them may go without naming any, and which read types and by, is the
-// table here.
+// toLinks takes a verb for links. Which of them may go without naming any, and which read types and by, is
+// the table here.
 func (p *parser) toLinks(verb token) (act, error) {
 	a := toLinks{verb: verb.text}
 	if verb.text == "drop" && p.word("held") {
@@ -104,12 +105,12 @@ func (p *parser) types() (types []string, err error) {
 
 // messageTypes are the words for messages, in the order of isOfType.
 func messageTypes() []string {
-	return strings.Fields(`append append-response entries heartbeat vote vote-response prevote prevote-response
-		forward forward-response forward-read forward-read-response refusal`)
+	return strings.Fields(`append append-response entries heartbeat vote vote-response prevote
+		prevote-response forward forward-response forward-read forward-read-response refusal`)
 }
 
-// isOfType reports whether a message is what one of the words names. An append is any AppendEntries; entries are
-// one that has some, a heartbeat is one that has none.
+// isOfType reports whether a message is what one of the words names. An append is any AppendEntries;
+// entries are one that has some, a heartbeat is one that has none.
 func isOfType(m raft.Message, types []string) bool {
 	name := ""
 	switch m := m.(type) {

@@ -20,7 +20,7 @@ func operations() []operation {
 	return []operation{
 		{"nodes", "nodes 5", true, (*parser).howMany},
 		{"seed", "seed 8", true, (*parser).seeding},
-		{"opt", "opt prevote=off checkquorum=off timers=manual batch=1 latency=10ms", true, (*parser).options},
+		{"opt", "opt prevote=off checkquorum=off timers=manual latency=10ms", true, (*parser).options},
 		{"label", "label (c)", false, (*parser).label},
 		{"with", "with mutant NAME: expect violation PROPERTY", false, (*parser).withMutant},
 
@@ -53,7 +53,8 @@ func operations() []operation {
 		{"say", `say "text"`, false, (*parser).say},
 		{"focus", "focus n1", false, (*parser).toNodes},
 		{"predict", `predict "question" answer commit n1 >= 2`, false, (*parser).predict},
-		{"expect", "expect [not] leader = n1 [why BecameLeader]; expect violations none", false, (*parser).expect},
+		{"expect", "expect [not] leader = n1 [why BecameLeader]; expect violations none", false,
+			(*parser).expect},
 		{"branch", `branch "e" from (c)`, false, (*parser).branch},
 
 		{"member", "", false, reserved("changes of membership come with part 4")},
@@ -77,7 +78,9 @@ func operationNames() string {
 }
 
 func reserved(why string) func(*parser, token) (act, error) {
-	return func(_ *parser, at token) (act, error) { return nil, at.wrong("%s is not known yet: %s", at.text, why) }
+	return func(_ *parser, at token) (act, error) {
+		return nil, at.wrong("%s is not known yet: %s", at.text, why)
+	}
 }
 
 func (p *parser) howMany(token) (act, error) {
@@ -223,7 +226,8 @@ func (p *parser) toMachine(token) (act, error) {
 		return nil, err
 	}
 	a := toMachine{node: id}
-	if a.state, err = p.oneOf("what becomes of the state machine", "slow", "panic", "ok"); err != nil || a.state != "slow" {
+	a.state, err = p.oneOf("what becomes of the state machine", "slow", "panic", "ok")
+	if err != nil || a.state != "slow" {
 		return a, err
 	}
 	if err = p.sign("="); err != nil {

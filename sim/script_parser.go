@@ -15,8 +15,8 @@ const (
 	maxNodes = 9
 )
 
-// ParseScenario reads a script; name is that of its file, for messages. Every error is a *SyntaxError: one sentence
-// with the line and the column.
+// ParseScenario reads a script; name is that of its file, for messages. Every error is a *SyntaxError: one
+// sentence with the line and the column.
 func ParseScenario(name, text string) (*Scenario, error) {
 	tokens, err := scan(text)
 	p := parser{tokens: tokens, nodes: defaultNodes}
@@ -99,7 +99,8 @@ func (p *parser) operation(t token) (act, error) {
 	for _, o := range operations() {
 		if o.name == t.text {
 			if o.setting && p.acted {
-				return nil, t.wrong("%s must stand before the first statement that makes something happen", o.name)
+				return nil, t.wrong("%s must stand before the first statement that makes something happen",
+					o.name)
 			}
 			p.acted = p.acted || !o.setting
 			return o.parse(p, t)
@@ -139,7 +140,7 @@ func (p *parser) sign(text string) error {
 // end makes sure that nothing follows.
 func (p *parser) end() error {
 	if t := p.peek(); t.kind != endToken && t.kind != remarkToken {
-		return t.wrong("the statement should end before %v: put a semicolon or a new line between two statements", t)
+		return t.wrong("the statement should end before %v: put a semicolon or a new line between two", t)
 	}
 	return nil
 }
@@ -268,8 +269,8 @@ func perhaps(word string, known []string) string {
 	return " (perhaps " + nearest + " is meant)"
 }
 
-// distance is how many letters must be inserted, removed, replaced or swapped with their neighbour to make one
-// word of the other. Of long words only the difference in length counts: nobody means them.
+// distance is how many letters must be inserted, removed, replaced or swapped with their neighbour to make
+// one word of the other. Of long words only the difference in length counts: nobody means them.
 func distance(a, b string) int {
 	if len(a) > 40 {
 		return len(a)

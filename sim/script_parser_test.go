@@ -29,7 +29,8 @@ func parsed(t *testing.T, text string) *Scenario {
 // Every form of the language, as people write it and as it is printed. An empty right side means the same.
 var forms = []struct{ text, printed string }{
 	{"nodes 5\nseed 0x10", "nodes 5\nseed 16"},
-	{"opt prevote = off  latency=10ms election=300ms..500ms", "opt prevote=off latency=10ms election=300ms..500ms"},
+	{"opt prevote = off  latency=10ms election=300ms..500ms",
+		"opt prevote=off latency=10ms election=300ms..500ms"},
 	{"run 0.05s", "run 50ms"},
 	{"run until leader = 1 within 2s", "run until leader = n1 within 2s"},
 	{"run until some leader and leaders=1", "run until some leader and leaders = 1"},
@@ -42,6 +43,7 @@ var forms = []struct{ text, printed string }{
 	{"apply n1 slow=100; apply n1 panic; apply n1 ok", "apply n1 slow=100;  apply n1 panic;  apply n1 ok"},
 	{"propose put x 1", ""},
 	{`propose @ann to n2 put "two words" "a;b"`, ""},
+	{`propose put " " "#"`, ""},
 	{"propose @ann delete x", ""},
 	{"read x", "read linearizable x"},
 	{"read @ann at n1 stale x", ""},
@@ -49,14 +51,16 @@ var forms = []struct{ text, printed string }{
 	{"cut n2 n1 | n3", "cut n1 n2 | n3"},
 	{"cut n1 -> all; heal; heal n1 -> n2", "cut n1 -> all;  heal;  heal n1 -> n2"},
 	{"hold n1 -> n2 n3 type = append|vote-response", "hold n1 -> n2 n3 type=append|vote-response"},
-	{"hold all->n1; release; release n1->n2; drop held", "hold all -> n1;  release;  release n1 -> n2;  drop held"},
+	{"hold all->n1; release; release n1->n2; drop held",
+		"hold all -> n1;  release;  release n1 -> n2;  drop held"},
 	{"drop n1 -> n2; dup n1 -> n2 by=1s type=entries; delay n1 -> n2 by=2s",
 		"drop n1 -> n2;  dup n1 -> n2 type=entries by=1s;  delay n1 -> n2 by=2s"},
 	{`say "hello \"you\""; let n1 = leader`, `say "hello \"you\"";  let n1 = leader`},
 	{`predict "Who?" answer "n1" leader = n1 answer "n2" leader = n2`, ""},
 	{`predict "Is it?" answer commit(n1) >= 2`, `predict "Is it?" answer commit n1 >= 2`},
 	{"expect not commit n1 < 2 why CommitHeld.OldTerm", ""},
-	{"expect why Appended and not why CommitHeld and why VoteGranted", "expect why Appended and not why CommitHeld why VoteGranted"},
+	{"expect why Appended and not why CommitHeld and why VoteGranted",
+		"expect why Appended and not why CommitHeld why VoteGranted"},
 	{"expect role n2 = pre-candidate and vote n3 = none and vote n3 = n1", ""},
 	{"expect up n1 and down(n2) and term n1 > term n2", "expect up n1 and down n2 and term n1 > term n2"},
 	{"expect match n1 n2 = 2 and log(n1 2) = 3 and log n1 2 != log n2 2",
@@ -93,16 +97,17 @@ func TestScriptForms(t *testing.T) {
 // Every error is one sentence with its place.
 func TestScriptErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"kill n1\nkil n2", `line 2, column 1: there is no operation "kil" (perhaps kill is meant); known operations are apply, branch`},
+		{"kill n1\nkil n2", `line 2, column 1: there is no operation "kil" (perhaps kill is meant); ` +
+			`known operations are apply, branch`},
 		{"frobnicate", `line 1, column 1: there is no operation "frobnicate"; known`},
-		{"-> n1", `line 1, column 1: a statement begins with an operation, not with "->"; known operations are`},
+		{"-> n1", `column 1: a statement begins with an operation, not with "->"; known operations are`},
 		{"  kill n7", `column 8: there is no node "n7": the nodes are n1 to n3`},
 		{"nodes 5; kill n0", "there is no node"},
 		{"kill", "line 1, column 5: here a node must stand, like n1, not the end of the statement"},
 		{"kill n1 n1", `column 9: node "n1" is named twice`},
 		{"kill leader", `here a node must stand, like n1, not "leader"`},
 		{"nodes 12", "a cluster of \"12\" nodes is not to be had"},
-		{"kill n1; nodes 5", "column 10: nodes must stand before the first statement that makes something happen"},
+		{"kill n1; nodes 5", "column 10: nodes must stand before the first statement that makes something"},
 		{"opt prevot=off", `here the name of an option must stand, one of tick,`},
 		{"opt prevot=off", `(perhaps prevote is meant)`},
 		{"opt prevote=maybe", `column 13: "maybe" is neither off nor on`},
@@ -178,10 +183,12 @@ func TestDecisionNames(t *testing.T) {
 			t.Errorf("raft has no event %s", name)
 		}
 	}
-	if n := strings.Count(string(source), " struct{") + strings.Count(string(source), " struct {"); n != len(eventNames())-1 {
+	n := strings.Count(string(source), " struct{") + strings.Count(string(source), " struct {")
+	if n != len(eventNames())-1 {
 		t.Errorf("raft has %d events, scripts have %d", n, len(eventNames())-1)
 	}
-	if event, reason := decision(raft.CommitHeld{Why: raft.OldTerm}); event != "CommitHeld" || reason != "OldTerm" {
+	event, reason := decision(raft.CommitHeld{Why: raft.OldTerm})
+	if event != "CommitHeld" || reason != "OldTerm" {
 		t.Errorf("CommitHeld of OldTerm is named %s.%s", event, reason)
 	}
 }

@@ -11,8 +11,8 @@ import (
 type Manner struct {
 	// Seed, if not 0, takes the place of the script's own.
 	Seed uint64
-	// Broken plays the story in a program with a seeded bug: what is expected may fail, a goal may not be reached,
-	// and the story ends at the first violation.
+	// Broken plays the story in a program with a seeded bug: what is expected may fail, a goal may not be
+	// reached, and the story ends at the first violation.
 	Broken bool
 	// Observe sees every event as it happens, those of the branches too; may be nil.
 	Observe func(Record)
@@ -56,9 +56,9 @@ func (u *Unmet) Error() string {
 // usualPatience is how long `run until` waits when the script does not say.
 const usualPatience = 10 * Second
 
-// Play plays the main story, and then each branch: a run is a value, so a branch is the same run up to its point,
-// and goes on differently. The error is an *Unmet for the first statement that did not come true; what was played
-// until then is returned with it.
+// Play plays the main story, and then each branch: a run is a value, so a branch is the same run up to its
+// point, and goes on differently. The error is an *Unmet for the first statement that did not come true;
+// what was played until then is returned with it.
 func (s *Scenario) Play(m Manner) (Performance, error) {
 	var show Performance
 	for _, path := range s.paths() {
@@ -169,8 +169,8 @@ type made struct {
 	event, reason string
 }
 
-// observe takes note of decisions, and has the next message that is meddled with meet its fate: the world tells of
-// a message before it asks what becomes of it.
+// observe takes note of decisions, and has the next message that is meddled with meet its fate: the world
+// tells of a message before it asks what becomes of it.
 func (p *player) observe(r Record) {
 	if p.manner.Observe != nil {
 		p.manner.Observe(r)
@@ -327,8 +327,8 @@ func (p *player) predict(a predict) (string, error) {
 		}
 	}
 	if len(right) != 1 {
-		return "", &Unmet{Sentence: fmt.Sprintf("of the answers to %q one must be right, and %d are: %q", a.question,
-			len(right), right)}
+		return "", &Unmet{Sentence: fmt.Sprintf("of the answers to %q one must be right, and %d are: %q",
+			a.question, len(right), right)}
 	}
 	return right[0], nil
 }

@@ -67,10 +67,11 @@ func (p *parser) branch(at token) (act, error) {
 		}
 	}
 	if len(p.labels) == 0 {
-		return nil, t.wrong("there is no point (%s) before this line: name it with label (%s)", a.from, a.from)
+		return nil, t.wrong("there is no point (%s) before this line: name it with label (%s)", a.from,
+			a.from)
 	}
-	return nil, t.wrong("there is no point (%s) in the story before the first branch; its points are (%s)", a.from,
-		strings.Join(p.labels, "), ("))
+	return nil, t.wrong("there is no point (%s) in the story before the first branch; its points are (%s)",
+		a.from, strings.Join(p.labels, "), ("))
 }
 
 // properties are all that are checked.

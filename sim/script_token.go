@@ -171,8 +171,8 @@ func (s *scanner) quoted(t token) (token, error) {
 	return t, nil
 }
 
-// signAt returns the sign that a text begins with, empty when it begins with a word. A colon is a sign where a
-// word ends with it, so that a value may contain one.
+// signAt returns the sign that a text begins with, empty when it begins with a word. A colon is a sign
+// where a word ends with it, so that a value may contain one.
 func signAt(text string) string {
 	for _, sign := range []string{"->", "!=", "<=", ">=", "=", "<", ">", "|", "(", ")"} {
 		if strings.HasPrefix(text, sign) {
@@ -202,8 +202,7 @@ func endsWord(text string) bool {
 
 // written returns a word as a script writes it: in quotes where it would be read as something else.
 func written(word string) string {
-	if word == "" || word[0] == '#' || word[0] == '"' || word[0] == ';' || signAt(word) != "" ||
-		wordAt(word) != word || !utf8.ValidString(word) {
+	if endsWord(word) || word[0] == '#' || signAt(word) != "" || wordAt(word) != word || !utf8.ValidString(word) {
 		return strconv.Quote(word)
 	}
 	return word
