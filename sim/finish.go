@@ -99,8 +99,10 @@ func (w *World) live() (live []*server) {
 func (w *World) heal() {
 	w.healed.at = w.now
 	w.swarm = nil
+	w.options.Surroundings = DefaultOptions().Surroundings // timeouts must exceed what a round trip takes (§5.6)
 	w.script.messages = map[messageKey][]Op{}
 	p := w.note(Record{Kind: Intervened, Text: "everything heals"})
+	w.queue.hasten(raft.None, w.now+Millisecond)
 	for i := range w.network.links {
 		w.network.links[i].cut, w.network.links[i].until = false, 0
 	}

@@ -234,6 +234,7 @@ func (w *World) doDisk(s *server, op Op) {
 	case DiskOK:
 		s.store.repair()
 		s.trouble.diskStalled = 0
+		w.queue.hasten(s.id, w.now)
 	case Image:
 		s.store.image, s.store.imageStart = s.store.disk.Clone(), s.store.start
 	case Wipe:

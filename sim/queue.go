@@ -94,3 +94,24 @@ func (q *queue) pop() due {
 }
 
 func (q *queue) empty() bool { return len(q.heap) == 0 }
+
+// hasten lets work of a disk that was put off happen by a time, in the order in which it was to happen: the
+// disk of one server, or all of them.
+func (q *queue) hasten(node raft.NodeID, by Time) {
+	var late []due
+	rest := queue{count: q.count}
+	for !q.empty() {
+		d := q.pop()
+		disks := d.task == write || d.task == seal || d.task == prepare
+		if disks && d.at > by && (node == raft.None || node == d.node) {
+			late = append(late, d)
+			continue
+		}
+		rest.heap = append(rest.heap, d) // sorted, and so a heap
+	}
+	*q = rest
+	for _, d := range late {
+		d.at = by
+		q.push(d)
+	}
+}

@@ -192,6 +192,10 @@ func (s *server) step(cause uint64, e replica.Event) {
 	}
 }
 
+// longestApply bounds how long an apply takes, however slow the machine: what is under way when all has healed
+// must end before liveness is demanded.
+const longestApply = 20 * Second
+
 // take begins a piece of work.
 func (s *server) take(cause uint64, w replica.Work) {
 	switch w := w.(type) {
@@ -203,7 +207,8 @@ func (s *server) take(cause uint64, w replica.Work) {
 	case replica.Apply:
 		s.apply = &w
 		took := s.world.options.Apply * Time(len(w.Entries)) * Time(max(s.trouble.applySlow, 1))
-		s.world.push(due{at: s.world.now + s.slowed(took), task: apply, node: s.id, life: s.life, cause: cause,
+		took = min(s.slowed(took), longestApply)
+		s.world.push(due{at: s.world.now + took, task: apply, node: s.id, life: s.life, cause: cause,
 			n: uint64(len(w.Entries))})
 	case replica.Send:
 		s.world.send(s, cause, w.Envelope)
