@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,16 +19,20 @@ type ledgerCase struct {
 	play          func(s *stage, wrong bool)
 }
 
-func TestLedgerLeaders(t *testing.T)  { checkCases(t, leaderCases()) }
-func TestLedgerLogs(t *testing.T)     { checkCases(t, logCases()) }
-func TestLedgerVitals(t *testing.T)   { checkCases(t, vitalCases()) }
-func TestLedgerPromises(t *testing.T) { checkCases(t, promiseCases()) }
+func TestLedgerLeaders(t *testing.T) {
+	checkCases(t, slices.Concat(leaderCases(), completenessCases()))
+}
+func TestLedgerLogs(t *testing.T)   { checkCases(t, logCases()) }
+func TestLedgerVitals(t *testing.T) { checkCases(t, vitalCases()) }
+func TestLedgerPromises(t *testing.T) {
+	checkCases(t, slices.Concat(promiseCases(), acceptanceCases()))
+}
 func TestLedgerProgress(t *testing.T) { checkCases(t, progressCases()) }
 func TestLedgerBounds(t *testing.T)   { checkCases(t, boundCases()) }
 func TestLedgerCommits(t *testing.T)  { checkCases(t, commitCases()) }
-func TestLedgerApplies(t *testing.T)  { checkCases(t, applyCases()) }
+func TestLedgerApplies(t *testing.T)  { checkCases(t, slices.Concat(applyCases(), resultCases())) }
 func TestLedgerDisks(t *testing.T)    { checkCases(t, diskCases()) }
-func TestLedgerRecovery(t *testing.T) { checkCases(t, recoveryCases()) }
+func TestLedgerRecovery(t *testing.T) { checkCases(t, slices.Concat(recoveryCases(), doubtfulCases())) }
 func TestLedgerScan(t *testing.T)     { checkCases(t, scanCases()) }
 
 func checkCases(t *testing.T, cases []ledgerCase) {
@@ -112,6 +117,11 @@ func leaderCases() []ledgerCase {
 				}
 				s.lead(2)
 			}},
+	}
+}
+
+func completenessCases() []ledgerCase {
+	return []ledgerCase{
 		{"what was committed is missing", LeaderCompleteness, 1, 5,
 			"n5 leads term 2 without entry 1 (term 1), committed by n1 at e", func(s *stage, wrong bool) {
 				if !wrong {
@@ -307,6 +317,11 @@ func promiseCases() []ledgerCase {
 				s.write(4, replica.Write{State: &raft.HardState{Term: is[raft.Term](wrong, 4, 5)}})
 				s.post(4, 2, raft.AppendEntriesResponse{Term: 5, Rejected: true})
 			}},
+	}
+}
+
+func acceptanceCases() []ledgerCase {
+	return []ledgerCase{
 		{"entries that are not durable", PromiseDurable, 2, 2, "n2 acknowledged entry 4, its disk ends at 3",
 			func(s *stage, wrong bool) {
 				s.append(1, 1)

@@ -215,6 +215,11 @@ func applyCases() []ledgerCase {
 				s.at(2).applied = 3
 				s.see(2)
 			}},
+	}
+}
+
+func resultCases() []ledgerCase {
+	return []ledgerCase{
 		{"another result", ReplicaEquality, 1, 2, "n1 and n2 applied entry 1 with different results",
 			func(s *stage, wrong bool) {
 				s.apply(1, 1, 3)
@@ -271,22 +276,15 @@ func diskCases() []ledgerCase {
 }
 
 func recoveryCases() []ledgerCase {
-	// starts has n2 die, change its disk, and start.
-	starts := func(s *stage, doubtful *replica.Write, change func(a *actor)) {
-		s.die(2, doubtful)
-		change(s.at(2))
-		s.start(2)
-	}
-	peer := raft.Acquaintance{Node: 3, Incarnation: 3, Start: 1}
 	return []ledgerCase{
 		{"entries are gone", Recovery, 2, 2,
 			"n2 does not find what was durable: its log ends at 2 instead of 3",
 			func(s *stage, wrong bool) {
-				starts(s, nil, func(a *actor) { a.disk.Entries = a.disk.Entries[:is(wrong, 2, 3)] })
+				s.restart(nil, func(a *actor) { a.disk.Entries = a.disk.Entries[:is(wrong, 2, 3)] })
 			}},
 		{"another entry", Recovery, 2, 2, "it finds another entry 3 (term 0) than the durable one (term 1)",
 			func(s *stage, wrong bool) {
-				starts(s, nil, func(a *actor) {
+				s.restart(nil, func(a *actor) {
 					a.disk.Entries = slices.Clone(a.disk.Entries)
 					a.disk.Entries[2] = s.entry(3, is[raft.Term](wrong, 0, 1))
 				})
@@ -294,41 +292,47 @@ func recoveryCases() []ledgerCase {
 		{"the vote is gone", Recovery, 2, 2,
 			"it finds term 1 without a vote instead of term 1 with a vote for n1",
 			func(s *stage, wrong bool) {
-				starts(s, nil, func(a *actor) { a.disk.State.Vote = is[raft.NodeID](wrong, 0, 1) })
+				s.restart(nil, func(a *actor) { a.disk.State.Vote = is[raft.NodeID](wrong, 0, 1) })
 			}},
 		{"the term goes back", Monotonicity, 2, 2, "n2 starts in term 0, although term 1 was durable",
 			func(s *stage, wrong bool) {
-				starts(s, nil, func(a *actor) { a.disk.State = is(wrong, raft.HardState{}, a.disk.State) })
+				s.restart(nil, func(a *actor) { a.disk.State = is(wrong, raft.HardState{}, a.disk.State) })
 			}},
 		{"a peer is forgotten", Recovery, 2, 2, "it remembers its peers as [] instead of [{3 3 1}]",
 			func(s *stage, wrong bool) {
-				s.write(2, replica.Write{Peers: []raft.Acquaintance{peer}})
-				starts(s, nil, func(a *actor) { a.disk.Peers = a.disk.Peers[is(wrong, 1, 0):] })
+				s.write(2, replica.Write{Peers: []raft.Acquaintance{{Node: 3, Incarnation: 3, Start: 1}}})
+				s.restart(nil, func(a *actor) { a.disk.Peers = a.disk.Peers[is(wrong, 1, 0):] })
 			}},
 		{"the start number stands still", Recovery, 2, 2, "n2 starts with number 1 after 1",
 			func(s *stage, wrong bool) {
-				starts(s, nil, func(a *actor) { a.disk.Start -= is[uint64](wrong, 1, 0) })
+				s.restart(nil, func(a *actor) { a.disk.Start -= is[uint64](wrong, 1, 0) })
 			}},
 		{"another incarnation", Recovery, 2, 2, "n2 starts as another incarnation", func(s *stage,
 			wrong bool) {
-			starts(s, nil, func(a *actor) {
+			s.restart(nil, func(a *actor) {
 				a.disk.Identity.Incarnation += is[raft.Incarnation](wrong, 1,
 					0)
 			})
 		}},
+	}
+}
+
+func doubtfulCases() []ledgerCase {
+	return []ledgerCase{
 		{"half of a write", Recovery, 2, 2, "and the write under way explains it at most in part",
 			func(s *stage, wrong bool) {
-				w := replica.Write{State: &raft.HardState{Term: 2}, Peers: []raft.Acquaintance{peer},
+				w := replica.Write{State: &raft.HardState{Term: 2}, Peers: []raft.Acquaintance{{Node: 3,
+					Incarnation: 3, Start: 1}},
 					Entries: []raft.Entry{s.entry(3, 1), s.entry(4, 1)}}
-				starts(s, &w, func(a *actor) { // all of it
+				s.restart(&w, func(a *actor) { // all of it
 					s.put(2, w)
 					a.disk.Entries = a.disk.Entries[:is(wrong, 3, 4)]
 				})
 			}},
 		{"none of a write", Recovery, 2, 2, "its log ends at 4 instead of 3", func(s *stage, wrong bool) {
 			w := replica.Write{Entries: []raft.Entry{s.entry(4, 1)}}
-			starts(s, &w, func(*actor) {})
-			starts(s, nil, func(*actor) { // it was not there: it does not come back
+			s.restart(&w, func(*actor) {})
+			s.restart(nil, func(*actor) { // it was not there: it does not come back
 				if wrong {
 					s.put(2, w)
 				}
@@ -337,15 +341,15 @@ func recoveryCases() []ledgerCase {
 		{"a write that was found and is gone", Recovery, 2, 2, "its log ends at 3 instead of 4",
 			func(s *stage, wrong bool) {
 				w := replica.Write{Entries: []raft.Entry{s.entry(4, 1)}}
-				starts(s, &w, func(*actor) { s.put(2, w) })
-				starts(s, nil, func(a *actor) { a.disk.Entries = a.disk.Entries[:is(wrong, 3, 4)] })
+				s.restart(&w, func(*actor) { s.put(2, w) })
+				s.restart(nil, func(a *actor) { a.disk.Entries = a.disk.Entries[:is(wrong, 3, 4)] })
 			}},
 		{"a wiped disk", Monotonicity, 2, 2, "n2 starts in term 0, although term 1 was durable",
 			func(s *stage, wrong bool) {
 				if !wrong {
 					s.lost(2)
 				}
-				starts(s, nil, func(a *actor) { a.disk.State, a.disk.Entries = raft.HardState{}, nil })
+				s.restart(nil, func(a *actor) { a.disk.State, a.disk.Entries = raft.HardState{}, nil })
 			}},
 	}
 }

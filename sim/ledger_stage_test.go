@@ -79,6 +79,13 @@ func (s *stage) die(id raft.NodeID, doubtful *replica.Write) {
 	s.died(s.next(), id, doubtful)
 }
 
+// restart has n2 die with a write under way, changes what is on its disk, and starts it.
+func (s *stage) restart(doubtful *replica.Write, change func(a *actor)) {
+	s.die(2, doubtful)
+	change(s.at(2))
+	s.start(2)
+}
+
 // see shows a server as it is.
 func (s *stage) see(id raft.NodeID) {
 	a := s.at(id)
