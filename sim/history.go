@@ -238,9 +238,7 @@ func (h *history) overdue(m Moment) {
 	for _, p := range h.open {
 		if p.Deadline != 0 && p.Deadline < m.Time {
 			h.report(Answered, fmt.Sprintf("%v by client %d was to end by %v", &p.Operation, p.Client, p.Deadline),
-				Witness{Moment: p.Called, Node: p.Node, Fact: fmt.Sprintf("is asked by client %d: %v", p.Client,
-					&p.Operation)},
-				Witness{Moment: m, Fact: "it has not been answered"})
+				asked(&p.Operation), Witness{Moment: m, Fact: "it has not been answered"})
 			return
 		}
 		if p.Deadline != 0 {

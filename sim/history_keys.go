@@ -16,7 +16,7 @@ const (
 
 // opinion collects the operations of every key until they are judged.
 type opinion struct {
-	clock int64 // counts calls and answers: two that happen in one event still have an order
+	clock int64 // counts calls: two that happen in one event still have an order
 	keys  map[string]*keyHistory
 	order []*keyHistory // of keys that are not judged
 	slots []*keyHistory
@@ -72,7 +72,7 @@ func (o *opinion) fresh(name string) *keyHistory {
 
 // ready takes a key out if it is given up and all that was asked has ended.
 func (o *opinion) ready(k *keyHistory) *keyHistory {
-	if !k.given || k.open > 0 || k.judged {
+	if !k.given || k.open > 0 {
 		return nil
 	}
 	k.judged = true
@@ -107,10 +107,12 @@ func (o *opinion) call(op *Operation, w *wish) *searched {
 
 // finish records the answer, and returns the key if it is ready to be judged.
 func (o *opinion) finish(s *searched, r Reply) *keyHistory {
-	o.clock++
 	s.key.open--
 	if r.Outcome == OK {
-		s.returned = o.clock
+		s.returned = o.clock // with the last call, which had begun: the two overlap
+	}
+	if r.Outcome == OK && s.wish != nil {
+		s.wish.done++
 	}
 	if s.op.Kind == Get {
 		s.hash = hashBytes(r.Read)
@@ -123,31 +125,26 @@ func (o *opinion) finish(s *searched, r Reply) *keyHistory {
 // when no more are committed than were answered. Such a put may have been done between two operations, but
 // if so, the next one on this key wrote again, and the order without it explains as much. For that to be so,
 // what a write was told about the key before it is not looked at here; the main check does.
-func (k *keyHistory) searchable() []*searched {
-	read := k.number()
-	var kept []*searched
+func (k *keyHistory) searchable() (kept []*searched) {
+	seen := k.number()
 	for _, s := range k.ops {
-		first, seen := read[s.value]
-		switch {
+		switch known := s.op.Outcome == OK; {
 		case s.op.Outcome == No:
-			continue
-		case s.op.Outcome != OK && (s.op.Kind == Get || s.op.Kind == Put && !seen):
-			continue
-		case s.op.Outcome != OK && s.op.Kind == Delete && s.wish.committed <= s.wish.done:
-			continue
-		case s.op.Kind == Put && seen && s.wish.called == 1 && first > s.called:
-			s.returned = min(s.returned, first) // it had been done when it was read
+		case !known && s.op.Kind == Get:
+		case !known && s.op.Kind == Put && !seen[s.value]:
+		case !known && s.op.Kind == Delete && s.wish.committed <= s.wish.done:
+		default:
+			kept = append(kept, s)
 		}
-		kept = append(kept, s)
 	}
 	return kept
 }
 
-// number gives every value on the key a small number, and says when each was first read. Searching with
-// numbers takes no memory for every state that is tried.
-func (k *keyHistory) number() (read map[any]int64) {
+// number gives every value on the key a small number, and says which have been read. Numbers that are made
+// once take no memory for every state that is tried.
+func (k *keyHistory) number() (seen map[any]bool) {
 	numbers := map[uint64]any{}
-	read = map[any]int64{}
+	seen = map[any]bool{}
 	for _, s := range k.ops {
 		s.value = any(0)
 		if s.op.Kind == Delete || s.op.Kind == Get && !(s.op.Outcome == OK && s.op.Found) {
@@ -159,9 +156,9 @@ func (k *keyHistory) number() (read map[any]int64) {
 			numbers[s.hash] = n
 		}
 		s.value = n
-		if first, ok := read[n]; s.op.Kind == Get && (!ok || s.returned < first) {
-			read[n] = s.returned
+		if s.op.Kind == Get {
+			seen[n] = true
 		}
 	}
-	return read
+	return seen
 }

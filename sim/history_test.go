@@ -275,6 +275,18 @@ func TestOpaque(t *testing.T) {
 	}
 }
 
+// TestMemory: an operation that has ended does not hold on to those before it, nor to long values.
+func TestMemory(t *testing.T) {
+	b := tell(began(put(2, "a", strings.Repeat("x", 1<<20)))...)
+	p := b.h.open[0]
+	for _, s := range []step{entry(3, "put", "a", string(p.Value)), replaced(2, 3)} {
+		s(b)
+	}
+	if v := b.h.violation(); v != nil || p.floor != nil || p.searched != nil || cap(p.Value) > 64 {
+		t.Errorf("%v; the floor is %v, %d bytes stay", v, p.floor, cap(p.Value))
+	}
+}
+
 func TestWrongWorlds(t *testing.T) {
 	for name, steps := range map[string][]step{
 		"an end without a call":      {no(1)},

@@ -1,9 +1,7 @@
 package sim
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 
 	"balsa/raft"
 )
@@ -13,7 +11,6 @@ import (
 // call, and that the map could say so.
 func (h *history) verifyWrite(p *pending) {
 	op := &p.Operation
-	p.wish.done++
 	if op.Revision == 0 || !h.known(op) {
 		h.beyond(op)
 		return
@@ -92,12 +89,11 @@ func (h *history) beyond(op *Operation) {
 		op, op.Revision, last), h.commit(last), answered(op))
 }
 
-// report keeps the first violation, with its witnesses in the order in which they happened.
+// report keeps the first violation. The witnesses come in the order in which they happened.
 func (h *history) report(property Property, sentence string, witnesses ...Witness) {
 	if h.found != nil {
 		return
 	}
-	slices.SortStableFunc(witnesses, func(a, b Witness) int { return cmp.Compare(a.Position, b.Position) })
 	last := witnesses[len(witnesses)-1]
 	h.found = &Violation{Moment: last.Moment, Property: property, Sentence: sentence, Witnesses: witnesses}
 }
@@ -106,6 +102,11 @@ func (h *history) report(property Property, sentence string, witnesses ...Witnes
 func answered(op *Operation) Witness {
 	return Witness{Moment: op.Returned, Node: op.Node, Fact: fmt.Sprintf("answers client %d: %v, called at %v: %s",
 		op.Client, op, op.Called, op.told())}
+}
+
+// asked is the fact that an operation began.
+func asked(op *Operation) Witness {
+	return Witness{Moment: op.Called, Node: op.Node, Fact: fmt.Sprintf("is asked by client %d: %v", op.Client, op)}
 }
 
 // commit is the fact that an entry is committed.

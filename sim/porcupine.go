@@ -59,37 +59,28 @@ func search(ops []*searched) porcupine.CheckResult {
 	return porcupine.CheckOperationsTimeout(register, list, searchTime)
 }
 
-// unexplained says which answer was the first that no order explains: what was answered up to then has none,
-// and what was answered before has one.
+// unexplained says which answer was the first that no order explains: with all reads up to it there is none,
+// without it there was one.
 func (h *history) unexplained(k *keyHistory, ops []*searched) {
-	byAnswer := slices.Clone(ops)
-	slices.SortFunc(byAnswer, func(a, b *searched) int { return cmp.Compare(a.returned, b.returned) })
-	at := sort.Search(len(byAnswer)-1, func(n int) bool {
-		return search(until(ops, byAnswer[n].returned)) == porcupine.Illegal
-	})
-	culprit, other := byAnswer[at], byAnswer[0]
-	for _, s := range byAnswer[:at] {
-		if s.op.Outcome == OK && s.returned < culprit.called && s.value != culprit.value {
-			other = s // the last that was answered something else before the culprit was called
+	reads := slices.DeleteFunc(slices.Clone(ops), func(s *searched) bool { return s.op.Kind != Get })
+	slices.SortFunc(reads, func(a, b *searched) int { return cmp.Compare(a.returned, b.returned) })
+	culprit := reads[sort.Search(len(reads)-1, func(n int) bool {
+		return search(until(ops, reads[n].returned)) == porcupine.Illegal
+	})]
+	before, latest := asked(culprit.op), int64(0)
+	for _, s := range ops {
+		// The last that was answered before the culprit was called, and that says something else.
+		if s.returned < culprit.called && s.returned > latest && s.value != culprit.value {
+			before, latest = answered(s.op), s.returned
 		}
 	}
 	h.report(Linearizability, fmt.Sprintf("no order of the %d operations on %s explains what %v was told: %s",
-		len(ops), k.name, culprit.op, culprit.op.told()), answered(other.op), answered(culprit.op))
+		len(ops), k.name, culprit.op, culprit.op.told()), before, answered(culprit.op))
 }
 
-// until is the history as it was known at a moment: what had not been answered by then may have been done.
-func until(ops []*searched, now int64) (known []*searched) {
-	for _, s := range ops {
-		cut := *s
-		switch {
-		case s.called > now:
-			continue
-		case s.returned > now && s.op.Kind == Get:
-			continue
-		case s.returned > now:
-			cut.returned = never
-		}
-		known = append(known, &cut)
-	}
-	return known
+// until leaves out the reads that were answered later. What was written later explains none that are left.
+func until(ops []*searched, now int64) []*searched {
+	return slices.DeleteFunc(slices.Clone(ops), func(s *searched) bool {
+		return s.op.Kind == Get && s.returned > now
+	})
 }
