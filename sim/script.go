@@ -57,7 +57,8 @@ func (s *Scenario) SeedFree() bool {
 	return false
 }
 
-// Mutant names a seeded bug, and the property that the scenario must find violated in a program that has it.
+// Mutant names a seeded bug, and the property that the scenario must find violated in a program that has
+// it; no property: the story does not come true there.
 type Mutant struct {
 	Name     string
 	Property Property

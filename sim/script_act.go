@@ -36,6 +36,9 @@ type (
 		within Time
 	}
 
+	// settle is `settle`: every fault ends, and then there must be a leader in time, one log, and no unrest.
+	settle struct{}
+
 	// toNodes is a verb for some nodes: `kill n1 n2`, `timeout n1`, `restart all`.
 	toNodes struct {
 		verb  string
@@ -96,11 +99,11 @@ type (
 	expectViolation struct{ property Property } // empty: none
 
 	// branch is `branch "e" from (c)`; withMutant `with mutant commit-old-term: expect violation
-	// LeaderCompleteness`.
+	// LeaderCompleteness`, or `with mutant no-step-back: expect failure`.
 	branch     struct{ name, from string }
 	withMutant struct {
 		name     string
-		property Property
+		property Property // empty: that the story does not come true
 	}
 )
 
@@ -128,6 +131,7 @@ func (a howMany) String() string { return fmt.Sprintf("nodes %d", a.count) }
 func (a seeding) String() string { return fmt.Sprintf("seed %d", a.seed) }
 func (a let) String() string     { return "let " + nodeName(a.node) + " = leader" }
 func (a wait) String() string    { return fmt.Sprintf("run %v", a.length) }
+func (settle) String() string    { return "settle" }
 
 func (a options) String() string {
 	text := "opt"
@@ -235,6 +239,9 @@ func (a expectViolation) String() string {
 func (a branch) String() string { return "branch " + strconv.Quote(a.name) + " from (" + a.from + ")" }
 
 func (a withMutant) String() string {
+	if a.property == "" {
+		return "with mutant " + a.name + ": expect failure"
+	}
 	return "with mutant " + a.name + ": expect violation " + string(a.property)
 }
 

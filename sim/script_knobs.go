@@ -53,7 +53,7 @@ func knobNamed(name string) knob {
 // what the script sets of it.
 func worldOptions(nodes int, settings []setting) (Options, error) {
 	o := DefaultOptions()
-	o.Nodes, o.Clients, o.Faulty, o.Healed = nodes, 0, 0, 0
+	o.Nodes, o.Clients, o.Faulty = nodes, 0, 0
 	for _, k := range knobs() { // in this order: heartbeats are counted in ticks
 		for _, s := range settings {
 			if s.name != k.name {

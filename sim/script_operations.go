@@ -22,9 +22,11 @@ func operations() []operation {
 		{"seed", "seed 8", true, (*parser).seeding},
 		{"opt", "opt prevote=off checkquorum=off timers=manual latency=10ms", true, (*parser).options},
 		{"label", "label (c)", false, (*parser).label},
-		{"with", "with mutant NAME: expect violation PROPERTY", false, (*parser).withMutant},
+		{"with", "with mutant NAME: expect violation PROPERTY; with mutant NAME: expect failure", false,
+			(*parser).withMutant},
 
 		{"run", "run 50ms; run until leader = n1 [within 2s]", false, (*parser).run},
+		{"settle", "settle", false, func(*parser, token) (act, error) { return settle{}, nil }},
 		{"let", "let n1 = leader", false, (*parser).let},
 		{"timeout", "timeout n1", false, (*parser).toNodes},
 		{"kill", "kill n1 n2; kill all", false, (*parser).toNodes},
@@ -160,13 +162,18 @@ func (p *parser) withMutant(token) (act, error) {
 		return nil, t.wrong("here the name of a mutant must stand, like commit-old-term, not %v", t)
 	}
 	a := withMutant{name: t.text}
-	for _, sign := range []string{":", "expect", "violation"} {
+	for _, sign := range []string{":", "expect"} {
 		if err := p.sign(sign); err != nil {
 			return nil, err
 		}
 	}
-	var err error
-	a.property, err = p.property()
+	if p.word("failure") {
+		return a, nil
+	}
+	err := p.sign("violation")
+	if err == nil {
+		a.property, err = p.property()
+	}
 	return a, err
 }
 

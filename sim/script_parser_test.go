@@ -74,6 +74,7 @@ var forms = []struct{ text, printed string }{
 		"# (a) here\nkill n1  # why\nlabel (b)\n\nbranch \"x\" from (a)"},
 	{"with mutant commit-old-term : expect violation LeaderCompleteness",
 		"with mutant commit-old-term: expect violation LeaderCompleteness"},
+	{"with mutant no-step-back: expect failure;  settle", ""},
 	{"#\n#(a)  x\n# (a)b", "#\n# (a) x\n# (a)b"},
 	{"\r\n\tkill n1\r\n", "kill n1"},
 }

@@ -200,7 +200,22 @@ func (p *player) playAll(way path) error {
 			return err
 		}
 	}
-	return nil
+	if p.world.violation == nil {
+		p.world.history.end(p.world.moment())
+		p.world.violation = p.world.history.violation()
+	}
+	if p.manner.Broken || len(way.own) == 0 {
+		return nil
+	}
+	return p.place(way.own[len(way.own)-1], p.wanted(way.own))
+}
+
+// place says of an error where and when it came.
+func (p *player) place(s Statement, err error) error {
+	if u, is := err.(*Unmet); is {
+		u.Name, u.Line, u.Column, u.At = p.scenario.Name, s.Line, s.Column, p.world.moment()
+	}
+	return err
 }
 
 // play plays the first of some statements; those behind it tell whether a violation is what the story wants.
@@ -217,10 +232,7 @@ func (p *player) play(rest []Statement) error {
 		err = p.wanted(rest)
 	}
 	if err != nil && !p.manner.Broken {
-		if u, is := err.(*Unmet); is {
-			u.Name, u.Line, u.Column, u.At = p.scenario.Name, s.Line, s.Column, p.world.moment()
-		}
-		return err
+		return p.place(s, err)
 	}
 	p.tell(s, result)
 	return nil
@@ -257,6 +269,8 @@ func (p *player) perform(s Statement) (string, error) {
 		return "", p.waitUntil(a)
 	case let:
 		return p.let(a)
+	case settle:
+		return "", p.settle()
 	case predict:
 		return p.predict(a)
 	case expect:
@@ -291,6 +305,17 @@ func (p *player) waitUntil(a waitUntil) error {
 				p.instead(a.goal))}
 		}
 	}
+	return nil
+}
+
+// settle ends every fault and demands that the cluster recovers.
+func (p *player) settle() error {
+	if p.world.options.NoElectionTimer {
+		return &Unmet{Sentence: "with timers=manual nothing settles by itself"}
+	}
+	p.meddlers = nil
+	p.world.heal()
+	p.world.recover()
 	return nil
 }
 

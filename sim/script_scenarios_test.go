@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -43,5 +44,40 @@ func TestScenarios(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+var mutantFlag = flag.String("mutant", "", "the seeded bug with which this program was built: the scenarios "+
+	"that name it must catch it")
+
+// TestScenariosCatchMutant plays the scenarios that claim to catch the bug with which the test was built:
+// go test -overlay FILE ./sim -run TestScenariosCatchMutant -mutant NAME.
+func TestScenariosCatchMutant(t *testing.T) {
+	if *mutantFlag == "" {
+		t.Skip("without -mutant this program has no seeded bug")
+	}
+	claims := 0
+	for _, s := range scenarios(t) {
+		for _, m := range s.Mutants() {
+			if m.Name != *mutantFlag {
+				continue
+			}
+			claims++
+			show, err := s.Play(Manner{Broken: m.Property != ""})
+			switch v := show.Violation; {
+			case m.Property == "" && err == nil:
+				t.Errorf("%s comes true with %s", s.Name, m.Name)
+			case m.Property == "":
+				t.Logf("%v", err)
+			case v == nil || v.Property != m.Property:
+				t.Errorf("%s with %s finds no violation of %s but %v\n%v", s.Name, m.Name,
+					m.Property, v, show)
+			default:
+				t.Logf("%s: %v", s.Name, v)
+			}
+		}
+	}
+	if claims == 0 {
+		t.Errorf("no scenario claims to catch %s", *mutantFlag)
 	}
 }

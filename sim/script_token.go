@@ -202,7 +202,8 @@ func endsWord(text string) bool {
 
 // written returns a word as a script writes it: in quotes where it would be read as something else.
 func written(word string) string {
-	if endsWord(word) || word[0] == '#' || signAt(word) != "" || wordAt(word) != word || !utf8.ValidString(word) {
+	if endsWord(word) || word[0] == '#' || signAt(word) != "" || wordAt(word) != word ||
+		!utf8.ValidString(word) {
 		return strconv.Quote(word)
 	}
 	return word
