@@ -112,9 +112,10 @@ func (w *World) heal() {
 		if s.trouble.stalled {
 			w.resume(s)
 		}
-		s.trouble = trouble{gone: s.trouble.gone, rotten: s.trouble.rotten, mayStop: s.up() && s.trouble.mayStop}
+		s.trouble = trouble{gone: s.trouble.gone, rotten: s.trouble.rotten, rolledBack: s.trouble.rolledBack,
+			mayStop: s.up() && s.trouble.mayStop}
 		s.clock.set(w.now, exact, 0)
-		if !s.up() {
+		if !s.up() && w.mayStart(s) {
 			s.start(p, 0)
 		}
 	}

@@ -164,7 +164,7 @@ func (w *World) doProcess(s *server, cause uint64, op Op) {
 	case Kill:
 		w.kill(s, cause, op)
 	case Restart:
-		if !s.up() {
+		if !s.up() && w.mayStart(s) {
 			s.start(cause, op.Nth)
 		}
 	case Stall:
@@ -244,6 +244,7 @@ func (w *World) doDisk(s *server, op Op) {
 	case Rollback:
 		if !s.up() && s.store.image != nil {
 			w.replaceDisk(s, s.store.image.Clone())
+			s.store.start, s.trouble.rolledBack = s.store.imageStart, true
 		}
 	case Rot:
 		s.trouble.rotten = s.trouble.rotten || !s.up() && w.rot(s, op)

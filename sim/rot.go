@@ -30,6 +30,13 @@ func (w *World) known(s *server, start uint64) bool {
 	return true
 }
 
+// mayStart reports whether a start of a server lies within the fault model. One that counts its starts up from
+// an old copy of its disk is recognised as long as it has not come to the number that the others have met; who
+// starts an old copy again and again comes there, and is taken for what it was.
+func (w *World) mayStart(s *server) bool {
+	return !s.trouble.rolledBack || w.known(s, s.store.start+1)
+}
+
 // rot damages a server's disk at rest, and reports whether it found something to damage. What it chooses lies
 // in a segment before the last written one or in the identity, so that whatever it hits was durable long
 // ago: rot of the very last batch before its seal is outside of the fault model (package wal).

@@ -69,6 +69,7 @@ type trouble struct {
 	poisoned    bool // the next apply panics
 	mayStop     bool // it was given a reason to stop by itself, in this life
 	rotten      bool // its disk was damaged at rest: it must refuse to start, or have lost nothing
+	rolledBack  bool // it counts its starts up from an old copy of its disk
 	gone        bool // it has refused; or its disk was wiped or put back, and it will be refused for ever
 }
 
@@ -85,6 +86,7 @@ func (s *server) up() bool { return s.engine != nil }
 func (s *server) start(cause, cut uint64) {
 	w := s.world
 	s.life++
+	s.store.start++ // whether it comes to be durable or not
 	s.store.fault.cutIn(cut)
 	s.store.arm()
 	dir, err := s.store.disk.Open()
