@@ -49,7 +49,7 @@ func newHunter(t *testing.T) *hunter {
 
 // build makes the balsa command, with the sources that an overlay names instead of theirs.
 func build(program, overlay string) error {
-	args := []string{"build", "-o", program}
+	args := []string{"build", "-ldflags=-s -w", "-o", program}
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
