@@ -56,6 +56,7 @@ func (w *World) send(s *server, cause uint64, e raft.Envelope) {
 			w.note(Record{Kind: Dropped, Cause: p, Node: e.To, Peer: s.id, N: n, Text: "lost"})
 			return
 		case Duplicate:
+			d.copied = true
 			second := d
 			second.at = w.now + w.latency(s.id, e.To, n, 1) + op.For
 			w.push(second)
@@ -124,7 +125,7 @@ func (w *World) hand(to *server, d due) {
 // sender that it never left, a machine without power says nothing.
 func (w *World) bounce(d due) {
 	w.note(Record{Kind: Dropped, Cause: d.cause, Node: d.node, Peer: d.peer, N: d.n, Text: "it is down"})
-	if from := w.servers[d.peer-1]; from.up() &&
+	if from := w.servers[d.peer-1]; from.up() && !d.copied &&
 		w.chance.draw(forRefusal, uint64(d.peer), uint64(d.node), d.n).perMille(500) {
 		w.push(due{at: w.now + w.options.Latency, task: returned, node: d.peer, life: from.life, peer: d.node,
 			n: d.n, cause: d.cause, frame: d.frame, damaged: d.damaged})

@@ -33,6 +33,7 @@ type due struct {
 
 	frame    []byte
 	damaged  bool // the frame, on its way
+	copied   bool // there is another copy of it: nobody can say that it did not arrive
 	response *response
 }
 
