@@ -145,8 +145,8 @@ func (c *client) event(s *server, ticket raft.Ticket) replica.Event {
 	return replica.Asked{Ticket: ticket, Local: c.local()}
 }
 
-// local reports whether the request forbids to forward it: one in eight does.
-func (c *client) local() bool { return mix(uint64(c.roll(forRequest)), 7)%8 == 0 }
+// local reports whether the request forbids to forward it: one in eight of those that no script asks for does.
+func (c *client) local() bool { return !c.silent && mix(uint64(c.roll(forRequest)), 7)%8 == 0 }
 
 // leadsAndHasApplied reports whether a server leads, as far as it knows, and its state machine has an entry of
 // its own term: the condition under which a node serves a read "from the leader".
