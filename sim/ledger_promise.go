@@ -34,13 +34,13 @@ func (l *ledger) sends(m Moment, id raft.NodeID, e raft.Envelope) {
 	d := &l.servers[id-1].disk
 	switch msg := e.Message.(type) {
 	case raft.RequestVote:
-		_ = l.checkVoted(m, d, id, id, msg.Term) && l.cast(m, id, id, msg.Term)
+		_ = l.cast(m, id, id, msg.Term) && l.checkVoted(m, d, id, id, msg.Term)
 	case raft.RequestVoteResponse:
 		if !msg.Granted {
 			l.checkTerm(m, d, id, msg.Term, "denies a vote")
 			return
 		}
-		_ = l.checkVoted(m, d, id, e.To, msg.Term) && l.cast(m, id, e.To, msg.Term)
+		_ = l.cast(m, id, e.To, msg.Term) && l.checkVoted(m, d, id, e.To, msg.Term)
 	case raft.AppendEntries:
 		_ = l.lead(m, id, msg.Term, "sends entries") && l.checkVoted(m, d, id, id, msg.Term) &&
 			l.checkSize(m, id, e.To, msg.Entries)
