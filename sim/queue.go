@@ -23,7 +23,6 @@ const (
 // due is one thing that will happen.
 type due struct {
 	at    Time
-	order uint64 // among those at the same time
 	task  task
 	node  raft.NodeID // whom it concerns, or the client
 	life  int         // of that server: what was due in an earlier one never happens
@@ -37,80 +36,121 @@ type due struct {
 	response *response
 }
 
-// before orders what is due. Interventions come first among equals: whether they come from a script that
-// was there from the beginning or from a swarm that has just had the idea must make no difference.
-func (d *due) before(o *due) bool {
-	if d.at != o.at {
-		return d.at < o.at
-	}
-	if first := d.task == intervene; first != (o.task == intervene) {
-		return first
-	}
-	return d.order < o.order
+// appointment is a place in the queue: small and without pointers, for it is moved about much.
+type appointment struct {
+	at    Time
+	order uint64 // among those at the same time
+	slot  int
+}
+
+// behind is added to the order of everything but interventions, which come first among equals: whether they
+// come from a script that was there from the beginning or from a swarm that has just had the idea must make no
+// difference.
+const behind = 1 << 62
+
+func (a appointment) before(b appointment) bool {
+	return a.at < b.at || a.at == b.at && a.order < b.order
 }
 
 // queue is a binary heap of what is due, the earliest on top.
 type queue struct {
-	heap  []due
+	heap  []appointment
+	slots []due
+	free  []int
 	count uint64 // of all that were ever put in
 }
 
 func (q *queue) push(d due) {
 	q.count++
-	d.order = q.count
-	q.heap = append(q.heap, d)
+	a := appointment{at: d.at, order: q.count, slot: len(q.slots)}
+	if d.task != intervene {
+		a.order |= behind
+	}
+	if last := len(q.free) - 1; last >= 0 {
+		a.slot = q.free[last]
+		q.free = q.free[:last]
+		q.slots[a.slot] = d
+	} else {
+		q.slots = append(q.slots, d)
+	}
+	q.heap = append(q.heap, a)
 	at := len(q.heap) - 1
 	for at > 0 {
 		above := (at - 1) / 2
-		if !q.heap[at].before(&q.heap[above]) {
-			return
+		if !a.before(q.heap[above]) {
+			break
 		}
-		q.heap[at], q.heap[above] = q.heap[above], q.heap[at]
+		q.heap[at] = q.heap[above]
 		at = above
 	}
+	q.heap[at] = a
 }
 
 // pop takes the earliest out; there must be one.
 func (q *queue) pop() due {
-	top := q.heap[0]
+	top := q.heap[0].slot
+	d := q.slots[top]
+	q.slots[top] = due{} // lets go of its frame
+	q.free = append(q.free, top)
 	last := len(q.heap) - 1
-	q.heap[0] = q.heap[last]
-	q.heap[last] = due{} // lets go of its frame
+	a := q.heap[last]
 	q.heap = q.heap[:last]
-	at := 0
+	if last > 0 {
+		q.sink(a)
+	}
+	return d
+}
+
+// sink puts an appointment in from the top.
+func (q *queue) sink(a appointment) {
+	at, last := 0, len(q.heap)
 	for {
 		below := 2*at + 1
 		if below >= last {
-			return top
+			break
 		}
-		if below+1 < last && q.heap[below+1].before(&q.heap[below]) {
+		if below+1 < last && q.heap[below+1].before(q.heap[below]) {
 			below++
 		}
-		if !q.heap[below].before(&q.heap[at]) {
-			return top
+		if !q.heap[below].before(a) {
+			break
 		}
-		q.heap[at], q.heap[below] = q.heap[below], q.heap[at]
+		q.heap[at] = q.heap[below]
 		at = below
 	}
+	q.heap[at] = a
 }
 
 func (q *queue) empty() bool { return len(q.heap) == 0 }
 
+// next is when the earliest is due; there must be one.
+func (q *queue) next() Time { return q.heap[0].at }
+
+// take takes out all that match, in the order in which they were to happen.
+func (q *queue) take(match func(*due) bool) (taken []due) {
+	left := make([]appointment, 0, len(q.heap))
+	for !q.empty() {
+		a := q.heap[0]
+		d := q.pop()
+		if match(&d) {
+			taken = append(taken, d)
+			continue
+		}
+		q.free = q.free[:len(q.free)-1] // it stays where it was
+		q.slots[a.slot] = d
+		left = append(left, a)
+	}
+	q.heap = left // sorted, and so a heap
+	return taken
+}
+
 // hasten lets work of a disk that was put off happen by a time, in the order in which it was to happen: the
 // disk of one server, or all of them.
 func (q *queue) hasten(node raft.NodeID, by Time) {
-	var late []due
-	rest := queue{count: q.count}
-	for !q.empty() {
-		d := q.pop()
+	late := q.take(func(d *due) bool {
 		disks := d.task == write || d.task == seal || d.task == prepare
-		if disks && d.at > by && (node == raft.None || node == d.node) {
-			late = append(late, d)
-			continue
-		}
-		rest.heap = append(rest.heap, d) // sorted, and so a heap
-	}
-	*q = rest
+		return disks && d.at > by && (node == raft.None || node == d.node)
+	})
 	for _, d := range late {
 		d.at = by
 		q.push(d)

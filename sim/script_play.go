@@ -321,7 +321,7 @@ func (p *player) settle() error {
 
 // stepBefore lets the next thing happen if it is due by then.
 func (w *World) stepBefore(end Time) bool {
-	return !w.queue.empty() && w.queue.heap[0].at <= end && w.Step()
+	return !w.queue.empty() && w.queue.next() <= end && w.Step()
 }
 
 // let gives the leader a name of the story, and the server that bore it the leader's.

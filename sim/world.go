@@ -142,7 +142,7 @@ func (w *World) Step() bool {
 
 // RunUntil lets everything happen that is due up to a time, and stops there, or at a violation.
 func (w *World) RunUntil(t Time) {
-	for w.violation == nil && !w.queue.empty() && w.queue.heap[0].at <= t {
+	for w.violation == nil && !w.queue.empty() && w.queue.next() <= t {
 		w.Step()
 	}
 	if w.violation == nil {
