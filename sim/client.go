@@ -95,6 +95,9 @@ func (c *client) ask(op Operation) {
 	w := c.world
 	op.ID = uint64(c.id)<<32 | c.n
 	op.Client, op.Index = c.id, c.seen
+	if w.parts.Command != nil && op.Kind != Get {
+		op.Opaque = w.parts.Command(mix(uint64(w.chance), op.ID), op.ID)
+	}
 	op.Deadline = w.now + w.options.Patience
 	p := w.note(Record{Kind: Called, Node: op.Node, Peer: raft.NodeID(c.id), N: c.n,
 		Hash: hashBytes([]byte(op.String())), Text: op.String()})
@@ -133,10 +136,10 @@ func (w *World) takeRequest(d due) {
 
 // event is what the server is asked.
 func (c *client) event(s *server, ticket raft.Ticket) replica.Event {
-	w, op := c.world, c.open
+	op := c.open
 	switch {
 	case op.Kind != Get:
-		return replica.Proposed{Ticket: ticket, Command: w.command(op), Local: c.local()}
+		return replica.Proposed{Ticket: ticket, Command: op.Command(), Local: c.local()}
 	case op.Mode == AtLeast:
 		return replica.Awaited{Ticket: ticket, Index: op.Index}
 	case op.Mode == Stale, op.Mode == FromLeader && s.leadsAndHasApplied():
@@ -156,14 +159,6 @@ func (s *server) leadsAndHasApplied() bool {
 	}
 	e := s.engine.EntriesAfter(s.through - 1)
 	return len(e) > 0 && e[0].Term == s.sight.term
-}
-
-// command is what a write proposes.
-func (w *World) command(op *Operation) []byte {
-	if w.parts.Command == nil {
-		return op.Command()
-	}
-	return w.parts.Command(mix(uint64(w.chance), op.ID), op.ID)
 }
 
 // readable reports whether the state machine is one that clients can read.
@@ -220,7 +215,7 @@ func (w *World) respond(cause uint64, s *server, q question, r response) {
 		return
 	}
 	if r.outcome == OK && c.open.Kind != Get {
-		w.ledger.acknowledged(w.moment(), r.reply.Revision, w.command(c.open))
+		w.ledger.acknowledged(w.moment(), r.reply.Revision, c.open.Command())
 	}
 	if w.losesReply(c, q.n) {
 		return

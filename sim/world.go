@@ -18,7 +18,8 @@ type Parts struct {
 	Server func(replica.Config, raft.Restored) (Server, error)
 	// Machine makes an empty state machine: kv.New, or an embedding program's own.
 	Machine func() replica.StateMachine
-	// Command makes the nth command for another machine than a kv.Store. Every command must be unique.
+	// Command makes a command for another machine than a kv.Store, of a random number and of one that no other
+	// request of the run has. Every command must be unique.
 	Command func(random, n uint64) []byte
 	// Observe sees every event as it happens.
 	Observe func(Record)
