@@ -38,7 +38,7 @@ type HistoryTally struct {
 	Unknown  uint64 `json:"unknown"`
 	Keys     uint64 `json:"keys"`     // that porcupine has judged
 	Searched uint64 `json:"searched"` // operations on them
-	Left     uint64 `json:"left"`     // operations on keys that were not given up in time, which it did not see
+	Left     uint64 `json:"left"`     // operations that it did not see: their key was not given up
 }
 
 // placed is an entry that is committed.
@@ -204,14 +204,12 @@ func (h *history) place(index raft.Index, e *placed, command []byte) {
 	w := h.wishes[hashBytes(command)]
 	if w == nil {
 		h.report(Linearizability, fmt.Sprintf("entry %v is a command that no client asked for", index),
-			Witness{Moment: e.at, Fact: fmt.Sprintf("entry %v is committed", index)})
+			Witness{Moment: e.at, Fact: fmt.Sprintf("entry %v is committed", index)},
+			Witness{Moment: e.at, Fact: "nobody has asked for it yet"})
 		return
 	}
 	e.wish = w
-	if w.first.Opaque == nil {
-		e.effect = h.model.write(index, w.first.Kind, w.first.Key, w.value)
-	}
-	if e.effect.changed {
+	if e.effect = h.model.write(index, w.first.Kind, w.first.Key, w.value); e.effect.changed {
 		e.latest = index
 	}
 	before := w.last
@@ -225,8 +223,8 @@ func (h *history) place(index raft.Index, e *placed, command []byte) {
 			answered(w.no), now)
 		return
 	}
-	h.report(ExactlyOnce, fmt.Sprintf("%v was asked for %d times and is committed %d times, as entries %v and %v",
-		w.first, w.called-w.denied, w.committed, before, index), h.commit(before), now)
+	h.report(ExactlyOnce, fmt.Sprintf("%v was asked for %d times and is committed %d times, as entries %v "+
+		"and %v", w.first, w.called-w.denied, w.committed, before, index), h.commit(before), now)
 }
 
 // overdue looks whether an operation should have ended (L4). It costs nothing until the next deadline.
@@ -237,7 +235,8 @@ func (h *history) overdue(m Moment) {
 	h.nearest = math.MaxInt64
 	for _, p := range h.open {
 		if p.Deadline != 0 && p.Deadline < m.Time {
-			h.report(Answered, fmt.Sprintf("%v by client %d was to end by %v", &p.Operation, p.Client, p.Deadline),
+			h.report(Answered,
+				fmt.Sprintf("%v by client %d was to end by %v", &p.Operation, p.Client, p.Deadline),
 				asked(&p.Operation), Witness{Moment: m, Fact: "it has not been answered"})
 			return
 		}

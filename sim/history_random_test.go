@@ -51,7 +51,8 @@ func randomPlay(t *rapid.T) *play {
 			op := &Operation{ID: p.n, Client: int(p.n % 6), Key: keys.Draw(t, "key")}
 			op.Kind = rapid.SampledFrom(kinds).Draw(t, "kind")
 			op.Value = fmt.Append(nil, "v", p.n)
-			op.Mode = rapid.SampledFrom([]ReadMode{Linearizable, Linearizable, Linearizable, Stale}).Draw(t, "mode")
+			op.Mode = rapid.SampledFrom([]ReadMode{Linearizable, Linearizable, Linearizable, Stale}).
+				Draw(t, "mode")
 			if op.Kind == Get {
 				op.Value = nil
 			}
@@ -239,8 +240,8 @@ func TestOneLieIsFound(t *testing.T) {
 	}
 }
 
-// liable returns the linearizable read that ends there, and what was surely overwritten when it was called: the
-// revision of the last answer to a put of this key, and the answer to the put before it.
+// liable returns the linearizable read that ends there, and what was surely overwritten when it was called:
+// the revision of the last answer to a put of this key, and the answer to the put before it.
 func (p *play) liable(at int) (op *Operation, put, before Reply, value []byte) {
 	h := p.happened[at]
 	if h.ends == 0 || h.reply.Outcome != OK {

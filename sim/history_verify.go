@@ -18,22 +18,21 @@ func (h *history) verifyWrite(p *pending) {
 	e := &h.entries[op.Revision]
 	switch want := e.effect; {
 	case e.wish != p.wish:
-		h.report(Linearizability, fmt.Sprintf("%v returned revision %v, and entry %v is %v",
-			op, op.Revision, op.Revision, e), h.commit(op.Revision), answered(op))
+		h.refute(op, h.commit(op.Revision), "%v returned revision %v, and entry %v is %v", op, op.Revision,
+			op.Revision, e)
 	case e.answer != nil:
 		h.report(ExactlyOnce, fmt.Sprintf("entry %v answers two operations: %v", op.Revision, op),
 			answered(e.answer), answered(op))
 	case op.Revision <= p.floor.Revision:
-		h.report(Linearizability, fmt.Sprintf(
-			"%v was called after revision %v had been answered, and took effect before it, at revision %v",
-			op, p.floor.Revision, op.Revision), answered(p.floor), answered(op))
+		h.refute(op, answered(p.floor), "%v was called after revision %v had been answered, and took effect "+
+			"before it, at revision %v", op, p.floor.Revision, op.Revision)
 	case e.at.Position < op.Called.Position:
-		h.report(Linearizability, fmt.Sprintf("%v returned revision %v, committed before it was called",
-			op, op.Revision), h.commit(op.Revision), answered(op))
+		h.refute(op, h.commit(op.Revision), "%v returned revision %v, committed before it was called", op,
+			op.Revision)
 	case op.Opaque != nil: // the map does not know it
 	case op.Created != want.created || op.Deleted != want.deleted || op.Latest != e.latest:
-		h.report(Linearizability, fmt.Sprintf("%v was told %s; the map says created %v, deleted %v, latest %v",
-			op, op.told(), want.created, want.deleted, e.latest), h.commit(op.Revision), answered(op))
+		h.refute(op, h.commit(op.Revision), "%v was told %s (the map's latest change: %v); the map says "+
+			"created %v, deleted %v, latest %v", op, op.told(), op.Latest, want.created, want.deleted, e.latest)
 	}
 	e.answer = op
 }
@@ -46,36 +45,30 @@ func (h *history) verifyRead(p *pending) {
 		h.beyond(op)
 		return
 	}
+	latest := h.entries[op.Revision].latest
 	switch holds := h.model.read(op.Key, op.Revision); {
 	case op.Mode == Linearizable && op.Revision < p.floor.Revision:
-		h.report(Linearizability, fmt.Sprintf(
-			"%v was called after revision %v had been answered, and saw revision %v",
-			op, p.floor.Revision, op.Revision), answered(p.floor), answered(op))
+		h.refute(op, answered(p.floor),
+			"%v was called after revision %v had been answered, and saw revision %v", op, p.floor.Revision, op.Revision)
 	case op.Mode == AtLeast && op.Revision < op.Index:
-		h.report(Linearizability, fmt.Sprintf("%v saw revision %v", op, op.Revision),
-			Witness{Moment: op.Called, Fact: fmt.Sprintf("client %d has seen revision %v", op.Client, op.Index)},
-			answered(op))
+		h.refute(op, asked(op), "%v saw revision %v", op, op.Revision)
 	case op.Found != holds.present || op.Found && hashBytes(op.Read) != holds.value:
-		h.report(Linearizability, fmt.Sprintf("%v was told %s, which is not what the map held", op, op.told()),
-			h.commit(holds.from), answered(op))
-	case op.Latest != h.entries[op.Revision].latest:
-		latest := h.entries[op.Revision].latest
-		h.report(Linearizability, fmt.Sprintf(
-			"%v at revision %v was told that the map's latest change is entry %v; it is entry %v",
-			op, op.Revision, op.Latest, latest), h.commit(latest), answered(op))
+		h.refute(op, h.commit(holds.from), "%v was told %s, which is not what the map held", op, op.told())
+	case op.Latest != latest:
+		h.refute(op, h.commit(latest), "%v at revision %v was told that the map's latest change is entry "+
+			"%v; it is entry %v", op, op.Revision, op.Latest, latest)
 	}
 }
 
 // deny checks that a write that is said to be never done has not been done.
 func (h *history) deny(p *pending) {
-	w := p.wish
+	op, w := &p.Operation, p.wish
 	if w == nil {
 		return
 	}
-	w.denied, w.no = w.denied+1, &p.Operation
+	w.denied, w.no = w.denied+1, op
 	if w.committed > w.called-w.denied {
-		h.report(Linearizability, fmt.Sprintf("%v was said to be never done, and is entry %v", &p.Operation, w.last),
-			h.commit(w.last), answered(&p.Operation))
+		h.refute(op, h.commit(w.last), "%v was said to be never done, and is entry %v", op, w.last)
 	}
 }
 
@@ -85,8 +78,13 @@ func (h *history) known(op *Operation) bool { return op.Revision < raft.Index(le
 // beyond reports an answer from what may never be.
 func (h *history) beyond(op *Operation) {
 	last := raft.Index(len(h.entries) - 1)
-	h.report(Linearizability, fmt.Sprintf("%v returned revision %v, and %v entries are committed",
-		op, op.Revision, last), h.commit(last), answered(op))
+	h.refute(op, h.commit(last), "%v returned revision %v, and %v entries are committed", op, op.Revision,
+		last)
+}
+
+// refute reports an answer that is not linearizable, and the earlier fact that it contradicts.
+func (h *history) refute(op *Operation, fact Witness, sentence string, facts ...any) {
+	h.report(Linearizability, fmt.Sprintf(sentence, facts...), fact, answered(op))
 }
 
 // report keeps the first violation. The witnesses come in the order in which they happened.
@@ -100,13 +98,21 @@ func (h *history) report(property Property, sentence string, witnesses ...Witnes
 
 // answered is the fact that an operation ended as it did.
 func answered(op *Operation) Witness {
-	return Witness{Moment: op.Returned, Node: op.Node, Fact: fmt.Sprintf("answers client %d: %v, called at %v: %s",
-		op.Client, op, op.Called, op.told())}
+	return Witness{
+		Moment: op.Returned,
+		Node:   op.Node,
+		Fact: fmt.Sprintf("answers client %d: %v, called at %v: %s",
+			op.Client, op, op.Called, op.told()),
+	}
 }
 
 // asked is the fact that an operation began.
 func asked(op *Operation) Witness {
-	return Witness{Moment: op.Called, Node: op.Node, Fact: fmt.Sprintf("is asked by client %d: %v", op.Client, op)}
+	return Witness{
+		Moment: op.Called,
+		Node:   op.Node,
+		Fact:   fmt.Sprintf("is asked by client %d: %v", op.Client, op),
+	}
 }
 
 // commit is the fact that an entry is committed.

@@ -14,8 +14,8 @@ import (
 // The price is that a search may take time exponential in the operations that overlap. So keys are given up
 // after some operations, and what cannot matter is left out (searchable).
 
-// searchTime is how long, in nanoseconds of the real clock, a key may be searched. Only a run that is reported
-// as failed meets it: what a run does never depends on it.
+// searchTime is how long, in nanoseconds of the real clock, a key may be searched. Only a run that is
+// reported as failed meets it: what a run does never depends on it.
 const searchTime = 10_000_000_000
 
 // judge has porcupine search an order for a key.

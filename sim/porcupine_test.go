@@ -44,20 +44,32 @@ func TestSearch(t *testing.T) {
 		culprit  string // empty: there is an order
 		answered [2]uint64
 	}{
-		"one after the other": {[]step{put(1, "a", "1"), wrote(1), read(2), saw(2, "1"), del(3, "a"), wrote(3), read(4),
+		"one after the other": {[]step{put(1, "a", "1"), wrote(1), read(2), saw(2, "1"), del(3, "a"),
+			wrote(3), read(4),
 			none(4)}, "", [2]uint64{}},
-		"beside each other": {[]step{put(1, "a", "1"), put(2, "a", "2"), read(3), saw(3, "2"), read(4), saw(4, "1"),
+		"beside each other": {[]step{put(1, "a", "1"), put(2, "a", "2"), read(3), saw(3, "2"), read(4), saw(4,
+			"1"),
 			wrote(1), wrote(2)}, "", [2]uint64{}},
 		"two keys": {[]step{put(1, "a", "1"), wrote(1), get(2, "b", Linearizable), none(2)}, "", [2]uint64{}},
-		"back in time": {[]step{put(1, "a", "1"), put(2, "a", "2"), wrote(1), wrote(2), read(3), saw(3, "2"), read(4),
-			saw(4, "1"), read(5), saw(5, "1")}, "get a (linearizable) was told: revision 0, \"1\"", [2]uint64{6, 8}},
+		"back in time": {[]step{put(1, "a", "1"), put(2, "a", "2"), wrote(1), wrote(2), read(3), saw(3, "2"),
+			read(4),
+			saw(4, "1"), read(5), saw(5, "1")}, "get a (linearizable) was told: revision 0, \"1\"",
+			[2]uint64{6, 8}},
+		"back behind another's read": {[]step{put(1, "a", "1"), wrote(1), put(2, "a", "2"), read(3), read(4),
+			saw(4, "2"), saw(3, "1"), read(5), saw(5, "1")}, "get a (linearizable)", [2]uint64{6, 9}},
+		"another delete is committed": {[]step{put(1, "a", "1"), wrote(1), del(2, "a"), entry(1, "del", "a"),
+			wrote(2),
+			put(3, "a", "3"), wrote(3), del(4, "a"), unknown(4), read(5), none(5)}, "get a (linearizable)",
+			[2]uint64{7, 11}},
 		"a lost write": {[]step{put(1, "a", "1"), wrote(1), put(2, "a", "2"), wrote(2), read(3), saw(3, "1")},
 			"get a (linearizable)", [2]uint64{4, 6}},
 		"what was denied is seen": {[]step{put(1, "a", "1"), no(1), read(2), saw(2, "1")},
 			"get a (linearizable)", [2]uint64{3, 4}},
-		"unknown and seen": {[]step{put(1, "a", "1"), unknown(1), read(2), none(2), read(3), saw(3, "1"), read(4),
+		"unknown and seen": {[]step{put(1, "a", "1"), unknown(1), read(2), none(2), read(3), saw(3, "1"),
+			read(4),
 			saw(4, "1")}, "", [2]uint64{}},
-		"unknown, seen and gone": {[]step{put(1, "a", "1"), unknown(1), read(2), saw(2, "1"), read(3), none(3)},
+		"unknown, seen and gone": {[]step{put(1, "a", "1"), unknown(1), read(2), saw(2, "1"), read(3),
+			none(3)},
 			"get a (linearizable)", [2]uint64{4, 6}},
 		"unknown and not seen": {[]step{put(1, "a", "1"), unknown(1), read(2), none(2)}, "", [2]uint64{}},
 		"open and seen":        {[]step{put(1, "a", "1"), read(2), saw(2, "1"), read(3)}, "", [2]uint64{}},
@@ -65,8 +77,10 @@ func TestSearch(t *testing.T) {
 			entry(1, "del", "a"), read(3), none(3)}, "", [2]uint64{}},
 		"an unknown delete that is not": {[]step{put(1, "a", "1"), wrote(1), del(2, "a"), unknown(2), read(3),
 			none(3)}, "get a (linearizable)", [2]uint64{2, 6}},
-		"read before it was put": {[]step{read(1), saw(1, "1"), put(2, "a", "1"), wrote(2)}, "get a", [2]uint64{1, 2}},
-		"one value put twice": {[]step{put(1, "a", "1"), wrote(1), read(2), saw(2, "1"), del(3, "a"), wrote(3),
+		"read before it was put": {[]step{read(1), saw(1, "1"), put(2, "a", "1"), wrote(2)}, "get a",
+			[2]uint64{1, 2}},
+		"one value put twice": {[]step{put(1, "a", "1"), wrote(1), read(2), saw(2, "1"), del(3, "a"),
+			wrote(3),
 			put(4, "a", "1"), unknown(4), read(5), saw(5, "1")}, "", [2]uint64{}},
 	} {
 		v := alone(c.steps...)
@@ -76,7 +90,8 @@ func TestSearch(t *testing.T) {
 			}
 			continue
 		}
-		if v == nil || !strings.Contains(v.Sentence, "on a explains what "+c.culprit) || len(v.Witnesses) != 2 ||
+		if v == nil || !strings.Contains(v.Sentence, "on a explains what "+c.culprit) ||
+			len(v.Witnesses) != 2 ||
 			c.answered != [2]uint64{v.Witnesses[0].Position, v.Witnesses[1].Position} {
 			t.Errorf("%s: %v", name, v)
 		}
