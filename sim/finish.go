@@ -102,7 +102,7 @@ func (w *World) heal() {
 	w.options.Surroundings = DefaultOptions().Surroundings // timeouts must exceed what a round trip takes (§5.6)
 	w.script.messages = map[messageKey][]Op{}
 	p := w.note(Record{Kind: Intervened, Text: "everything heals"})
-	w.queue.hasten(raft.None, w.now+Millisecond)
+	w.queue.hasten(w.now+Millisecond, func(d *due) bool { return d.ofDisk() || d.task == apply })
 	for i := range w.network.links {
 		w.network.links[i].cut, w.network.links[i].until = false, 0
 	}
@@ -126,7 +126,7 @@ func (w *World) heal() {
 func (w *World) recover() {
 	o := w.options
 	longest := Time(o.ElectionMax) * o.Tick
-	for until := w.healed.at + 10*longest + 2*o.Patience; w.violation == nil && w.leading() == nil; {
+	for until := w.healed.at + 10*longest; w.violation == nil && w.leading() == nil; {
 		if w.now > until {
 			w.fail(LeaderElected, "%v after everything healed nobody leads: %s", w.now-w.healed.at, w.situation())
 			return

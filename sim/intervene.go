@@ -234,7 +234,7 @@ func (w *World) doDisk(s *server, op Op) {
 	case DiskOK:
 		s.store.repair()
 		s.trouble.diskStalled = 0
-		w.queue.hasten(s.id, w.now)
+		w.queue.hasten(w.now, func(d *due) bool { return d.node == s.id && d.ofDisk() })
 	case Image:
 		s.store.image, s.store.imageStart = s.store.disk.Clone(), s.store.start
 	case Wipe:
@@ -254,6 +254,7 @@ func (w *World) doDisk(s *server, op Op) {
 // replaceDisk gives a server another disk, which does not remember what the last one promised.
 func (w *World) replaceDisk(s *server, d *disk.Memory) {
 	s.store.disk = d
+	s.store.repair() // the copy was perhaps made when it was full
 	s.trouble.gone = true
 	w.ledger.lost(s.id)
 }

@@ -36,6 +36,9 @@ type due struct {
 	response *response
 }
 
+// ofDisk reports whether it is work of a disk.
+func (d *due) ofDisk() bool { return d.task == write || d.task == seal || d.task == prepare }
+
 // appointment is a place in the queue: small and without pointers, for it is moved about much.
 type appointment struct {
 	at    Time
@@ -144,13 +147,9 @@ func (q *queue) take(match func(*due) bool) (taken []due) {
 	return taken
 }
 
-// hasten lets work of a disk that was put off happen by a time, in the order in which it was to happen: the
-// disk of one server, or all of them.
-func (q *queue) hasten(node raft.NodeID, by Time) {
-	late := q.take(func(d *due) bool {
-		disks := d.task == write || d.task == seal || d.task == prepare
-		return disks && d.at > by && (node == raft.None || node == d.node)
-	})
+// hasten lets what matches happen by a time, in the order in which it was to happen.
+func (q *queue) hasten(by Time, match func(*due) bool) {
+	late := q.take(func(d *due) bool { return d.at > by && match(d) })
 	for _, d := range late {
 		d.at = by
 		q.push(d)
