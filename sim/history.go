@@ -219,8 +219,8 @@ func (h *history) place(index raft.Index, e *placed, command []byte) {
 	}
 	now := Witness{Moment: e.at, Fact: fmt.Sprintf("entry %v is committed: %v", index, w.first)}
 	if w.denied > 0 && w.committed <= w.called {
-		h.report(Linearizability, fmt.Sprintf("%v was said to be never done, and is entry %v", w.first, index),
-			answered(w.no), now)
+		h.report(Linearizability, fmt.Sprintf("%v was said to be never done, and is entry %v", w.first,
+			index), answered(w.no), now)
 		return
 	}
 	h.report(ExactlyOnce, fmt.Sprintf("%v was asked for %d times and is committed %d times, as entries %v "+

@@ -216,7 +216,7 @@ func TestWritesThatNothingExplains(t *testing.T) {
 			[2]uint64{6, 7}},
 		"deleted, but it was not there": {began(del(2, "b"), entry(3, "del", "b"),
 			ended(2, Reply{Outcome: OK, Revision: 3, Latest: 2, Deleted: true})), Linearizability,
-			"deleted (the map's latest change: 2); the map says created false, deleted false", [2]uint64{6, 7}},
+			"(the map's latest change: 2); the map says created false, deleted false", [2]uint64{6, 7}},
 		"a write that names another change": {began(
 			put(2, "a", "2"),
 			entry(3, "put", "a", "2"),

@@ -31,8 +31,9 @@ func (h *history) verifyWrite(p *pending) {
 			op.Revision)
 	case op.Opaque != nil: // the map does not know it
 	case op.Created != want.created || op.Deleted != want.deleted || op.Latest != e.latest:
-		h.refute(op, h.commit(op.Revision), "%v was told %s (the map's latest change: %v); the map says "+
-			"created %v, deleted %v, latest %v", op, op.told(), op.Latest, want.created, want.deleted, e.latest)
+		h.refute(op, h.commit(op.Revision), "%v was told %s (the map's latest change: %v); the map "+
+			"says created %v, deleted %v, latest %v", op, op.told(), op.Latest, want.created, want.deleted,
+			e.latest)
 	}
 	e.answer = op
 }
@@ -49,7 +50,8 @@ func (h *history) verifyRead(p *pending) {
 	switch holds := h.model.read(op.Key, op.Revision); {
 	case op.Mode == Linearizable && op.Revision < p.floor.Revision:
 		h.refute(op, answered(p.floor),
-			"%v was called after revision %v had been answered, and saw revision %v", op, p.floor.Revision, op.Revision)
+			"%v was called after revision %v had been answered, and saw revision %v",
+			op, p.floor.Revision, op.Revision)
 	case op.Mode == AtLeast && op.Revision < op.Index:
 		h.refute(op, asked(op), "%v saw revision %v", op, op.Revision)
 	case op.Found != holds.present || op.Found && hashBytes(op.Read) != holds.value:
