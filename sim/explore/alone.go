@@ -95,6 +95,10 @@ func (st *stride) checkAlone(before *server) {
 			"the disk of %v will have term %d and %d entries; in memory are term %d and %d", st.id, hard.Term,
 			len(disk), st.term, len(st.log))
 	}
+	if st.role == raft.Candidate && st.term == before.term && before.role != raft.Candidate {
+		st.wrong("A campaign begins a term", "%v campaigns in term %d, in which it was a %v", st.id, st.term,
+			before.role)
+	}
 	kept := min(before.commit, raft.Index(len(st.log)))
 	if st.core.Commit() >= before.commit && st.prefix[kept] != before.prefix[kept] {
 		st.wrong("Committed is for ever", "%v replaced what it called committed", st.id)

@@ -93,17 +93,17 @@ func (e *explorer) take(w *world, number uint32, a action, place int) error {
 		if o.wrong != nil {
 			return e.story(number, a, o.wrong)
 		}
-		if a.kind() <= late && o.next == w.servers[place] && len(o.sent) == 0 {
+		if (a.kind() <= late || a.kind() == duplicate) && o.next == w.servers[place] && len(o.sent) == 0 {
 			e.report.Idle++
 			return nil // the message might as well stay under way: nothing can happen without it that cannot with it
 		}
 		to.become(w, a, place, o)
 		to.history = e.ledger.after(w.history, e.servers[o.next])
+		e.forget(to, place, o.sent)
 	}
 	e.report.Transitions++
 	e.report.Actions[a.kind()]++
-	e.packed = to.pack(e.packed[:0])
-	if v := e.visit(to, e.packed, parent{number, a}); v != nil {
+	if v := e.visit(to, parent{number, a}); v != nil {
 		return e.story(number, a, v)
 	}
 	return nil

@@ -14,8 +14,10 @@ type Bounds struct {
 	Crashes      int // each with its restart
 	Losses       int // as an action of its own: any message may stay under way for ever
 	Duplications int
-	Heartbeats   int
-	Proposals    int
+	// Window is how many messages with entries may be on their way to one follower, one entry in each; 0 means 1.
+	Window     int
+	Heartbeats int
+	Proposals  int
 
 	Depth  int // actions from the start; 0 means any number
 	States int // worlds
@@ -46,6 +48,7 @@ type explorer struct {
 	limits  [kinds]int
 	most    int // worlds
 	depth   int // the most actions; 0 is any number
+	window  int
 	members raft.Configuration
 	habits  habits
 
@@ -61,6 +64,7 @@ type explorer struct {
 	next    *belt    // worlds found and not yet expanded, one action further than those being expanded
 	scratch world
 	packed  []byte
+	order   order
 	first   world
 	report  Report
 }
@@ -86,6 +90,7 @@ func run(start Start, bounds Bounds, habits habits, progress func(Report) bool) 
 		limits:  bounds.limits(),
 		most:    bounds.States,
 		depth:   bounds.Depth,
+		window:  max(bounds.Window, 1),
 		habits:  habits,
 		numbers: map[uint64]uint32{},
 		known:   map[uint64]uint32{},
@@ -105,7 +110,9 @@ func run(start Start, bounds Bounds, habits habits, progress func(Report) bool) 
 	if err != nil {
 		return e.report, err
 	}
-	err = e.walk(first, progress)
+	if err = e.walk(first, progress); err == nil {
+		err = e.checkStale()
+	}
 	e.sum()
 	return e.report, err
 }
@@ -113,7 +120,7 @@ func run(start Start, bounds Bounds, habits habits, progress func(Report) bool) 
 // walk goes through all worlds in the order of their distance from the first.
 func (e *explorer) walk(first world, progress func(Report) bool) error {
 	e.first = first
-	if v := e.visit(&first, first.pack(nil), parent{}); v != nil {
+	if v := e.visit(&first, parent{}); v != nil {
 		return &Violation{Property: v.Property, Sentence: v.Sentence, Story: "it does not hold at the start"}
 	}
 	w := world{size: first.size}
@@ -143,7 +150,7 @@ func (e *explorer) walk(first world, progress func(Report) bool) error {
 			e.report.Depth++
 		}
 	}
-	e.report.Exhausted = true
+	e.report.Exhausted, e.report.Left = true, 0
 	return nil
 }
 
@@ -154,11 +161,12 @@ func (e *explorer) goesOn(progress func(Report) bool, expanded uint32) bool {
 }
 
 // visit notes a world, and returns what does not hold in it if it is new.
-func (e *explorer) visit(w *world, packed []byte, from parent) *violation {
-	if !e.seen.add(hash(packed)) {
+func (e *explorer) visit(w *world, from parent) *violation {
+	if !e.seen.add(e.hash(w)) {
 		return nil
 	}
+	e.packed = w.pack(e.packed[:0])
 	e.parents = append(e.parents, from)
-	e.next.add(packed)
+	e.next.add(e.packed)
 	return e.checkTogether(w)
 }

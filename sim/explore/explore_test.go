@@ -9,15 +9,22 @@ import (
 )
 
 var (
-	minutes = flag.Int("minutes", 0, "explore for so long from each situation, with all bounds of the paper")
-	only    = flag.String("only", "", "explore situations that begin with this alone")
+	minutes  = flag.Int("minutes", 0, "explore for so long from each situation, with all bounds of the paper")
+	timeouts = flag.Int("timeouts", 2, "")
+	crashes  = flag.Int("crashes", 1, "")
+	dups     = flag.Int("dups", 1, "")
+	beats    = flag.Int("beats", 0, "")
+	window   = flag.Int("window", 1, "")
+	props    = flag.Int("props", 0, "")
+	most     = flag.Int("most", 20000, "")
+	only     = flag.String("only", "", "explore situations that begin with this alone")
 )
 
 // TestPaperBounds explores each situation with two timeouts, one crash and one duplication, for -minutes each.
 //
 //	go test ./sim/explore -run PaperBounds -minutes 10 -v -timeout 3h
 func TestPaperBounds(t *testing.T) {
-	bounds := Bounds{Timeouts: 2, Crashes: 1, Duplications: 1}
+	bounds := Bounds{Timeouts: *timeouts, Crashes: *crashes, Duplications: *dups, Heartbeats: *beats, Proposals: *props, Window: *window}
 	for _, start := range Starts() {
 		if !strings.HasPrefix(start.String(), *only) {
 			continue
@@ -33,7 +40,7 @@ func explore(t *testing.T, start Start, bounds Bounds, long time.Duration) Repor
 	t.Helper()
 	began := time.Now()
 	if long == 0 {
-		bounds.States = 20_000
+		bounds.States = *most
 	}
 	report, err := Run(start, bounds, func(Report) bool { return long == 0 || time.Since(began) < long })
 	var v *Violation

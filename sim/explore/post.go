@@ -19,6 +19,9 @@ type letter struct {
 	From, To raft.NodeID
 	Sequence raft.Sequence
 	Message  raft.Message
+
+	like   uint32   // equal for messages that differ in their sequence alone
+	paired sequence // 0 if it has none
 }
 
 // number encodes a message and returns its number.
@@ -43,9 +46,30 @@ func (p *post) number(from raft.NodeID, l raft.Letter) (uint32, error) {
 	if n == maxLetters {
 		return 0, fmt.Errorf("more than %d different messages", maxLetters)
 	}
-	p.letters = append(p.letters, letter{got.From.Node, got.To, got.Sequence, got.Message})
 	p.numbers[string(frame)] = n
+	heard := letter{From: got.From.Node, To: got.To, Sequence: got.Sequence, Message: got.Message, like: n}
+	switch l.Message.(type) {
+	case raft.AppendEntries:
+		heard.paired = pairing(from, l.To, l.Sequence)
+	case raft.AppendEntriesResponse:
+		heard.paired = pairing(l.To, from, l.Sequence)
+	}
+	p.letters = append(p.letters, heard)
+	if heard.paired != 0 {
+		p.letters[n].like = p.like(e, n)
+	}
 	return n, nil
+}
+
+// like returns the number of the first message that differed from this one in its sequence alone.
+func (p *post) like(e raft.Envelope, n uint32) uint32 {
+	e.Sequence = 0
+	key := "like" + string(wire.AppendEnvelope(nil, e))
+	if first, known := p.numbers[key]; known {
+		return first
+	}
+	p.numbers[key] = n
+	return n
 }
 
 // String shows a message as a story tells it: from, to, what.

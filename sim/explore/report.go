@@ -14,6 +14,8 @@ type Report struct {
 	States      int // different worlds
 	Transitions int // actions taken, those to a world seen before among them
 	Idle        int // arrivals that changed nothing, and were not taken
+	Stale       int // answers that could change nothing any more, and were taken out
+	Checked     int // states of servers to which such answers were given, to see that they change nothing
 	Left        int // worlds found whose actions were not taken
 	Exhausted   bool
 	Actions     [kinds]int // taken, by kind
@@ -38,6 +40,7 @@ func (r Report) String() string {
 		r.Transitions, r.Idle)
 	fmt.Fprintf(&b, "made of %d states of servers, %d steps of cores, %d messages, %d histories\n", r.Servers,
 		r.Steps, r.Messages, r.Facts)
+	fmt.Fprintf(&b, "%d late answers taken out; %d pairs of server and late answer checked\n", r.Stale, r.Checked)
 	b.WriteString("actions:")
 	for k := range kinds {
 		fmt.Fprintf(&b, " %v %d;", k, r.Actions[k])

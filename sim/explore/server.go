@@ -27,6 +27,9 @@ type server struct {
 	prefix []uint64 // prefix[i] is a hash of the first i entries of log
 	stored []uint64 // the same of disk
 	match  []raft.Progress
+	like   uint64     // equal at servers that can do the same, if their pairings stand in the same order
+	last   uint64     // the sequence given last
+	paired []sequence // in a fixed order
 }
 
 // write is one write on its way to the disk.
@@ -73,6 +76,7 @@ func (s *server) look() {
 	if s.role == raft.Leader {
 		s.match = s.core.Status().Progress
 	}
+	s.compare()
 }
 
 // hashes returns a hash for each prefix of a log, over all that an entry consists of.
@@ -95,12 +99,12 @@ func putNumbers(write func([]byte) (int, error), numbers ...uint64) {
 	}
 }
 
-// digest tells states of servers apart.
-func (s *server) digest() uint64 {
+// compare computes what servers are told apart by.
+func (s *server) compare() {
+	likeness := s.core.Likeness()
 	h := fnv.New64a()
-	sum := s.stored[len(s.stored)-1]
-	putNumbers(h.Write, s.core.DigestWithoutTimer(), uint64(s.hard.Term), uint64(s.hard.Vote),
-		uint64(len(s.disk)), sum, uint64(s.applied), uint64(len(s.writes)))
+	putNumbers(h.Write, likeness.Digest, uint64(s.hard.Term), uint64(s.hard.Vote), uint64(len(s.disk)),
+		s.stored[len(s.stored)-1], uint64(s.applied), uint64(len(s.writes)))
 	for _, w := range s.writes {
 		if w.hard != nil {
 			putNumbers(h.Write, uint64(w.hard.Term), uint64(w.hard.Vote))
@@ -110,7 +114,20 @@ func (s *server) digest() uint64 {
 			first = w.entries[0].Index
 		}
 		entries := hashes(w.entries)
-		putNumbers(h.Write, uint64(w.number), uint64(first), entries[len(entries)-1])
+		putNumbers(h.Write, uint64(first), entries[len(entries)-1])
+	}
+	s.like, s.last = h.Sum64(), uint64(likeness.Last)
+	for _, p := range likeness.Paired {
+		s.paired = append(s.paired, pairing(p.Asked, p.Answers, p.Sequence))
+	}
+}
+
+// digest tells states of servers apart by everything, the order of sequences apart.
+func (s *server) digest() uint64 {
+	h := fnv.New64a()
+	putNumbers(h.Write, s.like, s.last)
+	for _, q := range s.paired {
+		putNumbers(h.Write, uint64(q))
 	}
 	return h.Sum64()
 }

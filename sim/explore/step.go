@@ -25,7 +25,7 @@ func (e *explorer) config(id raft.NodeID) raft.Config {
 		NoPreVote:       !e.start.PreVote,
 		NoElectionTimer: true,
 		Events:          true,
-		Limits:          raft.Limits{AppendBytes: 1}, // one entry in a message: more orders, in smaller worlds
+		Limits:          raft.Limits{AppendBytes: 1, Window: e.window},
 	}
 }
 

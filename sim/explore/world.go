@@ -54,18 +54,6 @@ func (w *world) unpack(b []byte) []byte {
 	return b
 }
 
-// hash is that of the packed form; never 0.
-func hash(packed []byte) uint64 {
-	h := uint64(len(packed))
-	for len(packed) >= 8 {
-		h = mix(h, binary.LittleEndian.Uint64(packed))
-		packed = packed[8:]
-	}
-	var rest [8]byte
-	copy(rest[:], packed)
-	return mix(h, binary.LittleEndian.Uint64(rest[:])) | 1
-}
-
 func mix(h, v uint64) uint64 {
 	hi, lo := bits.Mul64(h^0x9e3779b97f4a7c15, v^0xe7037ed1a0b428db)
 	return hi ^ lo ^ bits.RotateLeft64(h, 23) + v
