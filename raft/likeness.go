@@ -2,10 +2,11 @@ package raft
 
 import "slices"
 
-// Likeness tells servers apart by what they can still do, for who looks at all states that there are. Its Digest
-// leaves out what decides nothing at a server whose election timer is run by hand (Config.NoElectionTimer), and
-// counts writes from the last one acknowledged and ticks from now. Two servers with equal digests have, but for
-// chance, the same future, if the sequences that they count by stand in the same order.
+// Likeness tells servers apart by what they can still do, for who looks at all states that there are. Its
+// Digest leaves out what decides nothing at a server whose election timer is run by hand
+// (Config.NoElectionTimer), and counts writes from the last one acknowledged and ticks from now. Two servers
+// with equal digests have, but for chance, the same future, if the sequences that they count by stand in the
+// same order.
 type Likeness struct {
 	Digest uint64
 	// Last is the sequence given last; the next request has the one after it.
@@ -16,8 +17,8 @@ type Likeness struct {
 	Paired []Pairing
 }
 
-// Pairing is one sequence that a server remembers: of a request of its own to a peer, or of the peer's request
-// which it has yet to answer.
+// Pairing is one sequence that a server remembers: of a request of its own to a peer, or of the peer's
+// request which it has yet to answer.
 type Pairing struct {
 	Asked, Answers NodeID
 	Sequence       Sequence

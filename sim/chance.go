@@ -2,8 +2,8 @@ package sim
 
 import "math/bits"
 
-// chance is where all that is random in a run comes from: each draw is a hash of the seed, what it is for, who
-// draws, and how manyth draw of that kind it is. There is no stream that is consumed: to lose one message
+// chance is where all that is random in a run comes from: each draw is a hash of the seed, what it is for,
+// who draws, and how manyth draw of that kind it is. There is no stream that is consumed: to lose one message
 // changes no other message's delay and nobody's timer, so what a run does differently after an intervention
 // is what the intervention caused.
 type chance uint64

@@ -104,7 +104,9 @@ func (c *client) ask(op Operation) {
 	op.Called = w.moment()
 	c.open = &op
 	w.history.call(w.moment(), op)
-	w.push(due{at: w.now + c.latency(0), task: take, node: op.Node, peer: raft.NodeID(c.id), n: c.n, cause: p})
+	w.push(
+		due{at: w.now + c.latency(0), task: take, node: op.Node, peer: raft.NodeID(c.id), n: c.n, cause: p},
+	)
 	w.push(due{at: op.Deadline, task: deadline, node: raft.NodeID(c.id), n: c.n, cause: p})
 }
 
@@ -148,11 +150,12 @@ func (c *client) event(s *server, ticket raft.Ticket) replica.Event {
 	return replica.Asked{Ticket: ticket, Local: c.local()}
 }
 
-// local reports whether the request forbids to forward it: one in eight of those that no script asks for does.
+// local reports whether the request forbids to forward it: one in eight of those that no script asks for
+// does.
 func (c *client) local() bool { return !c.silent && mix(uint64(c.roll(forRequest)), 7)%8 == 0 }
 
-// leadsAndHasApplied reports whether a server leads, as far as it knows, and its state machine has an entry of
-// its own term: the condition under which a node serves a read "from the leader".
+// leadsAndHasApplied reports whether a server leads, as far as it knows, and its state machine has an entry
+// of its own term: the condition under which a node serves a read "from the leader".
 func (s *server) leadsAndHasApplied() bool {
 	if s.sight.role != raft.Leader || s.through == 0 {
 		return false

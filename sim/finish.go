@@ -99,7 +99,8 @@ func (w *World) live() (live []*server) {
 func (w *World) heal() {
 	w.healed.at = w.now
 	w.swarm = nil
-	w.options.Surroundings = DefaultOptions().Surroundings // timeouts must exceed what a round trip takes (§5.6)
+	// Timeouts must exceed what a round trip takes (§5.6), or no leader can stay.
+	w.options.Surroundings = DefaultOptions().Surroundings
 	w.script.messages = map[messageKey][]Op{}
 	p := w.note(Record{Kind: Intervened, Text: "everything heals"})
 	w.queue.hasten(w.now+Millisecond, func(d *due) bool { return d.ofDisk() || d.task == apply })
@@ -128,7 +129,8 @@ func (w *World) recover() {
 	longest := Time(o.ElectionMax) * o.Tick
 	for until := w.healed.at + 10*longest; w.violation == nil && w.leading() == nil; {
 		if w.now > until {
-			w.fail(LeaderElected, "%v after everything healed nobody leads: %s", w.now-w.healed.at, w.situation())
+			w.fail(LeaderElected, "%v after everything healed nobody leads: %s", w.now-w.healed.at,
+				w.situation())
 			return
 		}
 		w.RunUntil(w.now + 5*o.Tick)
@@ -148,8 +150,8 @@ func (w *World) recover() {
 	}
 }
 
-// settle waits until all have come to one state and one leader has led for a while. A server that had a higher
-// term when all healed may cost the others a leader, each such server one.
+// settle waits until all have come to one state and one leader has led for a while. A server that had a
+// higher term when all healed may cost the others a leader, each such server one.
 func (w *World) settle(while Time) {
 	for until := w.now + w.options.Healed; ; {
 		w.converge(until)
@@ -225,9 +227,16 @@ func (w *World) stable() {
 		return
 	}
 	if leader == nil || leader.id != w.healed.leader || leader.sight.term != w.healed.term {
-		w.fail(LeaderStable, "n%v led in term %v when all had settled at %v, and at %v it does not any more, "+
-			"although nothing has failed: %s", w.healed.leader, w.healed.term, w.healed.settled, w.now,
-			w.situation())
+		w.fail(
+			LeaderStable,
+			"n%v led in term %v when all had settled at %v, and at %v it does not any more, "+
+				"although nothing has failed: %s",
+			w.healed.leader,
+			w.healed.term,
+			w.healed.settled,
+			w.now,
+			w.situation(),
+		)
 	}
 }
 
@@ -255,10 +264,18 @@ func (w *World) equal() {
 			first = b
 		case !bytes.Equal(first, b):
 			w.violate(&Violation{Moment: w.moment(), Property: ReplicaEquality,
-				Sentence: fmt.Sprintf("n%v and n%v have applied the same %v entries and hold different states",
-					live[0].id, s.id, s.through),
+				Sentence: fmt.Sprintf(
+					"n%v and n%v have applied the same %v entries and hold different states",
+					live[0].id,
+					s.id,
+					s.through,
+				),
 				Witnesses: []Witness{
-					{Moment: w.moment(), Node: live[0].id, Fact: fmt.Sprintf("%d bytes %x", len(first), hashBytes(first))},
+					{
+						Moment: w.moment(),
+						Node:   live[0].id,
+						Fact:   fmt.Sprintf("%d bytes %x", len(first), hashBytes(first)),
+					},
 					{Moment: w.moment(), Node: s.id, Fact: fmt.Sprintf("%d bytes %x", len(b), hashBytes(b))},
 				}})
 		}
@@ -308,8 +325,8 @@ func (w *World) situation() string {
 			continue
 		}
 		v := s.sight
-		text += fmt.Sprintf("n%v %v term %v leader %v last %v commit %v applied %v; ", s.id, v.role, v.term, v.leader,
-			v.last, v.commit, s.through)
+		text += fmt.Sprintf("n%v %v term %v leader %v last %v commit %v applied %v; ", s.id, v.role, v.term,
+			v.leader, v.last, v.commit, s.through)
 	}
 	return text
 }

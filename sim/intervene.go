@@ -269,7 +269,8 @@ func (o *Op) check(nodes int) error {
 	}
 	demand(o.At >= 0, "it happens at %v, before the beginning", o.At)
 	for _, l := range o.Links {
-		demand(l.From >= 1 && int(l.From) <= nodes && l.To >= 1 && int(l.To) <= nodes, "there is no link %v", l)
+		demand(l.From >= 1 && int(l.From) <= nodes && l.To >= 1 && int(l.To) <= nodes, "there is no link %v",
+			l)
 	}
 	demand(o.Value >= -1<<40 && o.Value <= 1<<40 && o.For >= 0-Hour && o.For <= 100*Hour,
 		"value %d or time %v is out of range", o.Value, o.For)

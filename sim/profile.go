@@ -19,14 +19,24 @@ type profile struct {
 // profiles are in the order in which they are shown.
 func profiles() []profile {
 	processes := []fault{killOne, killPower, killInCall, restartAll, crashLoop, stallOne, slowOne, flagsOne}
-	network := []fault{isolateOne, cutHalves, cutOneWay, cutBridge, cutRing, muteLeader, deafLeader, clogLinks,
-		swizzle}
+	network := []fault{
+		isolateOne,
+		cutHalves,
+		cutOneWay,
+		cutBridge,
+		cutRing,
+		muteLeader,
+		deafLeader,
+		clogLinks,
+		swizzle,
+	}
 	disks := []fault{killPower, killInCall, stallDisk, failWrite, failSync, fillDisk, rotDisk, wipeDisk,
 		rollBack, crashLoop}
 	others := []fault{clockRate, clockJump, wallJump, slowApply, panicApply}
 	return []profile{
 		{name: "calm", title: "nothing fails"},
-		{name: "network", title: "messages are lost, repeated, late, damaged; links are cut", faults: network,
+		{name: "network", title: "messages are lost, repeated, late, damaged; links are cut",
+			faults: network,
 			drop: 300_000, repeat: 500_000, delay: 200_000, replay: 2000, corrupt: 20_000, loseReply: 100_000},
 		{name: "crash", title: "processes end and start again, machines lose their power", faults: processes,
 			drop: 20_000, loseReply: 20_000},

@@ -47,8 +47,8 @@ type appointment struct {
 }
 
 // behind is added to the order of everything but interventions, which come first among equals: whether they
-// come from a script that was there from the beginning or from a swarm that has just had the idea must make no
-// difference.
+// come from a script that was there from the beginning or from a swarm that has just had the idea must make
+// no difference.
 const behind = 1 << 62
 
 func (a appointment) before(b appointment) bool {

@@ -30,9 +30,9 @@ func (w *World) known(s *server, start uint64) bool {
 	return true
 }
 
-// mayStart reports whether a start of a server lies within the fault model. One that counts its starts up from
-// an old copy of its disk is recognised as long as it has not come to the number that the others have met; who
-// starts an old copy again and again comes there, and is taken for what it was.
+// mayStart reports whether a start of a server lies within the fault model. One that counts its starts up
+// from an old copy of its disk is recognised as long as it has not come to the number that the others have
+// met; who starts an old copy again and again comes there, and is taken for what it was.
 func (w *World) mayStart(s *server) bool {
 	return !s.trouble.rolledBack || w.known(s, s.store.start+1)
 }
@@ -68,8 +68,8 @@ func (w *World) rot(s *server, op Op) bool {
 	return true
 }
 
-// oldFile chooses a file of which nothing was written lately, "" if there is none, and returns the part of its
-// content that means something.
+// oldFile chooses a file of which nothing was written lately, "" if there is none, and returns the part of
+// its content that means something.
 func (w *World) oldFile(s *server, r roll) (string, []byte) {
 	names := s.store.disk.Names()
 	var old []string

@@ -13,12 +13,15 @@ import (
 // Server is one server as a World drives it: a replica.Replica, or another Raft that somebody has built to
 // learn.
 type Server interface {
-	// Step feeds an event, and Work returns what is to be done; see replica.Replica.
+	// Step feeds an event and the time of the server's clock at which it happened.
 	Step(now raft.Time, event replica.Event)
+	// Work returns what is to be done because of it, and counts that as handed out.
 	Work() []replica.Work
-	// Status, EntriesAfter and Audit let the checks look inside.
+	// Status is what the server knows of itself.
 	Status() raft.Status
+	// EntriesAfter is its log behind an index, as it stands in memory.
 	EntriesAfter(raft.Index) []raft.Entry
+	// Audit panics with a raft.Violation if something does not hold that takes long to look at.
 	Audit()
 }
 
@@ -94,12 +97,15 @@ func (s *server) start(cause, cut uint64) {
 		w.fail(Recovery, "n%v cannot open its disk: %v", s.id, err)
 		return
 	}
-	log, found, err := wal.Open(dir, wal.Options{Identity: s.identity(), SegmentBytes: w.options.SegmentBytes})
+	log, found, err := wal.Open(dir,
+		wal.Options{Identity: s.identity(), SegmentBytes: w.options.SegmentBytes})
 	s.store.fault.cutIn(0)
 	switch {
 	case errors.Is(err, disk.ErrPowerCut):
 		s.store.disk.Crash(s.keep())
-		w.note(Record{Kind: StartFailed, Cause: cause, Node: s.id, Text: "the power is cut while it recovers"})
+		w.note(
+			Record{Kind: StartFailed, Cause: cause, Node: s.id, Text: "the power is cut while it recovers"},
+		)
 		return
 	case err != nil:
 		s.store.disk.Kill()
@@ -194,8 +200,8 @@ func (s *server) step(cause uint64, e replica.Event) {
 	}
 }
 
-// longestApply bounds how long an apply takes, however slow the machine: what is under way when all has healed
-// must end before liveness is demanded.
+// longestApply bounds how long an apply takes, however slow the machine: what is under way when all has
+// healed must end before liveness is demanded.
 const longestApply = 20 * Second
 
 // take begins a piece of work.
@@ -291,56 +297,6 @@ func (s *server) prepare(d due) {
 	}
 	s.store.log.Adopt(s.store.preparation)
 	s.store.preparation = nil
-}
-
-// endApply performs the apply in flight.
-func (s *server) endApply(cause uint64) {
-	a := s.apply
-	s.apply = nil
-	m := &watched{StateMachine: s.machine, server: s, entries: a.Entries}
-	ran := a.Perform(m)
-	if ran.Err == nil {
-		m.pass(nil)
-	}
-	p := s.world.note(Record{Kind: Applied, Cause: cause, Node: s.id, N: uint64(s.through)})
-	s.world.attempt(s, p, ran)
-}
-
-// watched is a state machine under the eyes of the checks.
-type watched struct {
-	replica.StateMachine
-	server  *server
-	entries []raft.Entry // to be applied, some of which the machine never sees
-}
-
-// Apply applies an entry, or panics if it was poisoned.
-func (m *watched) Apply(e raft.Entry) []byte {
-	s := m.server
-	if s.trouble.poisoned {
-		s.trouble.poisoned, s.trouble.mayStop = false, true
-		panic("poisoned by the script")
-	}
-	for m.entries[0].Index < e.Index {
-		m.pass(m.entries[:1])
-	}
-	result := m.StateMachine.Apply(e)
-	s.through = e.Index
-	s.world.ledger.applies(s.world.moment(), s.id, e, result)
-	m.entries = m.entries[1:]
-	return result
-}
-
-// pass tells the checks of entries that are applied without the machine, of all that are left if none are
-// named.
-func (m *watched) pass(entries []raft.Entry) {
-	if entries == nil {
-		entries = m.entries
-	}
-	for _, e := range entries {
-		m.server.through = e.Index
-		m.server.world.ledger.applies(m.server.world.moment(), m.server.id, e, nil)
-	}
-	m.entries = m.entries[len(entries):]
 }
 
 // die ends the process, and with it everything that was only in memory; with the power, what was not synced

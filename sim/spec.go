@@ -19,7 +19,7 @@ type Spec struct {
 	Version int     `json:"v"`
 	Core    string  `json:"core,omitempty"` // of which build it was recorded
 	Seed    uint64  `json:"seed,string"`
-	Profile string  `json:"profile,omitempty"` // which faults to draw from the seed; "": those of Script alone
+	Profile string  `json:"profile,omitempty"` // which faults to draw; "": those of Script alone
 	Options Options `json:"opt"`
 	Script  []Op    `json:"script"`
 
@@ -121,7 +121,7 @@ func (o *Options) check() error {
 	demand(o.Tick >= Millisecond && o.Tick <= Second, "tick is %v, it must lie from 1ms to 1s", o.Tick)
 	demand(o.Heartbeat >= 1 && o.Heartbeat < o.ElectionMin && o.ElectionMin <= o.ElectionMax,
 		"heartbeat %d, electionMin %d, electionMax %d ticks: each must be positive, the first below the second, "+
-			"the second not above the third", o.Heartbeat, o.ElectionMin, o.ElectionMax)
+			"that not above the third", o.Heartbeat, o.ElectionMin, o.ElectionMax)
 	demand(o.Latency >= Microsecond && min(o.LatencyMean, o.Disk, o.DiskMean, o.Apply) >= 0,
 		"latency must be at least 1us, and no time may be negative")
 	demand(o.Faulty >= 0 && o.Faulty <= 1000*Hour && o.Healed >= 0 && o.Healed <= Hour,

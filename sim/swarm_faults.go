@@ -301,7 +301,14 @@ func swizzle(s *swarm) {
 	for range len(s.world.servers) {
 		o := s.one()
 		in += s.roll().between(Millisecond, Second)
-		s.plan(in, Op{Kind: Clog, Mode: "swizzle", Links: append(s.between(only(o), allBut(o)), s.between(allBut(o), only(o))...),
-			For: s.roll().between(Second, 5*Second)})
+		s.plan(
+			in,
+			Op{
+				Kind:  Clog,
+				Mode:  "swizzle",
+				Links: append(s.between(only(o), allBut(o)), s.between(allBut(o), only(o))...),
+				For:   s.roll().between(Second, 5*Second),
+			},
+		)
 	}
 }

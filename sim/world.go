@@ -18,8 +18,8 @@ type Parts struct {
 	Server func(replica.Config, raft.Restored) (Server, error)
 	// Machine makes an empty state machine: kv.New, or an embedding program's own.
 	Machine func() replica.StateMachine
-	// Command makes a command for another machine than a kv.Store, of a random number and of one that no other
-	// request of the run has. Every command must be unique.
+	// Command makes a command for another machine than a kv.Store, of a random number and of one that no
+	// other request of the run has. Every command must be unique.
 	Command func(random, n uint64) []byte
 	// Observe sees every event as it happens.
 	Observe func(Record)
@@ -42,16 +42,20 @@ type World struct {
 	clients []*client
 	tickets raft.Ticket
 
+	script script
+	swarm  *swarm
+	counts counts
+	checks
+	ends   ends
+	healed healing
+}
+
+// checks look at everything that happens.
+type checks struct {
 	ledger    *ledger
 	history   *history
 	committed raft.Index // told to the history
-	ends      ends
-	healed    healing
-
-	script    script
-	swarm     *swarm
-	counts    counts
-	violation *Violation
+	violation *Violation // the first
 }
 
 // New makes a world at its beginning: every server has started, and nothing has happened yet.
@@ -73,7 +77,7 @@ func New(spec Spec, parts Parts) (*World, error) {
 	w := &World{
 		spec: spec, options: o, parts: parts, chance: chance(spec.Seed),
 		members: raft.NewConfiguration(addresses), network: newNetwork(o.Nodes),
-		ledger: newLedger(o.Nodes, o.Limits), history: newHistory(),
+		checks: checks{ledger: newLedger(o.Nodes, o.Limits), history: newHistory()},
 	}
 	if parts.Command == nil { // the clients' own puts are unique, their deletes are not
 		w.ledger.repeats = func(c []byte) bool { return len(c) > 1 && c[1] == byte(kv.OpDelete) }
@@ -188,8 +192,10 @@ func (w *World) happenAt(s *server, d due) {
 	switch d.task {
 	case awake:
 		p := w.note(Record{Kind: Ticked, Cause: d.cause, Node: s.id})
-		w.push(due{at: w.now + s.clock.until(raft.Time(w.options.Tick)), task: awake, node: s.id, life: s.life,
-			cause: p})
+		w.push(
+			due{at: w.now + s.clock.until(raft.Time(w.options.Tick)), task: awake, node: s.id, life: s.life,
+				cause: p},
+		)
 		w.attempt(s, p, replica.Awake{})
 	case returned:
 		w.giveBack(d)

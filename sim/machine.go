@@ -1,0 +1,56 @@
+package sim
+
+import (
+	"balsa/raft"
+	"balsa/replica"
+)
+
+// endApply performs the apply in flight.
+func (s *server) endApply(cause uint64) {
+	a := s.apply
+	s.apply = nil
+	m := &watched{StateMachine: s.machine, server: s, entries: a.Entries}
+	ran := a.Perform(m)
+	if ran.Err == nil {
+		m.pass(nil)
+	}
+	p := s.world.note(Record{Kind: Applied, Cause: cause, Node: s.id, N: uint64(s.through)})
+	s.world.attempt(s, p, ran)
+}
+
+// watched is a state machine under the eyes of the checks.
+type watched struct {
+	replica.StateMachine
+	server  *server
+	entries []raft.Entry // to be applied, some of which the machine never sees
+}
+
+// Apply applies an entry, or panics if it was poisoned.
+func (m *watched) Apply(e raft.Entry) []byte {
+	s := m.server
+	if s.trouble.poisoned {
+		s.trouble.poisoned, s.trouble.mayStop = false, true
+		panic("poisoned by the script")
+	}
+	for m.entries[0].Index < e.Index {
+		m.pass(m.entries[:1])
+	}
+	result := m.StateMachine.Apply(e)
+	s.through = e.Index
+	s.world.ledger.applies(s.world.moment(), s.id, e, result)
+	m.entries = m.entries[1:]
+	return result
+}
+
+// pass tells the checks of entries that are applied without the machine, of all that are left if none are
+// named.
+func (m *watched) pass(entries []raft.Entry) {
+	if entries == nil {
+		entries = m.entries
+	}
+	for _, e := range entries {
+		m.server.through = e.Index
+		m.server.world.ledger.applies(m.server.world.moment(), m.server.id, e, nil)
+	}
+	m.entries = m.entries[len(entries):]
+}
