@@ -37,7 +37,7 @@ func profiles() []profile {
 		{name: "calm", title: "nothing fails"},
 		{name: "network", title: "messages are lost, repeated, late, damaged; links are cut",
 			faults: network,
-			drop: 300_000, repeat: 500_000, delay: 200_000, replay: 2000, corrupt: 20_000, loseReply: 100_000},
+			drop:   300_000, repeat: 500_000, delay: 200_000, replay: 2000, corrupt: 20_000, loseReply: 100_000},
 		{name: "crash", title: "processes end and start again, machines lose their power", faults: processes,
 			drop: 20_000, loseReply: 20_000},
 		{name: "disk", title: "disks stall, fail, fill up, rot, and are put back", faults: disks},
