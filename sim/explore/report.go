@@ -49,10 +49,10 @@ func (r Report) String() string {
 	return b.String()
 }
 
-// String lists the bounds in words.
+// String lists the bounds.
 func (b Bounds) String() string {
-	return fmt.Sprintf("at most %d timeouts, %d crashes, %d losses, %d duplications, %d heartbeats, "+
-		"%d proposals", b.Timeouts, b.Crashes, b.Losses, b.Duplications, b.Heartbeats, b.Proposals)
+	return fmt.Sprintf("at most: timeouts %d, crashes %d, losses %d, duplications %d, heartbeats %d, proposals %d; "+
+		"window %d", b.Timeouts, b.Crashes, b.Losses, b.Duplications, b.Heartbeats, b.Proposals, max(b.Window, 1))
 }
 
 // notCovered names what the exploration says nothing about.
