@@ -75,3 +75,7 @@ const (
 	LeaderStable       Property = "LeaderStable"       // L3: leaders do not change without a cause
 	Recovered          Property = "Recovered"          // L5: after overload, latency is back in time
 )
+
+// Unfinished is no property: it says that whoever ran the world has had enough (Parts.Enough), and that
+// nothing was violated until then.
+const Unfinished Property = "Unfinished"

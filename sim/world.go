@@ -23,6 +23,8 @@ type Parts struct {
 	Command func(random, n uint64) []byte
 	// Observe sees every event as it happens.
 	Observe func(Record)
+	// Enough is asked now and then whether the run is to end where it is, as Unfinished.
+	Enough func() bool
 }
 
 // World is a cluster with all that surrounds it. It is not safe for concurrent use.
@@ -131,6 +133,10 @@ func (w *World) violate(v *Violation) {
 // more.
 func (w *World) Step() bool {
 	if w.violation != nil || w.queue.empty() {
+		return false
+	}
+	if w.parts.Enough != nil && w.trace.position&1023 == 0 && w.parts.Enough() {
+		w.fail(Unfinished, "the run was stopped before its end")
 		return false
 	}
 	d := w.queue.pop()
