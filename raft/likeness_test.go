@@ -11,7 +11,8 @@ func TestLikeness(t *testing.T) {
 		"the count of ticks": laterBy(7),
 		"the count of writes": func(c *Core) {
 			o := &c.outbox
-			o.written, o.persisted, o.hardIn, o.entriesIn = o.written+3, o.persisted+3, o.hardIn+3, o.entriesIn+3
+			o.written, o.persisted = o.written+3, o.persisted+3
+			o.hardIn, o.entriesIn = o.hardIn+3, o.entriesIn+3
 			for i := range o.unacknowledged {
 				o.unacknowledged[i].write += 3
 			}
@@ -72,7 +73,8 @@ func TestLikenessNamesEverySequence(t *testing.T) {
 	c.leading.peers[1].measuredAt++
 	c.sequence++
 	after := c.Likeness()
-	if before.Digest != after.Digest || after.Last != before.Last+1 || len(before.Paired) != len(after.Paired) {
+	if before.Digest != after.Digest || after.Last != before.Last+1 ||
+		len(before.Paired) != len(after.Paired) {
 		t.Fatalf("%+v became %+v", before, after)
 	}
 	changed := 0

@@ -22,8 +22,8 @@ func (st *stride) wrong(property, format string, args ...any) {
 	panic(&violation{Property: property, Sentence: fmt.Sprintf(format, args...)})
 }
 
-// checkPromise demands that what a message promises is on the disk of its sender (Figure 2: "updated on stable
-// storage before responding to RPCs").
+// checkPromise demands that what a message promises is on the disk of its sender (Figure 2: "updated on
+// stable storage before responding to RPCs").
 func (st *stride) checkPromise(l raft.Letter) {
 	const property = "Promises rest on the disk"
 	term := raft.Term(0)
@@ -31,14 +31,14 @@ func (st *stride) checkPromise(l raft.Letter) {
 	case raft.RequestVote:
 		term = m.Term
 		if st.hard.Vote != st.id {
-			st.wrong(property, "%v asks for votes in term %d, and its disk has a vote for %v", st.id, m.Term,
-				st.hard.Vote)
+			st.wrong(property, "%v asks for votes in term %d, and its disk has a vote for %v", st.id,
+				m.Term, st.hard.Vote)
 		}
 	case raft.RequestVoteResponse:
 		term = m.Term
 		if m.Granted && (st.hard.Vote != l.To || st.hard.Term != m.Term) {
-			st.wrong(property, "%v votes for %v in term %d, and its disk has term %d and a vote for %v", st.id,
-				l.To, m.Term, st.hard.Term, st.hard.Vote)
+			st.wrong(property, "%v votes for %v in term %d, and its disk has term %d and a vote for %v",
+				st.id, l.To, m.Term, st.hard.Term, st.hard.Vote)
 		}
 	case raft.AppendEntries:
 		term = m.Term
@@ -47,7 +47,8 @@ func (st *stride) checkPromise(l raft.Letter) {
 		st.checkMatch(m)
 	}
 	if term > st.hard.Term {
-		st.wrong(property, "%v sends a message of term %d, and its disk has term %d", st.id, term, st.hard.Term)
+		st.wrong(property, "%v sends a message of term %d, and its disk has term %d", st.id, term,
+			st.hard.Term)
 	}
 }
 

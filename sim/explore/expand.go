@@ -95,7 +95,7 @@ func (e *explorer) take(w *world, number uint32, a action, place int) error {
 		}
 		if (a.kind() <= late || a.kind() == duplicate) && o.next == w.servers[place] && len(o.sent) == 0 {
 			e.report.Idle++
-			return nil // the message might as well stay under way: nothing can happen without it that cannot with it
+			return nil // it might as well stay under way: nothing can happen without it that cannot with it
 		}
 		to.become(w, a, place, o)
 		to.history = e.ledger.after(w.history, e.servers[o.next])

@@ -14,7 +14,7 @@ type Bounds struct {
 	Crashes      int // each with its restart
 	Losses       int // as an action of its own: any message may stay under way for ever
 	Duplications int
-	// Window is how many messages with entries may be on their way to one follower, one entry in each; 0 means 1.
+	// Window is how many messages with entries, one in each, may be on their way to one follower; 0 means 1.
 	Window     int
 	Heartbeats int
 	Proposals  int
@@ -45,10 +45,8 @@ func (b Bounds) validate() error {
 // explorer is an exploration under way.
 type explorer struct {
 	start   Start
+	bounds  Bounds
 	limits  [kinds]int
-	most    int // worlds
-	depth   int // the most actions; 0 is any number
-	window  int
 	members raft.Configuration
 	habits  habits
 
@@ -75,8 +73,9 @@ type parent struct {
 	action action
 }
 
-// Run explores from a situation until nothing is left, a bound is reached, or progress returns false; progress
-// may be nil. The report tells how far it came. An error is a *Violation, or says why it could not be run.
+// Run explores from a situation until nothing is left, a bound is reached, or progress returns false, which
+// is asked every few thousand states and may be nil. The report tells how far it came. An error is a
+// *Violation, or says why it could not be run.
 func Run(start Start, bounds Bounds, progress func(Report) (goOn bool)) (Report, error) {
 	return run(start, bounds, habits{}, progress)
 }
@@ -87,10 +86,8 @@ func run(start Start, bounds Bounds, habits habits, progress func(Report) bool) 
 	}
 	e := &explorer{
 		start:   start,
+		bounds:  bounds,
 		limits:  bounds.limits(),
-		most:    bounds.States,
-		depth:   bounds.Depth,
-		window:  max(bounds.Window, 1),
 		habits:  habits,
 		numbers: map[uint64]uint32{},
 		known:   map[uint64]uint32{},
@@ -99,8 +96,8 @@ func run(start Start, bounds Bounds, habits habits, progress func(Report) bool) 
 		seen:    newSeen(),
 		next:    &belt{},
 	}
-	if e.most == 0 {
-		e.most = defaultStates
+	if bounds.States == 0 {
+		e.bounds.States = defaultStates
 	}
 	if progress == nil {
 		progress = func(Report) bool { return true }
@@ -126,7 +123,7 @@ func (e *explorer) walk(first world, progress func(Report) bool) error {
 	w := world{size: first.size}
 	expanded := uint32(0)
 	for e.next.count > 0 {
-		if e.depth > 0 && e.report.Depth == e.depth {
+		if e.bounds.Depth > 0 && e.report.Depth == e.bounds.Depth {
 			e.report.Left = e.next.count
 			return nil
 		}
@@ -134,7 +131,7 @@ func (e *explorer) walk(first world, progress func(Report) bool) error {
 		e.next = &belt{}
 		for i, piece := range now.pieces {
 			for len(piece) > 0 {
-				if e.seen.count >= e.most || expanded%(1<<14) == 0 && !e.goesOn(progress, expanded) {
+				if e.seen.count >= e.bounds.States || expanded%(1<<14) == 0 && !e.goesOn(progress, expanded) {
 					e.report.Left = e.seen.count - int(expanded)
 					return nil
 				}

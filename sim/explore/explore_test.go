@@ -100,7 +100,10 @@ func TestBadInput(t *testing.T) {
 // TestProgressStops ends an exploration from outside.
 func TestProgressStops(t *testing.T) {
 	calls := 0
-	report, err := Run(Start{Name: Elected}, Bounds{Timeouts: 2}, func(Report) bool { calls++; return calls < 2 })
+	report, err := Run(Start{Name: Elected}, Bounds{Timeouts: 2}, func(Report) bool {
+		calls++
+		return calls < 2
+	})
 	if err != nil || report.Exhausted || report.Left == 0 || calls != 2 {
 		t.Errorf("after %d calls: %v\n%v", calls, err, report)
 	}

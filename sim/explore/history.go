@@ -7,8 +7,8 @@ import (
 	"balsa/raft"
 )
 
-// history is what has happened that no server need remember: who led which term, and what was committed. It is
-// part of a world, since what happens next is judged by it. Equal ones are one and have one number.
+// history is what has happened that no server need remember: who led which term, and what was committed. It
+// is part of a world, since what happens next is judged by it. Equal ones are one and have one number.
 type history struct {
 	leaders   []raft.NodeID // by term
 	committed []fact        // by index, from 1

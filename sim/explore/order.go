@@ -6,9 +6,9 @@ import (
 	"balsa/raft"
 )
 
-// A server numbers its requests from 1 on, over all peers, so the numbers depend on everything that it has ever
-// sent. What it does depends on less: whether an answer is to this request or to a later one, among those to one
-// peer. Worlds in which these sequences stand in the same order, pair by pair, are therefore the same.
+// A server numbers its requests from 1 on, over all peers, so the numbers depend on everything that it has
+// ever sent. What it does depends on less: whether an answer is to this request or to a later one, among
+// those to one peer. Worlds in which these sequences stand in the same order, pair by pair, are the same.
 
 // sequence is a raft.Sequence together with the pair of servers between which it means something. It is 0 for
 // none.

@@ -40,7 +40,8 @@ func (r Report) String() string {
 		r.Transitions, r.Idle)
 	fmt.Fprintf(&b, "made of %d states of servers, %d steps of cores, %d messages, %d histories\n", r.Servers,
 		r.Steps, r.Messages, r.Facts)
-	fmt.Fprintf(&b, "%d late answers taken out; %d pairs of server and late answer checked\n", r.Stale, r.Checked)
+	fmt.Fprintf(&b, "%d late answers taken out; %d pairs of server and late answer checked\n", r.Stale,
+		r.Checked)
 	b.WriteString("actions:")
 	for k := range kinds {
 		fmt.Fprintf(&b, " %v %d;", k, r.Actions[k])
@@ -51,8 +52,9 @@ func (r Report) String() string {
 
 // String lists the bounds.
 func (b Bounds) String() string {
-	return fmt.Sprintf("at most: timeouts %d, crashes %d, losses %d, duplications %d, heartbeats %d, proposals %d; "+
-		"window %d", b.Timeouts, b.Crashes, b.Losses, b.Duplications, b.Heartbeats, b.Proposals, max(b.Window, 1))
+	return fmt.Sprintf("at most: timeouts %d, crashes %d, losses %d, duplications %d, heartbeats %d, "+
+		"proposals %d; window %d", b.Timeouts, b.Crashes, b.Losses, b.Duplications, b.Heartbeats, b.Proposals,
+		max(b.Window, 1))
 }
 
 // notCovered names what the exploration says nothing about.

@@ -1,7 +1,7 @@
 package explore
 
-// seen is a set of hashes: open addressing in one slice without pointers, two thirds full at most, eight bytes
-// a place.
+// seen is a set of hashes: open addressing in one slice without pointers, two thirds full at most, eight
+// bytes a place.
 type seen struct {
 	places []uint64 // 0 is free
 	count  int
@@ -39,8 +39,8 @@ func (s *seen) place(h uint64) *uint64 {
 	}
 }
 
-// belt is a sequence of packed worlds in pieces, so that it grows without being copied and its beginning can be
-// let go.
+// belt is a sequence of packed worlds in pieces, so that it grows without being copied and its beginning can
+// be let go.
 type belt struct {
 	pieces [][]byte
 	count  int

@@ -6,8 +6,8 @@ import (
 	"balsa/raft"
 )
 
-// An answer that comes too late can change nothing any more: it is of a term that is over, or to a question that
-// was for a candidate which now leads or follows. Such answers are taken out of the world, for worlds that
+// An answer that comes too late can change nothing any more: it is of a term that is over, or to a question
+// that was a candidate's which now leads or follows. Such answers are taken out of the world, for worlds that
 // differ in them alone are the same.
 //
 // That they change nothing is what the core claims, so it is not assumed but checked: afterwards, each such
@@ -28,8 +28,8 @@ func (l *letter) stale(s *server) bool {
 	return false
 }
 
-// forget takes out of a world the answers that are stale since a server has changed, and those that were stale
-// when it sent them.
+// forget takes out of a world the answers that are stale since a server has changed, and those that were
+// stale when it sent them.
 func (e *explorer) forget(w *world, place int, sent []uint32) {
 	s := e.servers[w.servers[place]]
 	kept := w.mail[:0]

@@ -16,10 +16,10 @@ type Start struct {
 const (
 	// Fresh: nothing has happened.
 	Fresh = "fresh"
-	// Elected: server 1 leads term 1, its no-op is committed and everybody knows, nothing is under way.
+	// Elected: server 1 leads term 1, its no-op is committed as everybody knows, and nothing is under way.
 	Elected = "elected"
-	// Figure7: the logs of the paper's Figure 7 in small, all servers just restarted. Entry 1 was committed in
-	// term 1. Server 2 lacks what 1 appended alone in term 4; server 3 led terms 2 and 3 and appended
+	// Figure7: the logs of the paper's Figure 7 in small, all servers just restarted. Entry 1 was committed
+	// in term 1. Server 2 lacks what 1 appended alone in term 4; server 3 led terms 2 and 3 and appended
 	// alone in both.
 	//
 	//	1  1 4
@@ -60,8 +60,8 @@ type found struct {
 	terms []raft.Term
 }
 
-// begin makes the first world: servers that start with what is on their disks, and then what the situation says
-// has happened since.
+// begin makes the first world: servers that start with what is on their disks, and then what the situation
+// says has happened since.
 func (e *explorer) begin() (world, error) {
 	e.members = raft.NewConfiguration(map[raft.NodeID]string{1: "one", 2: "two", 3: "three"})
 	w := world{size: 3}

@@ -13,8 +13,8 @@ const (
 	// electionMin is also how many heartbeats in a row may stay unanswered before a leader gives up, so a
 	// leader gives up by an action of its own and not as a consequence of speaking.
 	electionMin = 6
-	// electionMax only says after how many ticks a disk counts as stalled: timers run out by hand. Beyond what
-	// passes in any exploration, no disk is ever so slow that a server does not campaign for it.
+	// electionMax only says after how many ticks a disk counts as stalled, for timers run out by hand. It is
+	// more than pass in any exploration: no disk is ever so slow that a server does not campaign for it.
 	electionMax = 10000
 )
 
@@ -25,7 +25,7 @@ func (e *explorer) config(id raft.NodeID) raft.Config {
 		NoPreVote:       !e.start.PreVote,
 		NoElectionTimer: true,
 		Events:          true,
-		Limits:          raft.Limits{AppendBytes: 1, Window: e.window},
+		Limits:          raft.Limits{AppendBytes: 1, Window: max(e.bounds.Window, 1)},
 	}
 }
 

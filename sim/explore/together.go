@@ -62,8 +62,8 @@ func checkPair(s, other *server) *violation {
 	for i := min(len(s.log), len(other.log)); i > 0 && s.id < other.id; i-- {
 		if s.log[i-1].Term == other.log[i-1].Term {
 			if s.prefix[i] != other.prefix[i] {
-				return broken("Log Matching", "%v and %v both hold %v, and differ up to there", s.id, other.id,
-					s.log[i-1].ID())
+				return broken("Log Matching", "%v and %v both hold %v, and differ up to there", s.id,
+					other.id, s.log[i-1].ID())
 			}
 			break // equal here is equal before
 		}
@@ -72,9 +72,12 @@ func checkPair(s, other *server) *violation {
 		return nil
 	}
 	for _, p := range s.match {
-		if p.ID == other.id && (int(p.Match) > len(other.disk) || other.stored[p.Match] != s.prefix[p.Match]) {
-			return broken("Match is durable", "%v, leading term %d, believes its log to be durable at %v up to "+
-				"%d, and it is not", s.id, s.term, other.id, p.Match)
+		if p.ID != other.id {
+			continue
+		}
+		if int(p.Match) > len(other.disk) || other.stored[p.Match] != s.prefix[p.Match] {
+			return broken("Match is durable", "%v, leading term %d, believes its log to be durable at %v "+
+				"up to %d, and it is not", s.id, s.term, other.id, p.Match)
 		}
 	}
 	return nil
