@@ -104,9 +104,8 @@ func (c *client) ask(op Operation) {
 	op.Called = w.moment()
 	c.open = &op
 	w.history.call(w.moment(), op)
-	w.push(
-		due{at: w.now + c.latency(0), task: take, node: op.Node, peer: raft.NodeID(c.id), n: c.n, cause: p},
-	)
+	w.push(due{at: w.now + c.latency(0), task: take, node: op.Node, peer: raft.NodeID(c.id), n: c.n,
+		cause: p})
 	w.push(due{at: op.Deadline, task: deadline, node: raft.NodeID(c.id), n: c.n, cause: p})
 }
 
@@ -178,6 +177,9 @@ func (s *server) answer(cause uint64, a replica.Answer) {
 	c := s.world.client(raft.NodeID(q.client))
 	r := response{outcome: Unknown, leader: s.sight.leader}
 	applied, certain := a.Fate.Applied()
+	if c.open != nil && c.n == q.n {
+		s.world.sawAnswer(c.open, a.Fate)
+	}
 	switch {
 	case c.open == nil || c.n != q.n: // it waits no longer
 		return
@@ -261,7 +263,7 @@ func (c *client) giveUp(d due) {
 	s := w.servers[c.open.Node-1]
 	for i, q := range s.asked {
 		if q.client == c.id && q.n == c.n && !s.trouble.stalled {
-			s.asked[i].n = 0 // an answer may still come, and finds nobody
+			s.asked[i].n, s.asked[i].read = 0, c.open.Kind == Get // an answer may still come, and finds nobody
 			w.attempt(s, p, replica.GaveUp{Ticket: q.ticket})
 			break
 		}

@@ -20,6 +20,7 @@ type Result struct {
 	Time      Time
 	Events    uint64
 	Counts    []Count // of interventions, by name
+	Effects   []Count // of what came of them
 	Done      ends    // how the clients' operations ended
 }
 
@@ -74,6 +75,7 @@ func (w *World) Result() Result {
 	return Result{
 		Spec: spec, Violation: w.violation, Digest: Digest(w.trace.digest), Time: w.now,
 		Events: w.trace.position, Counts: slices.Clone(w.counts.kinds), Done: w.ends,
+		Effects: slices.Clone(w.counts.effects),
 	}
 }
 
@@ -101,11 +103,12 @@ func (w *World) heal() {
 	w.swarm = nil
 	// Timeouts must exceed what a round trip takes (§5.6), or no leader can stay.
 	w.options.Surroundings = DefaultOptions().Surroundings
+	w.options.Thinking = w.spec.Options.Thinking
 	w.script.messages = map[messageKey][]Op{}
 	p := w.note(Record{Kind: Intervened, Text: "everything heals"})
 	w.queue.hasten(w.now+Millisecond, func(d *due) bool { return d.ofDisk() || d.task == apply })
 	for i := range w.network.links {
-		w.network.links[i].cut, w.network.links[i].until = false, 0
+		w.network.links[i].cut, w.network.links[i].until, w.network.links[i].lag = false, 0, 0
 	}
 	w.setFree(p, nil, true)
 	for _, s := range w.servers {
@@ -114,8 +117,9 @@ func (w *World) heal() {
 			w.resume(s)
 		}
 		s.trouble = trouble{gone: s.trouble.gone, rotten: s.trouble.rotten, rolledBack: s.trouble.rolledBack,
-			mayStop: s.up() && s.trouble.mayStop}
-		s.clock.set(w.now, exact, 0)
+			replaced: s.trouble.replaced,
+			mayStop:  s.up() && s.trouble.mayStop}
+		w.setClock(s, exact, 0)
 		if !s.up() && w.mayStart(s) {
 			s.start(p, 0)
 		}
@@ -127,6 +131,10 @@ func (w *World) heal() {
 func (w *World) recover() {
 	o := w.options
 	longest := Time(o.ElectionMax) * o.Tick
+	if 2*len(w.live()) <= len(w.servers) {
+		w.halted(2 * longest)
+		return
+	}
 	for until := w.healed.at + 10*longest; w.violation == nil && w.leading() == nil; {
 		if w.now > until {
 			w.fail(LeaderElected, "%v after everything healed nobody leads: %s", w.now-w.healed.at,
@@ -146,6 +154,7 @@ func (w *World) recover() {
 	w.converge(w.now + o.Healed)
 	w.stable()
 	if w.violation == nil {
+		w.answered()
 		w.equal()
 	}
 }
@@ -248,6 +257,19 @@ func (h *healing) take(w *World, op Operation, r Reply) {
 	if r.Outcome == Unknown && !gone || took > w.options.Patience {
 		w.fail(Recovered, "%v was called at %v, after all had settled at %v, and ended %v after %v", &op,
 			op.Called.Time, h.settled, r.Outcome, took)
+	}
+}
+
+// answered demands that no server still owes an answer (L4): everything is applied that anybody could wait for,
+// and all that was forwarded has been given up. Whoever forgets a caller leaves it waiting for ever.
+func (w *World) answered() {
+	for _, s := range w.live() {
+		for _, q := range s.asked {
+			if !q.read {
+				w.fail(Answered, "n%v has never answered request %d of client %d, its ticket %d", s.id, q.n, q.client,
+					q.ticket)
+			}
+		}
 	}
 }
 

@@ -68,12 +68,14 @@ type trouble struct {
 	stalled     bool
 	slow        int64 // how many times slower; 0 and 1: not
 	applySlow   int64
-	diskStalled Time // until when
-	poisoned    bool // the next apply panics
-	mayStop     bool // it was given a reason to stop by itself, in this life
-	rotten      bool // its disk was damaged at rest: it must refuse to start, or have lost nothing
-	rolledBack  bool // it counts its starts up from an old copy of its disk
-	gone        bool // it has refused; or its disk was wiped or put back, and it will be refused for ever
+	diskStalled Time   // until when
+	poisoned    bool   // the next apply panics
+	mayStop     bool   // it was given a reason to stop by itself, in this life
+	lastSends   uint64 // how many messages it still sends before it ends; 0: it does not
+	rotten      bool   // its disk was damaged at rest: it must refuse to start, or have lost nothing
+	rolledBack  bool   // it counts its starts up from an old copy of its disk
+	replaced    bool   // its disk is not the one that it was, and remembers less
+	gone        bool   // it has refused; or its disk was wiped or put back, and it will be refused for ever
 }
 
 // question is a request that the server has not answered.
@@ -81,6 +83,7 @@ type question struct {
 	ticket raft.Ticket
 	client int
 	n      uint64
+	read   bool // and the client has said that it does not wait any longer: it may be forgotten
 }
 
 func (s *server) up() bool { return s.engine != nil }
@@ -103,6 +106,7 @@ func (s *server) start(cause, cut uint64) {
 	switch {
 	case errors.Is(err, disk.ErrPowerCut):
 		s.store.disk.Crash(s.keep())
+		w.saw(sawBrokenStart)
 		w.note(
 			Record{Kind: StartFailed, Cause: cause, Node: s.id, Text: "the power is cut while it recovers"},
 		)
@@ -112,6 +116,12 @@ func (s *server) start(cause, cut uint64) {
 		w.note(Record{Kind: StartFailed, Cause: cause, Node: s.id, Text: err.Error()})
 		w.refused(s, err)
 		return
+	}
+	if s.trouble.rotten {
+		w.saw(sawRotHarmless)
+	}
+	if found.Torn > 0 {
+		w.saw(sawTornWrite)
 	}
 	s.trouble.rotten, s.trouble.mayStop = false, s.mayFail()
 	s.store.dir, s.store.log, s.store.incarnation = dir, log, found.Identity.Incarnation
@@ -133,6 +143,9 @@ func (w *World) refused(s *server, err error) {
 	case damaged && s.trouble.rotten:
 		s.trouble.gone = true
 		w.ledger.lost(s.id)
+		w.saw(sawRotRefused)
+	case !damaged && s.trouble.mayStop:
+		w.saw(sawFailedStart)
 	case damaged && !s.trouble.gone, !damaged && !s.trouble.mayStop:
 		w.fail(Recovery, "n%v does not start: %v", s.id, err)
 	}
@@ -209,6 +222,7 @@ func (s *server) take(cause uint64, w replica.Work) {
 	switch w := w.(type) {
 	case replica.Write:
 		s.write = &w
+		s.world.swarm.noticeMoment(s, writes)
 		s.store.writes++
 		s.world.push(due{at: s.world.now + s.diskTime(s.store.writes), task: write, node: s.id, life: s.life,
 			cause: cause, n: uint64(w.Number)})
@@ -220,6 +234,12 @@ func (s *server) take(cause uint64, w replica.Work) {
 			n: uint64(len(w.Entries))})
 	case replica.Send:
 		s.world.send(s, cause, w.Envelope)
+		if s.trouble.lastSends > 0 {
+			if s.trouble.lastSends--; s.trouble.lastSends == 0 {
+				s.world.saw(sawBrokenSend)
+				s.die(cause, false, "it ends between two messages")
+			}
+		}
 	case replica.Answer:
 		s.answer(cause, w)
 	case replica.Report:
@@ -230,6 +250,7 @@ func (s *server) take(cause uint64, w replica.Work) {
 		if !s.trouble.mayStop {
 			s.world.fail(Assertion, "n%v stops by itself: %v", s.id, w.Err)
 		}
+		s.world.sawStop(w.Err)
 		s.die(cause, false, "it stops: "+w.Err.Error())
 	}
 }
@@ -239,6 +260,7 @@ func (s *server) endWrite(cause uint64) {
 	w := s.write
 	wrote := w.Perform(s.store.log)
 	if errors.Is(wrote.Err, disk.ErrPowerCut) {
+		s.world.saw(sawBrokenWrite)
 		s.die(cause, s.store.fault.power, "it ends in the middle of a write")
 		return
 	}
@@ -307,14 +329,18 @@ func (s *server) die(cause uint64, power bool, why string) {
 	w.ledger.died(w.moment(), s.id, s.write)
 	s.interrupt()
 	if power {
-		s.store.disk.Crash(s.keep())
+		lost := false
+		s.store.disk.Crash(loses(s.keep(), &lost))
+		if lost {
+			w.saw(sawLostBytes)
+		}
 	} else {
 		s.store.disk.Kill()
 	}
 	s.life++
 	s.engine, s.machine, s.write, s.apply = nil, nil, nil, nil
 	s.store.dir, s.store.log, s.store.preparation = nil, nil, nil
-	s.trouble.stalled, s.trouble.poisoned = false, false
+	s.trouble.stalled, s.trouble.poisoned, s.trouble.lastSends = false, false, 0
 	asked, backlog := s.asked, s.backlog
 	s.asked, s.backlog = nil, nil
 	for _, q := range asked { // their connections are reset

@@ -145,6 +145,7 @@ func (w *World) Step() bool {
 	if w.violation == nil {
 		w.violation = w.ledger.violation()
 	}
+	w.history.overdue(w.moment())
 	if w.violation == nil {
 		w.violation = w.history.violation()
 	}
@@ -233,6 +234,8 @@ func (w *World) attempt(s *server, cause uint64, e replica.Event) {
 // look shows a server to the checks.
 func (w *World) look(s *server) {
 	status := s.engine.Status()
+	w.sawRole(s, &status)
+	w.swarm.notice(s, &status)
 	v := &s.sight
 	v.role, v.term, v.vote, v.leader = status.Role, status.Term, status.Vote, status.Leader
 	v.commit, v.applied, v.durable, v.last = status.Commit, status.Applied, status.Durable, status.Last
