@@ -103,7 +103,7 @@ func properties(t *testing.T) []string {
 // TestParseComplains: each mistake in a catalogue is told with its line.
 func TestParseComplains(t *testing.T) {
 	const good = "mutant a\nbug B.\nfrom C\nbreaks D\nin e.go\n-x\n"
-	if all, err := Parse(good); err != nil || len(all) != 1 || all[0].Killers[0] != Hunt {
+	if all, err := Parse(good); err != nil || len(all) != 1 || all[0].Killers[0] != Hunts()[0] {
 		t.Fatalf("%v, %v", all, err)
 	}
 	for _, test := range []struct{ name, text, want string }{

@@ -24,6 +24,6 @@
 //	from     where the bug was seen: a number of the list of others' bugs, a lesson, or a section of a paper
 //	breaks   the properties of package sim of which one is expected to fail
 //	killer   a command that must fail because of it: "sim run …" or "sim replay …" of the balsa command,
-//	         or "go test …". The first that kills is the killer. Without one, Hunt is run.
+//	         or "go test …". The first that kills is the killer. Without one, Hunts are run.
 //	reason   why the simulator cannot kill it; required where a killer is a test
 package mutants

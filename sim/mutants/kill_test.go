@@ -129,7 +129,12 @@ type verdict struct {
 const exitViolation = 7
 
 func runSimulator(program, killer string) (kill, error) {
-	run, stdout, stderr, err := execute(program, append(strings.Fields(killer), "-o", "json")...)
+	dir, err := os.MkdirTemp("", "mutants") // the command writes the failing run below the folder it runs in
+	if err != nil {
+		return kill{}, err
+	}
+	defer os.RemoveAll(dir)
+	run, stdout, stderr, err := execute(dir, program, append(strings.Fields(killer), "-o", "json")...)
 	if err != nil {
 		return kill{}, err
 	}
@@ -169,7 +174,7 @@ func runTest(killer, overlay string) (kill, error) {
 		args = append(args, "-overlay", overlay)
 	}
 	words := strings.Fields(strings.TrimPrefix(killer, "go test "))
-	run, stdout, stderr, err := execute("go", append(args, words...)...)
+	run, stdout, stderr, err := execute(root, "go", append(args, words...)...)
 	if err != nil {
 		return kill{}, err
 	}
@@ -186,13 +191,14 @@ func runTest(killer, overlay string) (kill, error) {
 	return kill{killer: killer, failed: string(found[1]), cpu: run.UserTime() + run.SystemTime()}, nil
 }
 
-// execute runs a program at the root of the repository. An error says that it did not come to an end of its
-// own.
-func execute(program string, args ...string) (run *os.ProcessState, stdout, stderr []byte, err error) {
+// execute runs a program in a folder. An error says that it did not come to an end of its own.
+func execute(dir, program string, args ...string) (
+	run *os.ProcessState, stdout, stderr []byte, err error,
+) {
 	enough, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	command := exec.CommandContext(enough, program, args...)
-	command.Dir = root
+	command.Dir = dir
 	var out, complaint bytes.Buffer
 	command.Stdout, command.Stderr = &out, &complaint
 	err = command.Run()

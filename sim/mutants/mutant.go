@@ -27,8 +27,16 @@ type Edit struct {
 	New  string // whole lines, or nothing
 }
 
-// Hunt is the killer of a mutant that names none.
-const Hunt = "sim run --profile chaos --seeds 1..200"
+// Hunts are the killers of a mutant that names none.
+func Hunts() []string {
+	return []string{
+		"sim run --profile chaos --seeds 1..100",
+		"sim run --profile network --seeds 1..100",
+		"sim run --profile crash --seeds 1..100",
+		"sim run --profile disk --seeds 1..100",
+		"sim run --profile chaos --seeds 101..500",
+	}
+}
 
 //go:embed catalogue/*.txt
 var texts embed.FS

@@ -124,7 +124,7 @@ func (p *parser) finish() error {
 		}
 	}
 	if len(m.Killers) == 0 {
-		m.Killers = []string{Hunt}
+		m.Killers = Hunts()
 	}
 	p.done = append(p.done, m)
 	return nil
