@@ -93,7 +93,7 @@ func (e *explorer) take(w *world, number uint32, a action, place int) error {
 		if o.wrong != nil {
 			return e.story(number, a, o.wrong)
 		}
-		if (a.kind() <= late || a.kind() == duplicate) && o.next == w.servers[place] && len(o.sent) == 0 {
+		if e.idle(w.servers[place], a, o) {
 			e.report.Idle++
 			return nil // it might as well stay under way: nothing can happen without it that cannot with it
 		}
@@ -107,6 +107,12 @@ func (e *explorer) take(w *world, number uint32, a action, place int) error {
 		return e.story(number, a, v)
 	}
 	return nil
+}
+
+// idle reports whether an action is an arrival that changes nothing.
+func (e *explorer) idle(before uint32, a action, o *outcome) bool {
+	arrival := a.kind() == deliver || a.kind() == late || a.kind() == duplicate
+	return arrival && o.next == before && len(o.sent) == 0 && !e.habits.plain
 }
 
 // outcome returns what an action does to a server, computed once.
@@ -142,6 +148,9 @@ func (e *explorer) compute(s *server, a action) outcome {
 // number returns the number of a server's state.
 func (e *explorer) number(s *server) uint32 {
 	digest := s.digest()
+	if e.habits.plain {
+		digest = mix(digest, s.core.Digest())
+	}
 	n, known := e.numbers[digest]
 	if !known {
 		n = uint32(len(e.servers))

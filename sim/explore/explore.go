@@ -162,6 +162,9 @@ func (e *explorer) visit(w *world, from parent) *violation {
 	if !e.seen.add(e.hash(w)) {
 		return nil
 	}
+	if e.habits.note != nil {
+		e.habits.note(e, w)
+	}
 	e.packed = w.pack(e.packed[:0])
 	e.parents = append(e.parents, from)
 	e.next.add(e.packed)

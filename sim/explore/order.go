@@ -58,7 +58,7 @@ func (o *order) arrange(e *explorer, w *world) {
 			end++
 		}
 		last := e.servers[w.servers[o.sequences[i].asked()-1]].last
-		anew := o.sequences[end-1].number() > last
+		anew := o.sequences[end-1].number() > last || e.habits.plain
 		for j := i; j < end; j++ {
 			rank := uint64(j-i) + 1
 			if anew {
@@ -98,7 +98,9 @@ func (e *explorer) hash(w *world) uint64 {
 	h := uint64(w.history)
 	for _, n := range w.servers[:w.size] {
 		s := e.servers[n]
-		h = mix(h, s.like)
+		if h = mix(h, s.like); e.habits.plain {
+			h = mix(h, uint64(n))
+		}
 		for _, q := range s.paired {
 			h = mix(h, o.rank(q))
 		}

@@ -31,6 +31,9 @@ func (l *letter) stale(s *server) bool {
 // forget takes out of a world the answers that are stale since a server has changed, and those that were
 // stale when it sent them.
 func (e *explorer) forget(w *world, place int, sent []uint32) {
+	if e.habits.plain {
+		return
+	}
 	s := e.servers[w.servers[place]]
 	kept := w.mail[:0]
 	for _, n := range w.mail {

@@ -181,4 +181,8 @@ type habits struct {
 	// trusting leaves out the checks of one server alone, so that what it does comes out in what the cluster
 	// does.
 	trusting bool
+
+	// plain explores without the reductions, and note is shown every world: a test compares.
+	plain bool
+	note  func(*explorer, *world)
 }
