@@ -3,8 +3,8 @@ package explore
 import "testing"
 
 // TestReductionsMissNothing explores with the reductions and without, and demands that the servers come into
-// the same states together, under the same history. What differs is what the reductions leave out: numbers that
-// were counted on the way, and what is under way and cannot change anything.
+// the same states together, under the same history. What differs is what the reductions leave out: numbers
+// that were counted on the way, and what is under way and cannot change anything.
 func TestReductionsMissNothing(t *testing.T) {
 	for _, c := range []struct {
 		start  Start
@@ -15,6 +15,9 @@ func TestReductionsMissNothing(t *testing.T) {
 		{Start{Figure7, false}, Bounds{Timeouts: 1}},
 		{Start{Figure8, true}, Bounds{}},
 		{Start{Figure8, false}, Bounds{Crashes: 1}},
+		{Start{Figure8, false}, Bounds{Duplications: 1}},
+		{Start{Elected, true}, Bounds{Heartbeats: 2}},
+		{Start{Elected, true}, Bounds{Heartbeats: 1, Proposals: 1}},
 	} {
 		t.Run(c.start.String(), func(t *testing.T) {
 			reduced, few := together(t, c.start, c.bounds, false)
@@ -25,8 +28,8 @@ func TestReductionsMissNothing(t *testing.T) {
 				}
 			}
 			if len(all) != len(reduced) || few.States > many.States {
-				t.Errorf("%d sights in %d worlds, and %d in %d without the reductions", len(reduced), few.States,
-					len(all), many.States)
+				t.Errorf("%d sights in %d worlds, and %d in %d without the reductions", len(reduced),
+					few.States, len(all), many.States)
 			}
 			t.Logf("%d sights in %d worlds, without the reductions in %d", len(all), few.States, many.States)
 		})
