@@ -65,9 +65,11 @@ func (w *World) Run() Result {
 // Result is what the run has come to so far.
 func (w *World) Result() Result {
 	spec := w.spec
-	spec.Profile = ""
+	if spec.Profile != "" {
+		spec.Drawn, spec.Profile = spec.Profile, ""
+	}
 	spec.Script = slices.Concat(w.spec.Script, w.script.recorded)
-	spec.Violation = w.violation
+	spec.Violation, spec.Events, spec.Digest = w.violation, w.trace.position, Digest(w.trace.digest)
 	spec.Digests = nil
 	for _, d := range w.trace.chain {
 		spec.Digests = append(spec.Digests, Digest(d))

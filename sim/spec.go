@@ -1,12 +1,9 @@
 package sim
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 
 	"balsa/raft"
 )
@@ -24,6 +21,9 @@ type Spec struct {
 	Script  []Op    `json:"script"`
 
 	// Of a run that was recorded.
+	Drawn     string     `json:"drawn,omitempty"`   // the profile that the script comes from
+	Events    uint64     `json:"events,omitempty"`  // how many there were
+	Digest    Digest     `json:"digest,omitzero"`   // of them all
 	Digests   []Digest   `json:"digests,omitempty"` // one for each 256 events
 	Violation *Violation `json:"violation,omitempty"`
 	Why       string     `json:"why,omitempty"` // one sentence, in a file that is kept as a test
@@ -91,7 +91,7 @@ type Workload struct {
 	Reads    int  `json:"reads,omitempty"`   // of a hundred requests
 	Largest  int  `json:"largest,omitempty"` // bytes of a value
 	Patience Time `json:"patience,omitzero"` // how long a client waits for an answer
-	Astray   int  `json:"astray,omitempty"`  // of a hundred requests: not sent to whom the client takes for the leader
+	Astray   int  `json:"astray,omitempty"`  // of a hundred requests: sent to anybody but the supposed leader
 }
 
 // DefaultOptions are the reference: five servers, a heartbeat of 100 ms, ten requests a second.
@@ -136,15 +136,10 @@ func (o *Options) check() error {
 
 // Check says what of a spec cannot be.
 func (s *Spec) Check() error {
-	if s.Version != SpecVersion {
-		return fmt.Errorf("version %d of a run is not known here, only %d is", s.Version, SpecVersion)
+	if err := s.checkVersion(); err != nil {
+		return err
 	}
-	all := []error{s.Options.check()}
-	if s.Profile != "" {
-		if _, err := profileNamed(s.Profile); err != nil {
-			all = append(all, err)
-		}
-	}
+	all := []error{s.Options.check(), s.checkProfile()}
 	for i, op := range s.Script {
 		if err := op.check(s.Options.Nodes); err != nil {
 			all = append(all, fmt.Errorf("operation %d, %v: %w", i+1, op, err))
@@ -153,38 +148,19 @@ func (s *Spec) Check() error {
 	return errors.Join(all...)
 }
 
-// ReadSpec reads a run from a file's bytes. An error is one sentence with line and column.
-func ReadSpec(text []byte) (Spec, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	var s Spec
-	err := d.Decode(&s)
-	if err == nil {
-		if _, err = d.Token(); err == io.EOF {
-			err = s.Check()
-			if err != nil {
-				return Spec{}, errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
-			}
-			return s, nil
-		}
-		err = errors.New("something follows the end of the run")
+func (s *Spec) checkVersion() error {
+	if s.Version != SpecVersion {
+		return fmt.Errorf("version %d of a run is not known here, only %d is", s.Version, SpecVersion)
 	}
-	at := d.InputOffset()
-	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		at = e.Offset
-	}
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		at = e.Offset
-	}
-	line, column := position(text, at)
-	return Spec{}, fmt.Errorf("line %d, column %d: %w", line, column, err)
+	return nil
 }
 
-// position turns an offset into line and column, both counted from 1.
-func position(text []byte, offset int64) (line, column int) {
-	before := text[:min(max(offset, 0), int64(len(text)))]
-	line = 1 + bytes.Count(before, []byte("\n"))
-	return line, len(before) - bytes.LastIndexByte(before, '\n')
+func (s *Spec) checkProfile() error {
+	if s.Profile == "" {
+		return nil
+	}
+	_, err := profileNamed(s.Profile)
+	return err
 }
 
 // Bytes is the file of a run.

@@ -1,0 +1,104 @@
+package sim
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// writtenRun is a run as a file, in the form in which it is written.
+const writtenRun = `{
+ "v": 1,
+ "seed": "17",
+ "opt": {
+  "nodes": 3,
+  "tick": "10ms",
+  "heartbeat": 10,
+  "electionMin": 30,
+  "electionMax": 50,
+  "latency": "1ms",
+  "faulty": "5s"
+ },
+ "script": [
+  {"at": "1s", "op": "kill", "n": 1},
+  {"at": "2s", "op": "cut", "links": [{"from": 1, "to": 2}]}
+ ]
+}
+`
+
+// Every mistake in a file of a run is one sentence with its place.
+func TestMistakesInARunHaveAPlace(t *testing.T) {
+	if _, err := ReadSpec([]byte(writtenRun)); err != nil {
+		t.Fatalf("the run without a mistake: %v", err)
+	}
+	names, _ := Profiles()
+	for _, c := range []struct{ name, old, new, want string }{
+		{"nothing", writtenRun, "", "line 1, column 1: the run ends before its end"},
+		{"cut short", "\n ]\n}\n", "", "line 15, column 61: the run ends before its end"},
+		{"no JSON", `"v": 1,`, `"v" = 1,`, "line 2, column 6: invalid character '=' after object key"},
+		{"more than a run", "]\n}\n", "]\n}\n{}", "line 18, column 2: something follows the end of the run"},
+		{"version", `"v": 1`, `"v": 2`,
+			"line 2, column 7: version 2 of a run is not known here, only 1 is"},
+		{"seed", `"17"`, `"x"`, `line 3, column 10: a seed is a number in quotes, as in "17"`},
+		{"seed without quotes", `"17"`, `17`, `line 3, column 10: a seed is a number in quotes, as in "17"`},
+		{"kind of value", `"nodes": 3`, `"nodes": "three"`, "line 5, column 18: opt.nodes cannot be a string"},
+		{"unknown member", `"nodes": 3`, `"servers": 3`, `line 4, column 9: unknown field "servers"`},
+		{"unknown member of the run", `"v": 1`, `"version": 1`,
+			`line 2, column 13: unknown field "version"`},
+		{"time", `"10ms"`, `"10 ms"`,
+			`line 4, column 9: "10 ms" is no time: write it like 250ms, 1.5s or 2m`},
+		{"options", `"nodes": 3`, `"nodes": 16`, "line 4, column 9: nodes is 16, it must lie from 1 to 15"},
+		{"profile", `"v": 1,`, `"v": 1, "profile": "storm",`, `line 2, column 21: no profile is named "storm"; ` +
+			"there are " + strings.Join(names, ", ")},
+		{"operation", `"kill"`, `"murder"`, "line 14, column 3: murder n1: no such operation"},
+		{"time of an operation", `"2s"`, `"soon"`,
+			`line 15, column 3: "soon" is no time: write it like 250ms, 1.5s or 2m`},
+		{"server", `"n": 1`, `"n": 4`, "line 14, column 3: kill n4: there is no n4"},
+		{"link", `"to": 2`, `"to": 9`, "line 15, column 3: cut 1→9: there is no link 1→9"},
+		{"digest", `"v": 1,`, `"v": 1, "digest": "12",`,
+			`line 2, column 20: "12" is no digest of sixteen hexadecimal digits`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ReadSpec([]byte(strings.Replace(writtenRun, c.old, c.new, 1)))
+			if err == nil || err.Error() != c.want {
+				t.Errorf("%v\nwant %s", err, c.want)
+			}
+		})
+	}
+}
+
+// FuzzReadSpec: whatever is in a file, reading it ends in one sentence with a place, or in a run that is
+// written and read again as it is.
+func FuzzReadSpec(f *testing.F) {
+	f.Add([]byte(writtenRun))
+	f.Add(Drawn("chaos", 1).Bytes())
+	f.Add([]byte(`{"v":1,"opt":{},"script":[{}]}`))
+	f.Add([]byte(`{"v":1,"script":[{"at":"1s"`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s, err := ReadSpec(text)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "line ") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("no sentence with a place: %q", err)
+			}
+			return
+		}
+		again, err := ReadSpec(s.Bytes())
+		if err != nil || !bytes.Equal(s.Bytes(), again.Bytes()) {
+			t.Errorf("read again: %v\n%s", err, s.Bytes())
+		}
+	})
+}
+
+// A run that was recorded, with faults of every kind, is the same after it was written and read.
+func TestARunComesBackFromItsFile(t *testing.T) {
+	for seed := range uint64(5) {
+		spec := Drawn("chaos", seed)
+		spec.Options.Faulty = 10 * Second
+		recorded := perform(t, spec).Spec
+		again, err := ReadSpec(recorded.Bytes())
+		if err != nil || !reflect.DeepEqual(recorded, again) {
+			t.Errorf("seed %d: %v\n%+v\n%+v", seed, err, recorded, again)
+		}
+	}
+}
