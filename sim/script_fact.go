@@ -305,7 +305,7 @@ func (f sawValue) holds(p *player) bool {
 func (f sawValue) tells(p *player) string {
 	o, saw := p.latestRead(f.client)
 	if !saw {
-		return "no read of @" + f.client + " was outcomeIs"
+		return "no read of @" + f.client + " was answered"
 	}
 	return "@" + f.client + " was told: " + o.told()
 }
