@@ -35,6 +35,8 @@ func TestSpoiledHabitsAreFound(t *testing.T) {
 			habits{receive: takeForYes}, "Leader Completeness"},
 		{"what is held is acknowledged", Start{Name: Elected}, Bounds{Proposals: 1, Heartbeats: 1},
 			habits{send: matchIsHolds, trusting: true}, "Match is durable"},
+		{"a command arrives altered", Start{Name: Elected}, Bounds{Proposals: 1},
+			habits{receive: garble}, "Log Matching"},
 		{"an answer of the last term counts", Start{Name: Fresh}, Bounds{Timeouts: 2},
 			habits{receive: takeForNew}, "Late answers are ignored"},
 	} {
@@ -80,6 +82,16 @@ func takeForNew(in raft.Receive) []raft.Receive {
 	if m, ok := in.Message.(raft.RequestVoteResponse); ok && m.Granted {
 		m.Term++
 		return []raft.Receive{in, {From: in.From, Message: m}}
+	}
+	return []raft.Receive{in}
+}
+
+func garble(in raft.Receive) []raft.Receive {
+	if m, ok := in.Message.(raft.AppendEntries); ok && len(m.Entries) > 0 && len(m.Entries[0].Command) > 0 {
+		altered := m.Entries[0]
+		altered.Command = []byte("?")
+		m.Entries = []raft.Entry{altered}
+		in.Message = m
 	}
 	return []raft.Receive{in}
 }
