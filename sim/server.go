@@ -45,7 +45,8 @@ type server struct {
 	met     []raft.Acquaintance // of each other server, durably
 
 	trouble trouble
-	backlog []due // what has come while it was stalled
+	backlog []due  // what has come while it was stalled
+	pending uint64 // the latest event of this moment whose work has not begun; 0 when there is none
 }
 
 // store is a server's disk and the log on it.
@@ -201,9 +202,23 @@ func (s *server) config(found wal.Recovered) replica.Config {
 	}
 }
 
-// step feeds an event to the server and begins the work that follows from it.
+// step feeds an event to the server and begins the work that follows from it: at once, or, like the loop of a
+// node, when it has taken everything that has come in the same moment. After a stall that is much.
 func (s *server) step(cause uint64, e replica.Event) {
 	s.engine.Step(s.clock.read(s.world.now), e)
+	if s.world.momentEnds() {
+		s.work(cause)
+		return
+	}
+	if s.pending == 0 {
+		s.world.pending = append(s.world.pending, s)
+	}
+	s.pending = max(cause, 1)
+}
+
+// work begins what the server wants done.
+func (s *server) work(cause uint64) {
+	s.pending = 0
 	work := s.engine.Work()
 	s.world.look(s)
 	for _, w := range work {
@@ -221,12 +236,18 @@ const longestApply = 20 * Second
 func (s *server) take(cause uint64, w replica.Work) {
 	switch w := w.(type) {
 	case replica.Write:
+		if s.write != nil {
+			s.world.fail(Assertion, "n%v asks for a write while another one is under way", s.id)
+		}
 		s.write = &w
 		s.world.swarm.noticeMoment(s, writes)
 		s.store.writes++
 		s.world.push(due{at: s.world.now + s.diskTime(s.store.writes), task: write, node: s.id, life: s.life,
 			cause: cause, n: uint64(w.Number)})
 	case replica.Apply:
+		if s.apply != nil {
+			s.world.fail(Assertion, "n%v asks for an apply while another one is under way", s.id)
+		}
 		s.apply = &w
 		took := s.world.options.Apply * Time(len(w.Entries)) * Time(max(s.trouble.applySlow, 1))
 		took = min(s.slowed(took), longestApply)
@@ -339,6 +360,7 @@ func (s *server) die(cause uint64, power bool, why string) {
 	}
 	s.life++
 	s.engine, s.machine, s.write, s.apply = nil, nil, nil, nil
+	s.pending = 0
 	s.store.dir, s.store.log, s.store.preparation = nil, nil, nil
 	s.trouble.stalled, s.trouble.poisoned, s.trouble.lastSends = false, false, 0
 	asked, backlog := s.asked, s.backlog

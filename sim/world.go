@@ -40,6 +40,7 @@ type World struct {
 	queue   queue
 	trace   trace
 	servers []*server
+	pending []*server // something has happened to them in this moment, and their work has not begun
 	network network
 	clients []*client
 	tickets raft.Ticket
@@ -142,6 +143,9 @@ func (w *World) Step() bool {
 	d := w.queue.pop()
 	w.now = d.at
 	w.happen(d)
+	if len(w.pending) > 0 && w.momentEnds() {
+		w.beginWork()
+	}
 	if w.violation == nil {
 		w.violation = w.ledger.violation()
 	}
@@ -217,8 +221,27 @@ func (w *World) happenAt(s *server, d due) {
 	}
 }
 
-// attempt steps a server. Its own invariants may not hold: that ends the run, with what it says.
+// momentEnds reports whether nothing more is due at this very time.
+func (w *World) momentEnds() bool { return w.queue.empty() || w.queue.next() > w.now }
+
+// beginWork has every server that waited for the end of the moment begin its work.
+func (w *World) beginWork() {
+	pending := w.pending
+	w.pending = nil
+	for _, s := range pending {
+		if s.up() && s.pending > 0 {
+			w.trying(s, func() { s.work(s.pending) })
+		}
+	}
+}
+
+// attempt steps a server.
 func (w *World) attempt(s *server, cause uint64, e replica.Event) {
+	w.trying(s, func() { s.step(cause, e) })
+}
+
+// trying has a server do something. Its own invariants may not hold: that ends the run, with what it says.
+func (w *World) trying(s *server, do func()) {
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
@@ -228,7 +251,7 @@ func (w *World) attempt(s *server, cause uint64, e replica.Event) {
 			w.fail(Assertion, "n%v panics: %v\n%s", s.id, p, debug.Stack())
 		}
 	}()
-	s.step(cause, e)
+	do()
 }
 
 // look shows a server to the checks.
