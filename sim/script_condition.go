@@ -23,7 +23,7 @@ import (
 //	log n1 2 = 3            the term of n1's entry 2; 0: it has none
 //	value n1 k = v          what n1's state machine holds under k;  no value n1 k
 //	answer @ann = ok        how ann's latest request ended: ok, no, unknown; open while it has not
-//	saw @ann = v            what her latest read that was outcomeIs found;  saw @ann nothing
+//	saw @ann = v            what her latest read that was answered found;  saw @ann nothing
 //	why n1 CommitHeld.OldTerm   n1 decided so, for this reason, since the last label; without n1: any server
 
 // condition is true when each of its clauses is.
