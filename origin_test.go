@@ -28,7 +28,7 @@ type clause struct {
 }
 
 // capabilities are what will bring the clauses that are not there yet.
-var capabilities = words("simulator demo snapshots leadership-transfer tcp exactly-once learning chaos")
+var capabilities = words("simulator snapshots leadership-transfer tcp exactly-once learning chaos")
 
 var origin = []clause{
 	{"O1", "the core is synchronous and knows no transport",
@@ -206,7 +206,8 @@ var origin = []clause{
 	{"O24", "each line begins with [NODE N]",
 		"cmd/balsa TestLogLinesNameTheirNode; cmd/balsa TestLinesOfSeveralNodes", ""},
 
-	{"O25", "a demo, told step by step", "", "demo"},
+	{"O25", "a demo, told step by step", "cmd/balsa TestDemoTellsTheStoryOfTheTranscript; " +
+		"cmd/balsa TestEverySeedTellsATrueStory", ""},
 	{"O26", "quick start, primer, guide, journal", "", "learning"},
 
 	{"O27", "conflict hints", "raft each_diverging_term_costs_one_round_trip", ""},
@@ -330,7 +331,7 @@ func TestOriginComplains(t *testing.T) {
 		`there is no "TestB" in raft`:   {"O1", "x", "raft TestA; raft TestB", ""},
 		`there is no "TestA" in wal`:    {"O1", "x", "wal TestA", ""},
 		"name tests, or the capability": {"O1", "x", "", ""},
-		"and not both":                  {"O1", "x", "raft TestA", "demo"},
+		"and not both":                  {"O1", "x", "raft TestA", "snapshots"},
 		`"later" is no capability`:      {"O1", "x", "", "later"},
 		"O27 has no clause":             {"O26", "x", "raft TestA", ""},
 	} {

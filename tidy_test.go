@@ -46,7 +46,7 @@ var rooms = []room{
 	{folder: "examples/*", may: ". kv client sim/simtest"},
 	{folder: "chaos", may: "client", from: "github.com/anishathalye/porcupine"},
 	{folder: "cmd/balsa", may: "*", from: "github.com/spf13 github.com/lmittmann/tint " +
-		"github.com/pelletier/go-toml/v2 " +
+		"github.com/pelletier/go-toml/v2 golang.org/x/term " +
 		"github.com/klauspost/compress/zstd github.com/HdrHistogram/hdrhistogram-go " +
 		"github.com/vbauerster/mpb/v8"},
 }

@@ -34,7 +34,7 @@ tells another one.`,
 				return fail(exitUsage, "--seed is %q: write a whole number from 0 on, or 0x and digits", seed)
 			}
 			if step && quick {
-				return fail(exitUsage, "--step and --fast exclude each other: the one waits, the other does not")
+				return fail(exitUsage, "--step and --fast exclude each other: the one waits, the other never")
 			}
 			t := &teller{ctx: cmd.Context(), c: c, plain: plain, width: demoWidth, pause: pauseFor,
 				lines: bufio.NewReader(c.in)}
@@ -88,7 +88,8 @@ func perform(t *teller, seed uint64) error {
 	t.print(hang(" ", t.paint(bold, "balsa demo")+" · "+count(demoNodes, "node")+" · seed "+
 		uintText(seed), t.width) + "\n")
 	t.print(hang(" ", "Nothing here is faked: these servers run the code of `balsa serve`, on simulated "+
-		"disks, a simulated network and simulated clocks. Times are virtual. It goes by itself; --step waits for you.",
+		"disks, a simulated network and simulated clocks. Times are virtual. "+
+		"It goes by itself; --step waits for you.",
 		t.width) + "\n")
 	scenes := []struct {
 		name string
@@ -121,9 +122,9 @@ func (d *demo) end() error {
 	}
 	r := d.world.Result()
 	d.print("\n" + d.paint(bold, " The end") + "\n\n")
-	d.say("%d events in %s of virtual time. After each of them the simulator's checks looked at all servers, "+
-		"all disks and all answers, and found nothing wrong. This was seed %d, digest %v: the same seed tells "+
-		"the same story on every machine.", r.Events, seconds(r.Time), d.seed, r.Digest)
+	d.say("%d events in %s of virtual time. After each of them the simulator's checks looked at all "+
+		"servers, all disks and all answers, and found nothing wrong. This was seed %d, digest %v: the same "+
+		"seed tells the same story on every machine.", r.Events, seconds(r.Time), d.seed, r.Digest)
 	d.print("\n")
 	for _, next := range [][2]string{
 		{"balsa demo --step --seed " + uintText(d.seed+1), "another story, at your pace"},

@@ -95,8 +95,8 @@ func because(why raft.Reason, mine, theirs raft.EntryID) string {
 	default:
 		return why.String()
 	}
-	return fmt.Sprintf("its log ends in entry %d of term %d, mine in %d of term %d", theirs.Index, theirs.Term,
-		mine.Index, mine.Term)
+	return fmt.Sprintf("its log ends in entry %d of term %d, mine in %d of term %d", theirs.Index,
+		theirs.Term, mine.Index, mine.Term)
 }
 
 // writing tells the way of one entry.
@@ -133,8 +133,8 @@ func writing(entry *raft.EntryID) func(sim.Record) (sign, text string) {
 func repairs(r sim.Record) (sign, text string) {
 	switch e := r.Event.(type) {
 	case raft.AppendRejected:
-		return ofFollower, fmt.Sprintf("does not hold entry %d of term %d, which the leader takes for the one "+
-			"before, and says so", e.Prev.Index, e.Prev.Term)
+		return ofFollower, fmt.Sprintf("does not hold entry %d of term %d, which the leader takes for the "+
+			"one before, and says so", e.Prev.Index, e.Prev.Term)
 	case raft.SteppedBack:
 		return ofLeader, fmt.Sprintf("sends n%d its log from entry %d on", e.Peer, e.Next)
 	case raft.AppendAccepted:
@@ -233,7 +233,8 @@ func elected(records []sim.Record) (e election) {
 		}
 	}
 	for _, t := range terms {
-		if _, won := first(records, func(_ sim.Record, v raft.BecameLeader) bool { return v.Term == t }); !won {
+		_, won := first(records, func(_ sim.Record, v raft.BecameLeader) bool { return v.Term == t })
+		if !won {
 			e.lost = append(e.lost, t)
 		}
 	}
@@ -245,7 +246,8 @@ func elected(records []sim.Record) (e election) {
 				term = v.Term
 			}
 		case raft.VoteReceived:
-			if r.Node == e.leader && term == e.term && v.Role == raft.Candidate && v.Granted && r.Time <= e.at {
+			counts := v.Role == raft.Candidate && v.Granted && r.Time <= e.at
+			if counts && r.Node == e.leader && term == e.term {
 				e.voters = append(e.voters, v.From)
 			}
 		}
@@ -257,11 +259,11 @@ func elected(records []sim.Record) (e election) {
 func (e election) attempts() string {
 	switch {
 	case len(e.lost) == 1:
-		return fmt.Sprintf("Term %d ended without a leader: the votes were split, or came too late. After new "+
-			"random waits came the next. ", e.lost[0])
+		return fmt.Sprintf("Term %d ended without a leader: the votes were split, or came too late. After "+
+			"new random waits came the next. ", e.lost[0])
 	case len(e.lost) > 1:
-		return fmt.Sprintf("%d terms ended without a leader: the votes were split, or came too late. Each time "+
-			"new random waits followed. ", len(e.lost))
+		return fmt.Sprintf("%d terms ended without a leader: the votes were split, or came too late. Each "+
+			"time new random waits followed. ", len(e.lost))
 	case e.stood > 1:
 		return fmt.Sprintf("%d stood for it, and one had the votes. ", e.stood)
 	}

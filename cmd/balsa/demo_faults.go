@@ -15,8 +15,8 @@ func (d *demo) cut() error {
 	cut := d.world.Now()
 	d.spoke(cut, "", ofNobody, fmt.Sprintf("(the network is cut: n%d | %s)", old, named(others)))
 	left := d.put(old, "side", "left")
-	d.spoke(cut, left.name(), ofClient, fmt.Sprintf("asks n%d, which takes itself for the leader: put %v", old,
-		left))
+	d.spoke(cut, left.name(), ofClient,
+		fmt.Sprintf("asks n%d, which takes itself for the leader: put %v", old, left))
 	var leader raft.NodeID
 	err := d.until("a leader on the larger side", func() bool {
 		leader = d.leads(others...)
@@ -50,8 +50,8 @@ func (d *demo) cut() error {
 	}
 	d.saw("balsa cluster partition "+uintText(uint64(d.leader))+" / "+
 		uintText(uint64(d.others(d.leader)[0]))+" "+uintText(uint64(d.others(d.leader)[1])),
-		"Only the side with a majority may write. n%d could append, but never commit: one disk of three is no "+
-			"majority. %s%s", old, elected(records).attempts(), d.overlap(records, old, cut))
+		"Only the side with a majority may write. n%d could append, but never commit: one disk of three is "+
+			"no majority. %s%s", old, elected(records).attempts(), d.overlap(records, old, cut))
 	return nil
 }
 
@@ -62,12 +62,12 @@ func (d *demo) overlap(records []sim.Record, old raft.NodeID, cut sim.Time) stri
 	})
 	e := elected(records)
 	if down.Time > e.at {
-		return fmt.Sprintf("For %s two servers took themselves for the leader, each in its own term, and that "+
-			"did no harm: only one of them could commit. Then n%d noticed that no majority answers, and stepped "+
-			"down.", seconds(down.Time-e.at), old)
+		return fmt.Sprintf("For %s two servers took themselves for the leader, each in its own term, and "+
+			"that did no harm: only one of them could commit. Then n%d noticed that no majority answers, "+
+			"and stepped down.", seconds(down.Time-e.at), old)
 	}
-	return fmt.Sprintf("It stepped down by itself %s after the cut, when no majority had answered it; the new "+
-		"leader came %s later.", seconds(down.Time-cut), seconds(e.at-down.Time))
+	return fmt.Sprintf("It stepped down by itself %s after the cut, when no majority had answered it; the "+
+		"new leader came %s later.", seconds(down.Time-cut), seconds(e.at-down.Time))
 }
 
 // power is scene six: in the middle of writing, the power of all three goes at once.
@@ -79,7 +79,8 @@ func (d *demo) power() error {
 		asked = append(asked, d.put(d.leader, fmt.Sprintf("k%d", len(asked)+1), "x"))
 		d.world.RunUntil(d.world.Now() + apart)
 	}
-	if err := d.until("an answer to a write", func() bool { return d.done(asked) >= acknowledged }); err != nil {
+	err := d.until("an answer to a write", func() bool { return d.done(asked) >= acknowledged })
+	if err != nil {
 		return err
 	}
 	d.spoke(began, "", ofNobody, fmt.Sprintf("(%d clients write k1, k2, k3 … at n%d, %v apart)", len(asked),
@@ -88,8 +89,8 @@ func (d *demo) power() error {
 	for _, id := range d.ids() {
 		d.world.Do(sim.Op{Kind: sim.Kill, Node: id, Mode: "power"})
 	}
-	d.spoke(d.world.Now(), "", ofNobody, "(the power of all three goes at once, and what no disk had synced may go "+
-		"with it)")
+	d.spoke(d.world.Now(), "", ofNobody, "(the power of all three goes at once, and what no disk had synced "+
+		"may go with it)")
 	d.tell(servers)
 	d.world.RunUntil(d.world.Now() + sim.Second)
 	if err := d.sound(); err != nil {
@@ -102,7 +103,6 @@ func (d *demo) power() error {
 	for _, id := range d.ids() {
 		d.world.Do(sim.Op{Kind: sim.Restart, Node: id})
 	}
-	var err error
 	if d.leader, err = d.settle(d.ids()...); err != nil {
 		return err
 	}
@@ -159,8 +159,8 @@ func (d *demo) inventory(yes, open []question, attempts string) error {
 		return err
 	}
 	if len(lost) > 0 {
-		return fail(exitViolation, "the story of seed %d finds a bug: %s were acknowledged and are lost. Please "+
-			"report it", d.seed, listed(lost))
+		return fail(exitViolation, "the story of seed %d finds a bug: %s were acknowledged and are lost. "+
+			"Please report it", d.seed, listed(lost))
 	}
 	there, gone, err := find(open)
 	if err != nil {
@@ -169,13 +169,14 @@ func (d *demo) inventory(yes, open []question, attempts string) error {
 	d.spoke(d.world.Now(), "", ofNobody, fmt.Sprintf("(read at n%d: %s are there)", d.leader, listed(kept)))
 	unknown := ""
 	if len(open) > 0 {
-		d.spoke(d.world.Now(), "", ofNobody, fmt.Sprintf("(of those that nobody was told about: there %s, not "+
-			"there %s)", listed(there), listed(gone)))
+		d.spoke(d.world.Now(), "", ofNobody, fmt.Sprintf("(of those that nobody was told about: there %s, "+
+			"not there %s)", listed(there), listed(gone)))
 		unknown = fmt.Sprintf("Of the %s without an answer, %d turned out to be done: unknown means unknown.",
 			count(len(open), "write"), len(there))
 	}
 	d.saw("balsa sim run --profile crash",
-		"Everything that was acknowledged is there, for \"ok\" is said when a majority of disks has synced it. A "+
-			"restart elects a leader as in scene one, from what the disks remember. %s%s", attempts, unknown)
+		"Everything that was acknowledged is there, for \"ok\" is said when a majority of disks has synced "+
+			"it. A restart elects a leader as in scene one, from what the disks remember. %s%s",
+		attempts, unknown)
 	return nil
 }

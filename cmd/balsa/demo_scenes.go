@@ -17,7 +17,8 @@ func uintText(n uint64) string { return strconv.FormatUint(n, 10) }
 func (d *demo) election() (err error) {
 	d.roles()
 	least, most := waits()
-	d.say("Three servers have started. Each waits a random time, from %v to %v, to hear a leader.", least, most)
+	d.say("Three servers have started. Each waits a random time, from %v to %v, to hear a leader.", least,
+		most)
 	d.print("\n")
 	d.leader, err = d.settle(d.ids()...)
 	if err != nil {
@@ -31,9 +32,9 @@ func (d *demo) election() (err error) {
 		again = fmt.Sprintf("n%d had waited the shortest, and still n%d won. ", woke.Node, e.leader)
 	}
 	d.saw("balsa demo --seed "+uintText(d.seed+1)+" (other waits, and perhaps another leader)",
-		"An election. %s%sn%d leads with the vote of %s and its own: a majority of three. A server votes once in "+
-			"a term, and any two majorities share a server, so no term ever has two leaders.", e.attempts(), again,
-		e.leader, named(e.voters))
+		"An election. %s%sn%d leads with the vote of %s and its own: a majority of three. A server votes "+
+			"once in a term, and any two majorities share a server, so no term ever has two leaders.",
+		e.attempts(), again, e.leader, named(e.voters))
 	return nil
 }
 
@@ -51,8 +52,8 @@ func (d *demo) write() error {
 	d.tell(writing(&entry), elections)
 	on := d.holders(entry)
 	d.print("\n")
-	d.say("Entry %d is on the disks of %s, a majority. It is committed: that is a fact. Who knows it? %s.", next,
-		named(on), d.knowledge(next))
+	d.say("Entry %d is on the disks of %s, a majority. It is committed: that is a fact. Who knows it? %s.",
+		next, named(on), d.knowledge(next))
 	d.print("\n")
 	answer, err := d.answer(q)
 	if err == nil {
@@ -64,8 +65,9 @@ func (d *demo) write() error {
 	d.later(answer.Returned.Time, q, inWords(answer))
 	d.tell(writing(&entry), elections)
 	d.saw("balsa dev, and in another terminal balsa put greeting hello",
-		"A write is done when a majority has it on disk, and only then is the client told. That it is committed "+
-			"is a fact about disks; a server's commit index is what it knows of it, and may lag behind.")
+		"A write is done when a majority has it on disk, and only then is the client told. That it is "+
+			"committed is a fact about disks; a server's commit index is what it knows of it, and may "+
+			"lag behind.")
 	return nil
 }
 
@@ -109,8 +111,8 @@ func (d *demo) death() error {
 		return err
 	}
 	if answer.Outcome != sim.Unknown {
-		return fail(exitError, "the story of seed %d is another one: the client %s. Please report this", d.seed,
-			inWords(answer))
+		return fail(exitError, "the story of seed %d is another one: the client %s. Please report this",
+			d.seed, inWords(answer))
 	}
 	d.later(answer.Returned.Time, d.asked, inWords(answer))
 	d.tell(servers)
@@ -123,8 +125,9 @@ func (d *demo) death() error {
 	}
 	d.saw("balsa cluster start, then balsa cluster kill "+uintText(uint64(d.leader)),
 		"%sFor %s there was no leader, and nobody could write. Two of three are a majority, so n%d could be "+
-			"elected. What had been acknowledged is still there: it was on a majority of disks, and no server gets "+
-			"the votes of a majority if its log is behind theirs.", e.attempts(), seconds(e.at-killed), e.leader)
+			"elected. What had been acknowledged is still there: it was on a majority of disks, and no "+
+			"server gets the votes of a majority if its log is behind theirs.", e.attempts(),
+		seconds(e.at-killed), e.leader)
 	return nil
 }
 
@@ -180,8 +183,8 @@ func (d *demo) comeback() error {
 			d.seed)
 	}
 	d.saw("balsa cluster start "+uintText(uint64(d.dead)),
-		"A follower's log becomes the leader's: what conflicts is dropped, and it was never committed. %s was "+
-			"told \"unknown\", which was the truth: had one more server received %v in time, it could have been "+
-			"kept. To say \"failed\" would have been a guess.", d.asked.name(), d.asked)
+		"A follower's log becomes the leader's: what conflicts is dropped, and it was never committed. %s "+
+			"was told \"unknown\", which was the truth: had one more server received %v in time, it could "+
+			"have been kept. To say \"failed\" would have been a guess.", d.asked.name(), d.asked)
 	return nil
 }

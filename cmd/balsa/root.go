@@ -40,7 +40,8 @@ func rootCommand(c *console) *cobra.Command {
 		return fail(exitUsage, "%w: see %s --help", err, cmd.CommandPath())
 	})
 	root.SetHelpCommand(helpCommand())
-	root.AddCommand(serveCommand(c), devCommand(c), clusterCommand(c), versionCommand(c), simCommand(c), demoCommand(c))
+	root.AddCommand(serveCommand(c), devCommand(c), clusterCommand(c), versionCommand(c), simCommand(c))
+	root.AddCommand(demoCommand(c))
 	root.AddCommand(putCommand(c), getCommand(c), delCommand(c), statusCommand(c))
 	return root
 }

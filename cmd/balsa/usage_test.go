@@ -166,6 +166,11 @@ func TestMistakesAreSentences(t *testing.T) {
 		{"dev's log level", []string{"dev", "--log-level", "loud"},
 			`--log-level is "loud": write debug, info, warn or error`},
 
+		{"demo's seed", []string{"demo", "--seed", "one"},
+			`--seed is "one": write a whole number from 0 on, or 0x and digits`},
+		{"demo at two paces", []string{"demo", "--step", "--fast"},
+			"--step and --fast exclude each other: the one waits, the other never"},
+
 		{"dev of nobody", []string{"dev", "--nodes", "0"}, "--nodes is 0: choose 1 to 9"},
 		{"dev beyond the ports", []string{"dev", "--http-port", "65535"},
 			"--http-port is 65535: the ports of 3 nodes must lie from 1 to 65535"},
@@ -254,7 +259,7 @@ func TestHelpGoesToStdout(t *testing.T) {
 				got.err)
 		}
 	}
-	for _, verb := range []string{"serve", "dev", "cluster", "put", "get", "del", "status"} {
+	for _, verb := range []string{"serve", "dev", "cluster", "put", "get", "del", "status", "demo"} {
 		if got := command(t, "", "help", verb); !strings.Contains(got.out, "Examples:\n  balsa "+verb) {
 			t.Errorf("help %s shows no example:\n%s", verb, got.out)
 		}
