@@ -85,7 +85,7 @@ func (c *client) request(d due) {
 func (c *client) value(r roll) []byte {
 	value := fmt.Appendf(nil, "c%d.%d.", c.id, c.n)
 	for extra := int(mix(uint64(r), 6) % uint64(c.world.options.Largest+1)); len(value) < extra; {
-		value = append(value, value...)
+		value = append(value, value[:min(len(value), extra-len(value))]...)
 	}
 	return value
 }

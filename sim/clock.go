@@ -30,3 +30,29 @@ func (c *clock) set(now Time, rate int64, ahead Time) {
 func (c *clock) until(t raft.Time) Time {
 	return Time(int64(t)/c.rate*exact) + Time(int64(t)%c.rate*exact/c.rate)
 }
+
+// frozen is the rate of a clock that stands still, nearly.
+const frozen = 1000
+
+// setClock sets a server's clock, and has its next tick come when the clock now says so.
+func (w *World) setClock(s *server, rate int64, ahead Time) {
+	s.clock.set(w.now, rate, ahead)
+	due := w.queue.take(func(d *due) bool { return d.task == awake && d.node == s.id && d.life == s.life })
+	for _, d := range due {
+		d.at = min(d.at, w.now+s.clock.until(raft.Time(w.options.Tick)))
+		w.push(d)
+	}
+}
+
+// clockName tells the operations on clocks apart.
+func (o Op) clockName() string {
+	switch {
+	case o.Mode == "wall":
+		return "clock-wall"
+	case o.For > 0:
+		return "clock-jump"
+	case o.Value <= frozen:
+		return "clock-frozen"
+	}
+	return "clock-rate"
+}

@@ -37,7 +37,10 @@ func newScript(ops []Op) script {
 
 // counts are how many of each kind of intervention there were, by name; a run in which nothing happened is
 // no evidence.
-type counts struct{ kinds []Count }
+type counts struct {
+	kinds   []Count
+	effects []Count // what came of them
+}
 
 // Count is how often something happened.
 type Count struct {
@@ -46,14 +49,7 @@ type Count struct {
 }
 
 // add counts one, in the order of the names.
-func (c *counts) add(kind string) {
-	at, found := slices.BinarySearchFunc(c.kinds, kind,
-		func(c Count, kind string) int { return strings.Compare(c.Kind, kind) })
-	if !found {
-		c.kinds = slices.Insert(c.kinds, at, Count{Kind: kind})
-	}
-	c.kinds[at].Times++
-}
+func (c *counts) add(kind string) { c.kinds = counted(c.kinds, kind) }
 
 // faultsOf returns what meets a message: by the script, or by the swarm's idea, which is recorded.
 func (w *World) faultsOf(from, to raft.NodeID, n uint64) []Op {
@@ -89,8 +85,10 @@ func (w *World) Do(op Op) {
 	p := w.note(Record{Kind: Intervened, Node: op.Node, Peer: op.Peer, N: op.Nth, Hash: op.hash(), Op: &op})
 	w.counts.add(op.name())
 	switch op.Kind {
-	case Cut, Heal, Clog, Hold, Release, Discard:
+	case Cut, Heal, Clog, Lag, Hold, Release, Discard:
 		w.doNetwork(p, op)
+	case Load:
+		w.options.Thinking = max(w.spec.Options.Thinking/Time(max(op.Value, 1)), Microsecond)
 	case Propose, Read:
 		w.doClient(op)
 	case Kill, Restart, Stall, Resume, Slow, Clock, Flags, Timeout:
@@ -108,7 +106,7 @@ func (w *World) Do(op Op) {
 func (o Op) name() string {
 	switch o.Kind {
 	case Kill, DiskFail, Rot:
-		if o.Nth > 0 && o.Kind == Kill {
+		if o.Nth > 0 && o.Kind == Kill && o.Mode != "send" {
 			return string(o.Kind) + "-in-call"
 		}
 		return strings.TrimSuffix(string(o.Kind)+"-"+o.Mode, "-")
@@ -116,7 +114,9 @@ func (o Op) name() string {
 		if o.Nth > 0 {
 			return "crash-in-recovery"
 		}
-	case Cut, Duplicate, Clog:
+	case Clock:
+		return o.clockName()
+	case Cut, Duplicate, Clog, Corrupt:
 		return strings.TrimSuffix(string(o.Kind)+"-"+o.Mode, "-") // the shape of the partition
 	}
 	return string(o.Kind)
@@ -150,6 +150,8 @@ func (w *World) doNetwork(cause uint64, op Op) {
 			l.cut, l.until = false, 0
 		case Clog:
 			l.until = w.now + op.For
+		case Lag:
+			l.lag = op.For
 		case Hold:
 			l.hold = op.Mode
 			if op.Mode == "" {
@@ -182,7 +184,7 @@ func (w *World) doProcess(s *server, cause uint64, op Op) {
 		if rate == 0 {
 			rate = s.clock.rate
 		}
-		s.clock.set(w.now, rate, op.For)
+		w.setClock(s, rate, op.For)
 	case Flags:
 		s.flags = op.Mode
 	case Timeout:
@@ -194,6 +196,10 @@ func (w *World) doProcess(s *server, cause uint64, op Op) {
 
 func (w *World) kill(s *server, cause uint64, op Op) {
 	if !s.up() {
+		return
+	}
+	if op.Mode == "send" {
+		s.trouble.lastSends = op.Nth
 		return
 	}
 	if op.Nth == 0 {
@@ -219,7 +225,8 @@ func (w *World) resume(s *server) {
 func (w *World) doDisk(s *server, op Op) {
 	operations := map[string]disk.Operation{
 		"write": disk.OpWrite, "sync": disk.OpSync, "read": disk.OpRead, "create": disk.OpCreate,
-		"rename": disk.OpRename, "sync-directory": disk.OpSyncDir,
+		"rename": disk.OpRename, "sync-directory": disk.OpSyncDir, "open": disk.OpOpen, "list": disk.OpList,
+		"remove": disk.OpRemove,
 	}
 	switch op.Kind {
 	case DiskStall:
@@ -255,7 +262,7 @@ func (w *World) doDisk(s *server, op Op) {
 func (w *World) replaceDisk(s *server, d *disk.Memory) {
 	s.store.disk = d
 	s.store.repair() // the copy was perhaps made when it was full
-	s.trouble.gone = true
+	s.trouble.gone, s.trouble.replaced = true, true
 	w.ledger.lost(s.id)
 }
 
@@ -276,7 +283,9 @@ func (o *Op) check(nodes int) error {
 		"value %d or time %v is out of range", o.Value, o.For)
 	node := o.Node >= 1 && int(o.Node) <= nodes
 	switch o.Kind {
-	case Cut, Clog, Hold:
+	case Load:
+		demand(o.Value >= 1, "it does not say how many times more often clients ask")
+	case Cut, Clog, Lag, Hold:
 		demand(len(o.Links) > 0, "it names no link")
 	case Heal, Release, Discard:
 	case LoseReply:

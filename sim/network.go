@@ -24,6 +24,7 @@ type link struct {
 	sent  uint64 // messages, counted from 1
 	cut   bool
 	until Time   // nothing passes before
+	lag   Time   // on top of what a message takes
 	hold  string // which messages wait for a release: "all", a type, "" none
 }
 
@@ -49,21 +50,29 @@ func (w *World) send(s *server, cause uint64, e raft.Envelope) {
 	p := w.note(Record{Kind: Sent, Cause: cause, Node: s.id, Peer: e.To, N: n, Hash: hashBytes(frame),
 		Message: e.Message})
 	d := due{task: deliver, node: e.To, peer: s.id, n: n, cause: p, frame: frame}
-	d.at = w.now + s.slowed(w.latency(s.id, e.To, n, 0))
+	d.at = w.now + s.slowed(w.latency(s.id, e.To, n, 0)) + l.lag
+	w.sawMessage(e.Message)
 	for _, op := range w.faultsOf(s.id, e.To, n) {
 		switch op.Kind {
 		case Drop:
 			w.note(Record{Kind: Dropped, Cause: p, Node: e.To, Peer: s.id, N: n, Text: "lost"})
+			w.saw(sawLost)
 			return
 		case Duplicate:
 			d.copied = true
 			second := d
-			second.at = w.now + w.latency(s.id, e.To, n, 1) + op.For
+			second.at = w.now + w.latency(s.id, e.To, n, 1) + l.lag + op.For
+			second.stale = op.For > staleAfter
 			w.push(second)
 		case Delay:
 			d.at += op.For
 		case Corrupt:
 			d.frame, d.damaged = bytes.Clone(frame), true
+			if op.Mode == "cut" {
+				half := w.chance.draw(forCorruption, uint64(s.id), uint64(e.To), n).below(uint64(len(frame)))
+				d.frame = d.frame[:half]
+				continue
+			}
 			bit := w.chance.draw(forCorruption, uint64(s.id), uint64(e.To), n).below(uint64(len(frame)) * 8)
 			d.frame[bit/8] ^= 1 << (bit % 8)
 		}
@@ -84,6 +93,7 @@ func (w *World) arrive(d due) {
 	switch {
 	case l.cut:
 		w.note(Record{Kind: Dropped, Cause: d.cause, Node: d.node, Peer: d.peer, N: d.n, Text: "cut"})
+		w.saw(sawCut)
 		return
 	case l.until > w.now:
 		d.at = l.until
@@ -107,6 +117,7 @@ func (w *World) hand(to *server, d due) {
 	e, err := wire.DecodeEnvelope(d.frame)
 	if err != nil {
 		w.note(Record{Kind: Dropped, Cause: d.cause, Node: d.node, Peer: d.peer, N: d.n, Text: err.Error()})
+		w.saw(sawDamage)
 		if !d.damaged {
 			w.fail(Assertion, "message %d from n%v to n%v cannot be decoded: %v", d.n, d.peer, d.node, err)
 		}
@@ -115,6 +126,9 @@ func (w *World) hand(to *server, d due) {
 	if d.damaged {
 		w.fail(HaltNeverLie, "message %d from n%v to n%v was changed on its way and is taken for whole", d.n,
 			d.peer, d.node)
+	}
+	if d.stale {
+		w.saw(sawStale)
 	}
 	p := w.note(Record{Kind: Delivered, Cause: d.cause, Node: d.node, Peer: d.peer, N: d.n,
 		Message: e.Message})

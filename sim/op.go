@@ -14,7 +14,8 @@ type OpKind string
 const (
 	// Kill ends a process with everything it had in memory. Mode "power" cuts the power of the machine, so
 	// that what was not synced is kept, torn or gone by the seed; else the operating system lives on. Nth, if
-	// not 0, is how many calls of the disk later it happens, in the middle of that one.
+	// not 0, is how many calls of the disk later it happens, in the middle of that one. Mode "send": it is
+	// when Nth more messages have been sent, however many were to leave at that moment.
 	Kill OpKind = "kill"
 	// Restart starts a process that is down. Nth, if not 0: the power goes again in that call of the disk,
 	// while it recovers.
@@ -27,13 +28,15 @@ const (
 	Slow OpKind = "slow"
 	// DiskStall lets no work of the disk end for a time (For).
 	DiskStall OpKind = "disk-stall"
-	// DiskFail makes the next call of a kind (Mode: write, sync, read) fail, Nth calls of that kind later.
+	// DiskFail makes a call of the disk fail, the Nth of its kind from now on. Mode is the kind: write, sync,
+	// read, open, list, create, rename, remove, sync-directory.
 	DiskFail OpKind = "disk-fail"
 	// DiskFull leaves so many bytes (Value) free; DiskOK undoes stall, failure and fullness.
 	DiskFull OpKind = "disk-full"
 	DiskOK   OpKind = "disk-ok"
-	// Rot changes a server's disk at rest, while it is down: Mode flip, zero, truncate, lose (a file), stale
-	// (a sector as it was), by the roll Nth. Within the fault model it never reaches the last batch.
+	// Rot changes a server's disk at rest, while it is down: Mode flip, zero, truncate, lose (a file),
+	// misdirect (a sector that belongs elsewhere), stale (a sector as it was), by the roll Nth. It never
+	// reaches the last batch, which is outside of the fault model.
 	Rot OpKind = "rot"
 	// Wipe empties a server's disk while it is down. Image keeps a copy of it, and Rollback puts that back.
 	Wipe     OpKind = "wipe"
@@ -47,13 +50,16 @@ const (
 	Heal OpKind = "heal"
 	// Clog holds back what is on the links until For has passed.
 	Clog OpKind = "clog"
+	// Lag lets each message on the links take so much longer (For), until a Lag of 0.
+	Lag OpKind = "lag"
 	// Hold keeps messages on the links (Mode: a type of message, or all), those on their way too, until
 	// Release delivers or Discard drops them.
 	Hold    OpKind = "hold"
 	Release OpKind = "release"
 	Discard OpKind = "discard"
 	// Drop, Duplicate, Delay and Corrupt meet one message: the Nth from Node to Peer. For is the delay, of
-	// the second copy too. They have no time: they happen when that message is sent.
+	// the second copy too. Mode "cut" of Corrupt: the message ends in its middle, as when a connection
+	// breaks. They have no time: they happen when that message is sent.
 	Drop      OpKind = "drop"
 	Duplicate OpKind = "dup"
 	Delay     OpKind = "delay"
@@ -63,6 +69,8 @@ const (
 	// ApplySlow makes the state machine so many times slower (Value). ApplyPanic makes the next apply panic.
 	ApplySlow  OpKind = "apply-slow"
 	ApplyPanic OpKind = "apply-panic"
+	// Load has clients ask so many times more often (Value); Value 1 ends it.
+	Load OpKind = "load"
 	// Flags sets what a server is started with next: Mode lists no-prevote, no-checkquorum.
 	Flags OpKind = "flags"
 	// Timeout ends a server's election timeout now.

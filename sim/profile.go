@@ -12,37 +12,34 @@ type profile struct {
 	name   string
 	title  string
 	faults []fault
+	beyond bool // more may be damaged than can be survived: then everything must halt
 	// Of each message, in a million, at most.
 	drop, repeat, delay, replay, corrupt, loseReply int
 }
 
 // profiles are in the order in which they are shown.
 func profiles() []profile {
-	processes := []fault{killOne, killPower, killInCall, restartAll, crashLoop, stallOne, slowOne, flagsOne}
-	network := []fault{
-		isolateOne,
-		cutHalves,
-		cutOneWay,
-		cutBridge,
-		cutRing,
-		muteLeader,
-		deafLeader,
-		clogLinks,
-		swizzle,
-	}
-	disks := []fault{killPower, killInCall, stallDisk, failWrite, failSync, fillDisk, rotDisk, wipeDisk,
-		rollBack, crashLoop}
-	others := []fault{clockRate, clockJump, wallJump, slowApply, panicApply}
+	processes := []fault{killOne, killPower, killInCall, strikeAtMoment, strikeAtMoment, killInSend,
+		restartAll, restartMost, crashLoop, stallOne, slowOne, flagsOne, flagsAll}
+	network := []fault{isolateOne, cutHalves, cutOneWay, cutBridge, cutRing, muteLeader, deafLeader,
+		clogLinks, swizzle, wideArea, slowLinks}
+	broken := []fault{stallDisk, failWrite, failSync, failStart, fillDisk, rotDisk, wipeDisk, rollBack}
+	disks := slices.Concat(broken, []fault{killPower, killInCall, strikeAtMoment, crashLoop})
+	others := []fault{clockRate, clockJump, wallJump, freezeClock, slowApply, panicApply, burst}
+	rotten := []fault{stallDisk, rotDisk, rotMany, rotMany, wipeDisk, rollBack}
 	return []profile{
 		{name: "calm", title: "nothing fails"},
 		{name: "network", title: "messages are lost, repeated, late, damaged; links are cut",
-			faults: network,
-			drop:   300_000, repeat: 500_000, delay: 200_000, replay: 2000, corrupt: 20_000, loseReply: 100_000},
-		{name: "crash", title: "processes end and start again, machines lose their power", faults: processes,
-			drop: 20_000, loseReply: 20_000},
+			faults: network, loseReply: 100_000,
+			drop: 300_000, repeat: 500_000, delay: 200_000, replay: 2000, corrupt: 20_000},
+		{name: "crash", title: "processes end and start again, machines lose their power",
+			faults: processes, drop: 20_000, loseReply: 20_000},
 		{name: "disk", title: "disks stall, fail, fill up, rot, and are put back", faults: disks},
-		{name: "chaos", title: "all of it", faults: slices.Concat(processes, network, disks[2:9], others),
-			drop: 300_000, repeat: 500_000, delay: 200_000, replay: 2000, corrupt: 20_000, loseReply: 100_000},
+		{name: "chaos", title: "all of it", faults: slices.Concat(processes, network, broken, others),
+			loseReply: 100_000, drop: 300_000, repeat: 500_000, delay: 200_000, replay: 2000, corrupt: 20_000},
+		{name: "beyond", title: "more disks rot than can be survived: halt, and never lie", beyond: true,
+			faults: slices.Concat(processes, network[:4], rotten), drop: 100_000, repeat: 100_000,
+			delay: 100_000},
 	}
 }
 
@@ -74,7 +71,7 @@ func Drawn(profile string, seed uint64) Spec {
 	}
 	c := chance(seed)
 	draw := func(n uint64) roll { return c.draw(forSwarm, 0, 1, n) }
-	o.Nodes = [...]int{3, 3, 5, 5, 4}[draw(1).below(5)]
+	o.Nodes = [...]int{3, 3, 3, 5, 5, 5, 5, 4, 4, 7, 2, 1}[draw(1).below(12)]
 	o.Heartbeat = 5 + int(draw(2).below(11))
 	o.ElectionMin = o.Heartbeat * (2 + int(draw(3).below(3)))
 	o.ElectionMax = o.ElectionMin + 1 + int(draw(4).below(uint64(o.ElectionMin)))
@@ -90,6 +87,13 @@ func Drawn(profile string, seed uint64) Spec {
 	o.Keys = 1 + int(draw(16).below(20))
 	o.Largest = 1 << draw(17).below(12)
 	o.Astray = int(draw(18).below(60))
+	o.Limits.UncommittedBytes = 1 << (7 + draw(20).below(14))
+	o.Limits.InFlightBytes = 1 << (7 + draw(21).below(12))
+	o.Limits.BacklogBytes = 1 << (7 + draw(22).below(14))
+	if draw(23).below(16) == 0 { // values up to the largest
+		o.Largest, o.Clients, o.Keys = 1<<(14+draw(24).below(7)), 2, 3
+	}
+	o.NoCheckQuorum = draw(25).below(16) == 0
 	o.NoPreVote = draw(19).below(8) == 0
 	s.Options = o
 	return s

@@ -32,6 +32,7 @@ type due struct {
 
 	frame    []byte
 	damaged  bool // the frame, on its way
+	stale    bool // it is a copy that comes long after the first
 	copied   bool // there is another copy of it: nobody can say that it did not arrive
 	response *response
 }

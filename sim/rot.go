@@ -58,6 +58,8 @@ func (w *World) rot(s *server, op Op) bool {
 		d.Plant(name, content[:at])
 	case "lose":
 		d.Delete(name)
+	case "stale":
+		w.rotStale(s, name, content, at)
 	case "misdirect": // a sector that belongs somewhere else
 		from := int64(r.again().again().below(uint64(len(content)))) / disk.Sector * disk.Sector
 		to := at / disk.Sector * disk.Sector
@@ -66,6 +68,25 @@ func (w *World) rot(s *server, op Op) bool {
 		d.Plant(name, copied)
 	}
 	return true
+}
+
+// rotStale has a sector read as it was: as in the copy of the disk that was kept, or else as it was before
+// the last part of it was written.
+func (w *World) rotStale(s *server, name string, content []byte, at int64) {
+	from := at / disk.Sector * disk.Sector
+	to := min(from+disk.Sector, int64(len(content)))
+	old := make([]byte, to-from)
+	if s.store.image != nil {
+		if image := s.store.image.Read(name); int64(len(image)) >= to {
+			old = image[from:to]
+		}
+	} else {
+		copy(old, content[from:at])
+	}
+	copied := append([]byte(nil), content...)
+	copy(copied[from:], old)
+	d := s.store.disk
+	d.Plant(name, copied)
 }
 
 // oldFile chooses a file of which nothing was written lately, "" if there is none, and returns the part of

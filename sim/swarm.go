@@ -10,6 +10,7 @@ type swarm struct {
 	profile profile
 	active  []activity
 	rates   rates
+	traps   []trap
 	plans   []Op   // what follows from earlier ideas, such as the restart after a kill
 	drawn   uint64 // rolls so far
 }
@@ -131,8 +132,11 @@ func (s *swarm) message(from, to raft.NodeID, n uint64) (ops []Op) {
 		ops = append(ops, op)
 		op.Mode = ""
 	}
-	if _, is := hit(forCorruption, s.rates.corrupt); is {
+	if r, is := hit(forCorruption, s.rates.corrupt); is {
 		op.Kind, op.For = Corrupt, 0
+		if r.below(4) == 0 {
+			op.Mode = "cut"
+		}
 		ops = append(ops, op)
 	}
 	return ops

@@ -57,6 +57,23 @@ func restartAll(s *swarm) {
 	}
 }
 
+// restartMost kills a majority at once, and not all.
+func restartMost(s *swarm) {
+	n := len(s.world.servers)
+	mode, first := [...]string{"", "power"}[s.roll().below(2)], int(s.roll().below(uint64(n)))
+	for i := range n/2 + 1 {
+		s.kill(s.world.servers[(first+i)%n], mode, 0)
+	}
+}
+
+// killInSend ends a process when some of the messages of a moment have left and others have not.
+func killInSend(s *swarm) {
+	if o := s.one(); o.up() {
+		s.do(Op{Kind: Kill, Node: o.id, Mode: "send", Nth: 1 + s.roll().below(20)})
+		s.plan(s.soon()+Second, Op{Kind: Restart, Node: o.id})
+	}
+}
+
 // crashLoop has a server lose its power again and again while it recovers.
 func crashLoop(s *swarm) {
 	o := s.one()
@@ -80,7 +97,7 @@ func stallOne(s *swarm) {
 
 func slowOne(s *swarm) {
 	o := s.one()
-	s.do(Op{Kind: Slow, Node: o.id, Value: 10 << s.roll().below(7)})
+	s.do(Op{Kind: Slow, Node: o.id, Value: 10 << s.roll().below(8)})
 	s.plan(s.soon(), Op{Kind: Slow, Node: o.id, Value: 1})
 }
 
@@ -90,6 +107,25 @@ func flagsOne(s *swarm) {
 	mode := [...]string{"", "prevote", "checkquorum", "prevote checkquorum"}[s.roll().below(4)]
 	s.do(Op{Kind: Flags, Node: o.id, Mode: mode})
 	s.kill(o, "", 0)
+}
+
+// flagsAll restarts one server after the other, each with flags of its own.
+func flagsAll(s *swarm) {
+	in := Time(1)
+	for _, o := range s.world.servers {
+		mode := [...]string{"", "prevote", "checkquorum", "prevote checkquorum"}[s.roll().below(4)]
+		s.plan(in, Op{Kind: Flags, Node: o.id, Mode: mode})
+		s.plan(in+1, Op{Kind: Kill, Node: o.id})
+		in += s.roll().between(Millisecond, Second)
+		s.plan(in, Op{Kind: Restart, Node: o.id})
+		in += s.roll().between(Millisecond, Second)
+	}
+}
+
+// burst has clients ask many times more often for a while.
+func burst(s *swarm) {
+	s.do(Op{Kind: Load, Value: 10 << s.roll().below(8)})
+	s.plan(s.roll().between(100*Millisecond, 5*Second), Op{Kind: Load, Value: 1})
 }
 
 func slowApply(s *swarm) {
@@ -109,6 +145,13 @@ func panicApply(s *swarm) {
 func clockRate(s *swarm) {
 	o := s.one()
 	s.do(Op{Kind: Clock, Node: o.id, Value: 800_000 + int64(s.roll().below(400_001))})
+}
+
+// freezeClock has a clock stand still for a while, nearly.
+func freezeClock(s *swarm) {
+	o := s.one()
+	s.do(Op{Kind: Clock, Node: o.id, Value: frozen})
+	s.plan(s.soon(), Op{Kind: Clock, Node: o.id, Value: exact})
 }
 
 func clockJump(s *swarm) { s.do(Op{Kind: Clock, Node: s.one().id, For: s.soon()}) }
@@ -138,22 +181,48 @@ func (s *swarm) failDisk(mode string) {
 	s.plan(in+Millisecond, Op{Kind: Restart, Node: o.id})
 }
 
+// failStart has a call fail while a server recovers: it must refuse to start, and start when the disk is
+// well.
+func failStart(s *swarm) {
+	o := s.one()
+	if !o.up() || o.trouble.gone {
+		return
+	}
+	mode := [...]string{"read", "open", "list", "create", "rename", "remove", "sync-directory", "write",
+		"sync"}[s.roll().below(9)]
+	s.do(Op{Kind: Kill, Node: o.id, Mode: "power"})
+	s.do(Op{Kind: DiskFail, Node: o.id, Mode: mode, Nth: 1 + s.roll().below(3)})
+	in := s.soon()
+	s.plan(in, Op{Kind: Restart, Node: o.id})
+	in += s.soon()
+	s.plan(in, Op{Kind: DiskOK, Node: o.id})
+	s.plan(in+Millisecond, Op{Kind: Restart, Node: o.id})
+}
+
 func fillDisk(s *swarm) {
 	o := s.one()
 	if !o.up() {
 		return
 	}
-	s.do(Op{Kind: DiskFull, Node: o.id, Value: int64(s.roll().below(64 << 10))})
+	s.do(Op{Kind: DiskFull, Node: o.id, Value: int64(s.roll().below(1 << s.roll().below(17)))})
 	in := s.soon()
 	s.plan(in, Op{Kind: DiskOK, Node: o.id})
 	s.plan(in+Millisecond, Op{Kind: Restart, Node: o.id})
 }
 
 // mayLose reports whether the cluster survives that one more disk is gone for good.
-func (s *swarm) mayLose(o *server) bool {
+func (s *swarm) mayLose(o *server) bool { return s.lost(o, false) }
+
+// mayForget reports whether one more disk may remember less than it promised. Even where more may be damaged
+// than can be survived, those that have forgotten must not be a majority among themselves, for nobody could
+// tell them from a cluster at its beginning.
+func (s *swarm) mayForget(o *server) bool { return s.lost(o, s.profile.beyond) }
+
+// lost reports whether a disk may still be lost: with it, fewer than half are, or have forgotten something.
+func (s *swarm) lost(o *server, forgotten bool) bool {
 	gone := 0
 	for _, o := range s.world.servers {
-		if o.trouble.gone || o.trouble.rotten {
+		if o.trouble.replaced || !forgotten && (o.trouble.gone || o.trouble.rotten) {
 			gone++
 		}
 	}
@@ -161,11 +230,22 @@ func (s *swarm) mayLose(o *server) bool {
 }
 
 func rotDisk(s *swarm) {
-	o := s.one()
-	if !s.mayLose(o) {
-		return
+	if o := s.one(); s.mayLose(o) {
+		s.rot(o)
 	}
-	mode := [...]string{"flip", "zero", "truncate", "lose", "misdirect"}[s.roll().below(5)]
+}
+
+// rotMany damages several disks at once, each in another place.
+func rotMany(s *swarm) {
+	for range 1 + s.roll().below(uint64(len(s.world.servers))) {
+		if o := s.one(); !o.trouble.gone {
+			s.rot(o)
+		}
+	}
+}
+
+func (s *swarm) rot(o *server) {
+	mode := [...]string{"flip", "zero", "truncate", "lose", "misdirect", "stale"}[s.roll().below(6)]
 	s.do(Op{Kind: Kill, Node: o.id, Mode: "power"})
 	s.do(Op{Kind: Rot, Node: o.id, Mode: mode, Nth: uint64(s.roll())})
 	s.plan(s.soon(), Op{Kind: Restart, Node: o.id})
@@ -174,7 +254,7 @@ func rotDisk(s *swarm) {
 // wipeDisk gives a server an empty disk, when all the others know the one that it had.
 func wipeDisk(s *swarm) {
 	o := s.one()
-	if !s.mayLose(o) || !s.world.known(o, 0) {
+	if !s.mayForget(o) || o.trouble.gone || !s.world.known(o, 0) {
 		return
 	}
 	s.do(Op{Kind: Kill, Node: o.id, Mode: "power"})
@@ -189,126 +269,10 @@ func rollBack(s *swarm) {
 		s.do(Op{Kind: Image, Node: o.id})
 		return
 	}
-	if !s.mayLose(o) || !s.world.known(o, o.store.imageStart+1) {
+	if !s.mayForget(o) || o.trouble.gone || !s.world.known(o, o.store.imageStart+1) {
 		return
 	}
 	s.do(Op{Kind: Kill, Node: o.id, Mode: "power"})
 	s.do(Op{Kind: Rollback, Node: o.id})
 	s.plan(s.soon(), Op{Kind: Restart, Node: o.id})
-}
-
-// links are all links between two groups, one way.
-func (s *swarm) between(from, to func(raft.NodeID) bool) (links []Link) {
-	for _, a := range s.world.servers {
-		for _, b := range s.world.servers {
-			if a != b && from(a.id) && to(b.id) {
-				links = append(links, Link{From: a.id, To: b.id})
-			}
-		}
-	}
-	return links
-}
-
-// cut cuts links for a while. It mends exactly those, so that two cuts may overlap.
-func (s *swarm) cut(shape string, links ...[]Link) {
-	var all []Link
-	for _, l := range links {
-		all = append(all, l...)
-	}
-	if len(all) == 0 {
-		return
-	}
-	s.do(Op{Kind: Cut, Mode: shape, Links: all})
-	s.plan(s.soon(), Op{Kind: Heal, Links: all})
-}
-
-func only(o *server) func(raft.NodeID) bool   { return func(id raft.NodeID) bool { return id == o.id } }
-func allBut(o *server) func(raft.NodeID) bool { return func(id raft.NodeID) bool { return id != o.id } }
-
-func isolateOne(s *swarm) {
-	o := s.one()
-	s.cut("isolate", s.between(only(o), allBut(o)), s.between(allBut(o), only(o)))
-}
-
-// some is a set of servers by chance.
-func (s *swarm) some() func(raft.NodeID) bool {
-	mask := uint64(s.roll())
-	return func(id raft.NodeID) bool { return mask>>id&1 == 1 }
-}
-
-func inverse(of func(raft.NodeID) bool) func(raft.NodeID) bool {
-	return func(id raft.NodeID) bool { return !of(id) }
-}
-
-func cutHalves(s *swarm) {
-	a := s.some()
-	s.cut("halves", s.between(a, inverse(a)), s.between(inverse(a), a))
-}
-
-func cutOneWay(s *swarm) {
-	a := s.some()
-	s.cut("one-way", s.between(a, inverse(a)))
-}
-
-// cutBridge leaves one server that hears both halves.
-func cutBridge(s *swarm) {
-	bridge, a := s.one(), s.some()
-	left := func(id raft.NodeID) bool { return id != bridge.id && a(id) }
-	right := func(id raft.NodeID) bool { return id != bridge.id && !a(id) }
-	s.cut("bridge", s.between(left, right), s.between(right, left))
-}
-
-// cutRing leaves each server its neighbours in a ring, and so another majority than each other one has.
-func cutRing(s *swarm) {
-	n := len(s.world.servers)
-	if n < 4 {
-		return
-	}
-	var links []Link
-	for a := range n {
-		for b := range n {
-			if apart := (a - b + n) % n; apart > 1 && apart < n-1 {
-				links = append(links, Link{From: raft.NodeID(a + 1), To: raft.NodeID(b + 1)})
-			}
-		}
-	}
-	s.cut("ring", links)
-}
-
-// muteLeader lets a leader hear and not be heard; deafLeader the other way round.
-func muteLeader(s *swarm) {
-	if l := s.leader(); l != nil {
-		s.cut("leader-mute", s.between(only(l), allBut(l)))
-	}
-}
-
-func deafLeader(s *swarm) {
-	if l := s.leader(); l != nil {
-		s.cut("leader-deaf", s.between(allBut(l), only(l)))
-	}
-}
-
-func clogLinks(s *swarm) {
-	a, b := s.some(), s.some()
-	if links := s.between(a, b); len(links) > 0 {
-		s.do(Op{Kind: Clog, Links: links, For: s.roll().between(Millisecond, 5*Second)})
-	}
-}
-
-// swizzle clogs one server after the other, and lets them go in another order.
-func swizzle(s *swarm) {
-	in := Time(0)
-	for range len(s.world.servers) {
-		o := s.one()
-		in += s.roll().between(Millisecond, Second)
-		s.plan(
-			in,
-			Op{
-				Kind:  Clog,
-				Mode:  "swizzle",
-				Links: append(s.between(only(o), allBut(o)), s.between(allBut(o), only(o))...),
-				For:   s.roll().between(Second, 5*Second),
-			},
-		)
-	}
 }

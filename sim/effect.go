@@ -1,0 +1,118 @@
+package sim
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"balsa/disk"
+	"balsa/raft"
+	"balsa/replica"
+)
+
+// Effects are what came of interventions: a message was dropped, a torn write was found, a leader stepped
+// down. A fault that was injected and met nobody is no evidence, so these are counted beside the operations.
+// They are no part of the trace.
+const (
+	sawTornWrite    = "torn write cut off by a start"
+	sawLostBytes    = "unsynced bytes lost with the power"
+	sawRotRefused   = "rotten disk refused"
+	sawRotHarmless  = "rotten disk that had lost nothing"
+	sawStranger     = "disk not recognised by a peer"
+	sawDamage       = "damaged message refused"
+	sawStale        = "message older than 30s delivered"
+	sawLost         = "message lost"
+	sawCut          = "message cut off"
+	sawDeposed      = "leader deposed"
+	sawCutElection  = "leader elected while links were cut"
+	sawTruncation   = "log truncated"
+	sawBusy         = "follower busy"
+	sawOverloaded   = "proposal refused as overloaded"
+	sawReadRefused  = "read refused"
+	sawReplaced     = "command replaced by another leader's"
+	sawFullDisk     = "server stopped by a full disk"
+	sawFailedDisk   = "server stopped by a failing disk"
+	sawFailedStart  = "start failed by a failing disk"
+	sawPanic        = "server stopped by its state machine"
+	sawBrokenWrite  = "process ended in the middle of a write"
+	sawBrokenStart  = "power cut while a server recovered"
+	sawBrokenSend   = "process ended between two messages"
+	sawHaltedForAll = "too few disks left: everything halted"
+)
+
+// staleAfter is the age from which on a message is called stale: longer than any election.
+const staleAfter = 30 * Second
+
+// saw counts an effect.
+func (w *World) saw(effect string) { w.counts.effects = counted(w.counts.effects, effect) }
+
+// counted adds one to a count, in the order of the names.
+func counted(counts []Count, kind string) []Count {
+	at, found := slices.BinarySearchFunc(counts, kind,
+		func(c Count, kind string) int { return strings.Compare(c.Kind, kind) })
+	if !found {
+		counts = slices.Insert(counts, at, Count{Kind: kind})
+	}
+	counts[at].Times++
+	return counts
+}
+
+// sawRole counts what became of a leader, before the sight of it is renewed.
+func (w *World) sawRole(s *server, now *raft.Status) {
+	was := &s.sight
+	switch {
+	case was.role == raft.Leader && now.Role != raft.Leader:
+		w.saw(sawDeposed)
+	case was.role != raft.Leader && now.Role == raft.Leader &&
+		slices.ContainsFunc(w.network.links, func(l link) bool { return l.cut }):
+		w.saw(sawCutElection)
+	}
+	if now.Last.Index < was.last.Index {
+		w.saw(sawTruncation)
+	}
+}
+
+// sawMessage counts those that faults lead to.
+func (w *World) sawMessage(m raft.Message) {
+	switch m := m.(type) {
+	case raft.AppendEntriesResponse:
+		if m.Busy {
+			w.saw(sawBusy)
+		}
+	case raft.IdentityRefused:
+		w.saw(sawStranger)
+	}
+}
+
+// sawAnswer counts the answers that clients do not like.
+func (w *World) sawAnswer(op *Operation, f replica.Fate) {
+	switch {
+	case f == replica.Overloaded:
+		w.saw(sawOverloaded)
+	case f == replica.Replaced:
+		w.saw(sawReplaced)
+	case f != replica.Done && op.Kind == Get:
+		w.saw(sawReadRefused)
+	}
+}
+
+// sawStop counts why servers stop by themselves.
+func (w *World) sawStop(err error) {
+	switch {
+	case errors.Is(err, disk.ErrNoSpace):
+		w.saw(sawFullDisk)
+	case errors.Is(err, errDisk):
+		w.saw(sawFailedDisk)
+	case errors.Is(err, replica.ErrStateMachine):
+		w.saw(sawPanic)
+	}
+}
+
+// loses is a keep that reports whether something was not kept.
+func loses(keep disk.Keep, lost *bool) disk.Keep {
+	return func(p disk.Pending) bool {
+		kept := keep(p)
+		*lost = *lost || !kept
+		return kept
+	}
+}
