@@ -17,9 +17,9 @@ type ended struct {
 	err    error // the run could not be made at all
 }
 
-// all runs the seeds, several at once, each in one goroutine, and tells the summary of them in the order of
-// their numbers: so what is said of them is the same however many are run at once.
-func (h *hunt) all(ctx context.Context, seeds seedRange, to *summary) {
+// all runs the seeds, several at once, each in one goroutine, and tells of them in the order of their
+// numbers: so what is said of them is the same however many are run at once.
+func (h *hunt) all(ctx context.Context, seeds seedRange, tell func(ended)) {
 	var next, last atomic.Uint64 // last is lowered when a violation makes what comes after it void
 	last.Store(seeds.last)
 	results := make(chan ended)
@@ -49,7 +49,7 @@ func (h *hunt) all(ctx context.Context, seeds seedRange, to *summary) {
 		}
 		for e, is := waiting[turn]; is && turn <= last.Load(); e, is = waiting[turn] {
 			delete(waiting, turn)
-			to.add(e)
+			tell(e)
 			turn++ // behind the largest seed comes 0, which waits for nobody
 		}
 	}

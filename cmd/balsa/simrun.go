@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"time"
 
@@ -28,7 +29,8 @@ func simRunCommand(c *console) *cobra.Command {
 		Use:   "run",
 		Short: "Run many seeds, and stop at the first one that violates a property",
 		Long: `Run many seeds. Each is a cluster of its own, with faults and rates of its own, run under all checks:
-faults first, then healing, then what must follow. A run with a violation is written to ` + failures + `.
+faults first, then healing, then what must follow. A run with a violation is written to
+` + failures + `.
 
 Exit status: 0 no violation, 7 a violation, 2 a mistake on the command line. When --time is over, the seeds
 that have ended by then are what counts.`,
@@ -80,8 +82,15 @@ func (h *hunt) run(ctx context.Context, c *console, seeds seedRange) error {
 	enough, cancel := context.WithTimeoutCause(ctx, h.budget, errBudget)
 	defer cancel()
 	s := newSummary(h.profile, seeds)
-	h.all(enough, seeds, s)
+	p := c.progress("sim", "seeds", seeds.count())
+	h.all(enough, seeds, func(e ended) {
+		s.add(e)
+		p.at(e.seed-seeds.first+1, fmt.Sprintf("violations %d, slowest seed %d %.0fms", len(s.Violations),
+			s.Slowest.Seed, 1000*s.Slowest.Seconds))
+	})
+	p.end()
 	s.end(enough)
+	s.reports(c, c.err)
 	if err := s.print(c, h.output); err != nil {
 		return outputError(err)
 	}

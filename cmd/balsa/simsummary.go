@@ -169,11 +169,12 @@ func (s *summary) print(c *console, as format) error {
 		{"operations", fmt.Sprintf("%d ok, %d no, %d unknown", s.Operations.OK, s.Operations.No,
 			s.Operations.Unknown)},
 		{"slowest", fmt.Sprintf("seed %d, %.0f ms", s.Slowest.Seed, 1000*s.Slowest.Seconds)},
-		{"fault kinds", fmt.Sprint(len(s.Faults))},
+		{"interventions", fmt.Sprintf("%d kinds", len(s.Faults))},
 	}
 	for _, kind := range slices.Sorted(maps.Keys(s.Faults)) {
 		f := s.Faults[kind]
-		rows = append(rows, []string{"  " + kind, fmt.Sprintf("%d times in %s", f.Times, count(f.Seeds, "seed"))})
+		rows = append(rows, []string{"  " + kind,
+			fmt.Sprintf("%d times in %s", f.Times, count(f.Seeds, "seed"))})
 	}
 	if s.Stopped != "" {
 		rows = append(rows, []string{"stopped", s.Stopped})
