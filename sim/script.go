@@ -28,6 +28,7 @@ type Scenario struct {
 // characters.
 type Statement struct {
 	Line, Column int
+	end          int // the line on which it ends
 	act          act
 }
 
@@ -93,7 +94,7 @@ func (s *Scenario) String() string {
 			b.WriteString("\n\n")
 		}
 		b.WriteString(statement.String())
-		last = statement.Line
+		last = statement.end
 	}
 	if last > 0 {
 		b.WriteString("\n")

@@ -87,7 +87,8 @@ type (
 	}
 
 	// say is `say "text"`; predict is `predict "question" answer commit n1 >= 2`, or with several named
-	// answers of which one is true.
+	// answers of which one is true,
+	// each on a line of its own.
 	say     struct{ text string }
 	predict struct {
 		question string
@@ -218,6 +219,9 @@ func (a say) String() string { return "say " + strconv.Quote(a.text) }
 func (a predict) String() string {
 	text := "predict " + strconv.Quote(a.question)
 	for _, c := range a.answers {
+		if len(a.answers) > 1 {
+			text += "\n   "
+		}
 		text += " answer "
 		if c.name != "" {
 			text += strconv.Quote(c.name) + " "

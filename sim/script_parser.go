@@ -41,7 +41,6 @@ type parser struct {
 	labels  []string // of the main story
 	names   []string // all labels and branches, each once
 	branchd bool     // a branch has begun
-	open    bool     // a nested statement is read
 }
 
 // statement reads the next one, if the next token begins one.
@@ -69,8 +68,8 @@ func (p *parser) statement(before []Statement) ([]Statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.line = t.line
-	return append(before, Statement{Line: t.line, Column: t.column, act: a}), nil
+	p.line = p.tokens[p.at-1].line
+	return append(before, Statement{Line: t.line, Column: t.column, end: p.line, act: a}), nil
 }
 
 // remark is a label where it begins a line with a name in brackets.

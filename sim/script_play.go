@@ -372,7 +372,7 @@ func (show Performance) String() string {
 		if _, is := l.act.(remark); is {
 			continue
 		}
-		fmt.Fprintf(&b, "%10v %4d  %v", l.At.Time, l.Line, l.Statement)
+		fmt.Fprintf(&b, "%12v %4d  %s", l.At.Time, l.Line, strings.ReplaceAll(l.String(), "\n   ", ""))
 		if l.Result != "" {
 			fmt.Fprintf(&b, "  → %s", l.Result)
 		}

@@ -29,6 +29,28 @@ func scenarios(t *testing.T) (all []*Scenario) {
 	return all
 }
 
+var formatFlag = flag.Bool("format", false, "rewrite the scenarios in their canonical form")
+
+// TestScenariosAreWritten in the one canonical form: go test ./sim -run TestScenariosAreWritten -format.
+func TestScenariosAreWritten(t *testing.T) {
+	for _, s := range scenarios(t) {
+		name := filepath.Join("testdata/scenarios", s.Name)
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case string(text) == s.String():
+		case !*formatFlag:
+			t.Errorf("%s is not in its canonical form: run go test ./sim -run %s -format", name, t.Name())
+		default:
+			if err := os.WriteFile(name, []byte(s.String()), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // TestScenarios plays every scenario under its own seed, and those that say so under ten others.
 func TestScenarios(t *testing.T) {
 	for _, s := range scenarios(t) {

@@ -13,7 +13,7 @@ func (p *parser) predict(at token) (act, error) {
 		return nil, err
 	}
 	a := predict{question: question}
-	for p.word("answer") {
+	for p.continued("answer") {
 		var c choice
 		if p.peek().kind == quotedToken {
 			c.name = p.take().text
@@ -33,6 +33,15 @@ func (p *parser) predict(at token) (act, error) {
 		}
 	}
 	return a, nil
+}
+
+// continued takes a word, also where it begins the next line.
+func (p *parser) continued(word string) bool {
+	if t := p.peek(); t.kind == endToken && t.text == "\n" && p.tokens[p.at+1].kind == wordToken &&
+		p.tokens[p.at+1].text == word {
+		p.at++
+	}
+	return p.word(word)
 }
 
 func (p *parser) expect(token) (act, error) {
