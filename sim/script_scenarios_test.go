@@ -75,8 +75,8 @@ var mutantFlag = flag.String("mutant", "", "the seeded bug with which this progr
 // TestScenariosCatchMutant plays the scenarios that claim to catch the bug with which the test was built:
 // go test -overlay FILE ./sim -run TestScenariosCatchMutant -mutant NAME.
 func TestScenariosCatchMutant(t *testing.T) {
-	if *mutantFlag == "" {
-		t.Skip("without -mutant this program has no seeded bug")
+	if *mutantFlag == "" { // this program has no seeded bug
+		return
 	}
 	claims := 0
 	for _, s := range scenarios(t) {
