@@ -87,10 +87,12 @@ func perform(t *teller, seed uint64) error {
 	d := &demo{stage: s, teller: t}
 	t.print(hang(" ", t.paint(bold, "balsa demo")+" · "+count(demoNodes, "node")+" · seed "+
 		uintText(seed), t.width) + "\n")
+	hint := ""
+	if t.paced != stepwise {
+		hint = " It goes by itself; --step waits for you."
+	}
 	t.print(hang(" ", "Nothing here is faked: these servers run the code of `balsa serve`, on simulated "+
-		"disks, a simulated network and simulated clocks. Times are virtual. "+
-		"It goes by itself; --step waits for you.",
-		t.width) + "\n")
+		"disks, a simulated network and simulated clocks. Times are virtual."+hint, t.width) + "\n")
 	scenes := []struct {
 		name string
 		play func() error
@@ -103,7 +105,7 @@ func perform(t *teller, seed uint64) error {
 		{"The power goes", d.power},
 	}
 	for i, scene := range scenes {
-		t.turn("scene " + uintText(uint64(i+1)))
+		t.turn("for scene " + uintText(uint64(i+1)))
 		t.title(i+1, scene.name)
 		if err := scene.play(); err != nil {
 			return err

@@ -17,6 +17,7 @@ func rootCommand(c *console) *cobra.Command {
 		Use:   "balsa",
 		Short: "Raft that you can read, trust and run: a replicated key-value store",
 		Example: `  balsa dev                      a cluster of three on this machine
+  balsa demo                     how Raft works, in six scenes
   balsa put greeting "hello world"
   balsa get greeting
   balsa status`,
