@@ -67,9 +67,14 @@ func (w *World) sawRole(s *server, now *raft.Status) {
 		slices.ContainsFunc(w.network.links, func(l link) bool { return l.cut }):
 		w.saw(sawCutElection)
 	}
-	if now.Last.Index < was.last.Index {
+	if cutBack(was, now) {
 		w.saw(sawTruncation)
 	}
+}
+
+// cutBack reports whether the end of a log was replaced, as far as its last entry shows it.
+func cutBack(was *sight, now *raft.Status) bool {
+	return now.Last.Index <= was.last.Index && now.Last != was.last
 }
 
 // sawMessage counts those that faults lead to.

@@ -15,7 +15,7 @@ const (
 	elected                 // it has just become leader
 	appends                 // its log has grown by what is not committed
 	commits                 // it knows of something committed that the others may not know
-	truncates               // its log became shorter
+	truncates               // the end of its log was replaced
 	moments
 )
 
@@ -65,7 +65,7 @@ func (s *swarm) notice(o *server, now *raft.Status) {
 	if now.Commit > was.commit {
 		s.noticeMoment(o, commits)
 	}
-	if now.Last.Index < was.last.Index {
+	if cutBack(was, now) {
 		s.noticeMoment(o, truncates)
 	}
 }
