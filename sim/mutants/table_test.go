@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -92,16 +93,15 @@ func (t *table) note(m Mutant, k kill, suite string) {
 	t.rows[m.Name] = r
 }
 
-// killers are those of the mutant; first, narrowed to its seed, the one that killed it the last time.
-func (t *table) killers(m Mutant) []string {
-	r, known := t.rows[m.Name]
-	if !known || r.seed == "" {
-		return m.Killers
-	}
-	for _, killer := range m.Killers {
-		if strings.HasPrefix(killer, strings.Trim(r.killer, "`")+" --seeds") {
-			return append([]string{narrowed(killer, r.seed)}, m.Killers...)
+// killers are what is tried: what killed the mutant the last time, its first killer, the stories that claim to
+// catch it, and what else it names.
+func (t *table) killers(m Mutant, stories []string) []string {
+	killers := slices.Concat(m.Killers[:1], stories, m.Killers[1:])
+	r := t.rows[m.Name]
+	for _, killer := range killers {
+		if cut, _, _ := strings.Cut(killer, " --seeds"); r.killer == "`"+cut+"`" {
+			return append([]string{narrowed(killer, r.seed)}, killers...)
 		}
 	}
-	return m.Killers
+	return killers
 }
