@@ -108,7 +108,11 @@ func (w *World) heal() {
 	w.options.Thinking = w.spec.Options.Thinking
 	w.script.messages = map[messageKey][]Op{}
 	p := w.note(Record{Kind: Intervened, Text: "everything heals"})
-	w.queue.hasten(w.now+Millisecond, func(d *due) bool { return d.ofDisk() || d.task == apply })
+	// What is late comes now: the tail is free of faults, and a message from a higher term of long ago is
+	// one.
+	w.queue.hasten(w.now+Millisecond, func(d *due) bool {
+		return d.ofDisk() || d.task == apply || d.task == deliver
+	})
 	for i := range w.network.links {
 		w.network.links[i].cut, w.network.links[i].until, w.network.links[i].lag = false, 0, 0
 	}
@@ -262,8 +266,8 @@ func (h *healing) take(w *World, op Operation, r Reply) {
 	}
 }
 
-// answered demands that no server still owes an answer (L4): everything is applied that anybody could wait for,
-// and all that was forwarded has been given up. Whoever forgets a caller leaves it waiting for ever.
+// answered demands that no server still owes an answer (L4): everything is applied that anybody could wait
+// for, and all that was forwarded has been given up. Whoever forgets a caller leaves it waiting for ever.
 func (w *World) answered() {
 	for _, s := range w.live() {
 		for _, q := range s.asked {
