@@ -86,6 +86,7 @@ type logged struct {
 	chain   uint64 // a hash of this entry and of all before it
 	content uint64 // a hash of this entry alone
 	term    raft.Term
+	time    raft.Time
 	since   Moment // when it came to stand there
 }
 

@@ -237,6 +237,13 @@ func logCases() []ledgerCase {
 
 func vitalCases() []ledgerCase {
 	return []ledgerCase{
+		{"log time goes back", Monotonicity, 4, 4, "log time goes back at n4, before entry 4/t1", func(s *stage,
+			wrong bool) {
+			e := s.entry(4, 1)
+			e.Time = is[raft.Time](wrong, 2, 4)
+			s.hold(4, s.entry(1, 1), s.entry(2, 1), s.entry(3, 1), e)
+			s.see(4)
+		}},
 		{"the term goes back", Monotonicity, 4, 4, "n4 went back from term 6 to 5", func(s *stage,
 			wrong bool) {
 			s.at(4).term = 6

@@ -117,7 +117,7 @@ func odditiesOfBounds() []oddity {
 		}},
 		{"a no-op is beyond the bound", func(s *stage) {
 			s.limits.UncommittedBytes = 40
-			e := raft.Entry{Index: 4, Term: 1, Kind: raft.NoOp, Command: make([]byte, 40)}
+			e := raft.Entry{Index: 4, Term: 1, Time: 4, Kind: raft.NoOp, Command: make([]byte, 40)}
 			s.at(1).uncommitted = 40 + e.Size()
 			s.hold(1, e)
 		}},
@@ -128,17 +128,17 @@ func odditiesOfBounds() []oddity {
 		}},
 		{"commands that are empty, and a configuration twice", func(s *stage) {
 			s.hold(1,
-				raft.Entry{Index: 4, Term: 1, Kind: raft.Normal},
-				raft.Entry{Index: 5, Term: 1, Kind: raft.Normal},
-				raft.Entry{Index: 6, Term: 1, Kind: raft.ConfigurationChange, Command: []byte("three")},
-				raft.Entry{Index: 7, Term: 1, Kind: raft.ConfigurationChange, Command: []byte("three")})
+				raft.Entry{Index: 4, Term: 1, Time: 5, Kind: raft.Normal},
+				raft.Entry{Index: 5, Term: 1, Time: 5, Kind: raft.Normal},
+				raft.Entry{Index: 6, Term: 1, Time: 5, Kind: raft.ConfigurationChange, Command: []byte("3")},
+				raft.Entry{Index: 7, Term: 1, Time: 5, Kind: raft.ConfigurationChange, Command: []byte("3")})
 			s.save(1, 4)
 			s.copyTo(1, 2, 3)
 			s.commit(7, 1)
 			s.acknowledged(s.next(), 4, nil)
 		}},
 		{"a no-op is applied without a state machine", func(s *stage) {
-			s.hold(1, raft.Entry{Index: 4, Term: 1, Kind: raft.NoOp})
+			s.hold(1, raft.Entry{Index: 4, Term: 1, Time: 4, Kind: raft.NoOp})
 			s.save(1, 4)
 			s.copyTo(1, 2, 3)
 			s.commit(4, 1)

@@ -13,7 +13,7 @@ import "balsa/raft"
 func chained(before uint64, e *raft.Entry, m Moment) logged {
 	content := mix(mix(uint64(e.Term), uint64(e.Index)), mix(uint64(e.Time), uint64(e.Kind)))
 	content = mix(content, hashBytes(e.Command))
-	return logged{chain: mix(before, content), content: content, term: e.Term, since: m}
+	return logged{chain: mix(before, content), content: content, term: e.Term, time: e.Time, since: m}
 }
 
 // chainOf returns the chain hash that the entry behind a prefix of a log is chained to.
@@ -33,6 +33,11 @@ func (l *ledger) extend(m Moment, id raft.NodeID, log []logged, e *raft.Entry) (
 			id, e.ID())
 	}
 	k := chained(chainOf(log), e, m)
+	if n := len(log); n > 0 && e.Time < log[n-1].time {
+		return log, l.accuse(Monotonicity, attest(log[n-1].since, id, "has an entry %d of log time %d", n,
+			log[n-1].time), attest(m, id, "has an entry %d of log time %d behind it", n+1, e.Time),
+			"log time goes back at n%v, before entry %v", id, e.ID())
+	}
 	was := l.witness(e.ID(), k, id)
 	switch {
 	case was.chain == k.chain:

@@ -93,8 +93,8 @@ func (t *table) note(m Mutant, k kill, suite string) {
 	t.rows[m.Name] = r
 }
 
-// killers are what is tried: what killed the mutant the last time, its first killer, the stories that claim to
-// catch it, and what else it names.
+// killers are what is tried: what killed the mutant the last time, its first killer, the stories that claim
+// to catch it, and what else it names.
 func (t *table) killers(m Mutant, stories []string) []string {
 	killers := slices.Concat(m.Killers[:1], stories, m.Killers[1:])
 	r := t.rows[m.Name]
