@@ -120,8 +120,8 @@ func (o *Options) check() error {
 	demand(o.Nodes >= 1 && o.Nodes <= 15, "nodes is %d, it must lie from 1 to 15", o.Nodes)
 	demand(o.Tick >= Millisecond && o.Tick <= Second, "tick is %v, it must lie from 1ms to 1s", o.Tick)
 	demand(o.Heartbeat >= 1 && o.Heartbeat < o.ElectionMin && o.ElectionMin <= o.ElectionMax,
-		"heartbeat %d, electionMin %d, electionMax %d ticks: each must be positive, the first below the second, "+
-			"that not above the third", o.Heartbeat, o.ElectionMin, o.ElectionMax)
+		"heartbeat %d, electionMin %d, electionMax %d ticks: each must be positive, the first below the "+
+			"second, that not above the third", o.Heartbeat, o.ElectionMin, o.ElectionMax)
 	demand(o.Latency >= Microsecond && min(o.LatencyMean, o.Disk, o.DiskMean, o.Apply) >= 0,
 		"latency must be at least 1us, and no time may be negative")
 	demand(o.Faulty >= 0 && o.Faulty <= 1000*Hour && o.Healed >= 0 && o.Healed <= Hour,

@@ -70,9 +70,9 @@ func (r Record) String() string {
 	return fmt.Sprintf("e%d %v %v n%v %v %s", r.Position, r.Time, r.Kind, r.Node, r.Peer, text)
 }
 
-// digestEvery is how many events lie between two digests of the chain that a run keeps: enough of them to say
+// DigestEvery is how many events lie between two digests of the chain that a run keeps: enough of them to say
 // from which event on another version does something else.
-const digestEvery = 256
+const DigestEvery = 256
 
 // trace numbers the events and keeps their digest.
 type trace struct {
@@ -94,7 +94,7 @@ func (t *trace) note(r Record) uint64 {
 		h := mix(t.digest, uint64(r.Time))
 		h = mix(h, uint64(r.Kind)<<48|uint64(r.Node)<<24|uint64(r.Peer))
 		t.digest = mix(mix(mix(h, r.Cause), r.N), r.Hash)
-		if t.position%digestEvery == 0 {
+		if t.position%DigestEvery == 0 {
 			t.chain = append(t.chain, t.digest)
 		}
 	}

@@ -68,7 +68,8 @@ func (p *progress) at(done uint64, note string) {
 	if p.total > 0 {
 		of = fmt.Sprintf("/%d", p.total)
 	}
-	fmt.Fprintf(p.to, "%d%s %s, %.0f/s, %s\n", done, of, p.what, float64(done)/time.Since(p.began).Seconds(), note)
+	rate := float64(done) / time.Since(p.began).Seconds()
+	fmt.Fprintf(p.to, "%d%s %s, %.0f/s, %s\n", done, of, p.what, rate, note)
 }
 
 // end leaves the line as it is.

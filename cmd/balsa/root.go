@@ -135,15 +135,21 @@ func version() string {
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return fail(exitUsage, "balsa %s takes no arguments, but there is %q: see balsa help %[1]s",
-			cmd.Name(), args[0])
+			words(cmd), args[0])
 	}
 	return nil
+}
+
+// words are those that call a command, without the program's name.
+func words(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }
 
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {
-			return fail(exitUsage, "write balsa %s: see balsa help %s", cmd.Use, cmd.Name())
+			return fail(exitUsage, "write %s %s: see balsa help %s", cmd.Parent().CommandPath(), cmd.Use,
+				words(cmd))
 		}
 		return nil
 	}

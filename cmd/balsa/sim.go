@@ -27,7 +27,7 @@ func simCommand(c *console) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(simRunCommand(c))
+	cmd.AddCommand(simRunCommand(c), simReplayCommand(c), simShrinkCommand(c))
 	return cmd
 }
 
@@ -108,7 +108,7 @@ func (d *drawing) spec(seed uint64) (sim.Spec, error) {
 		}
 		s.Options.Faulty = faulty
 	}
-	s.Core = version()
+	s.Core = core()
 	if err := s.Check(); err != nil {
 		return s, fail(exitUsage, "%w", err)
 	}

@@ -27,6 +27,9 @@ func (c *console) report(w io.Writer, spec sim.Spec, file string) {
 		return
 	}
 	fmt.Fprintf(w, "    replay:  balsa sim replay %s\n", file)
+	if strings.HasSuffix(file, ".min.balsa.json") {
+		return
+	}
 	fmt.Fprintf(w, "    smaller: balsa sim shrink %s   (%d → ? interventions)\n", file, len(spec.Script))
 }
 

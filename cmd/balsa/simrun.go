@@ -28,8 +28,8 @@ func simRunCommand(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run many seeds, and stop at the first one that violates a property",
-		Long: `Run many seeds. Each is a cluster of its own, with faults and rates of its own, run under all checks:
-faults first, then healing, then what must follow. A run with a violation is written to
+		Long: `Run many seeds. Each is a cluster of its own, with faults and rates of its own, run under all
+checks: faults first, then healing, then what must follow. A run with a violation is written to
 ` + failures + `.
 
 Exit status: 0 no violation, 7 a violation, 2 a mistake on the command line. When --time is over, the seeds

@@ -33,6 +33,7 @@ type summary struct {
 	Faults           map[string]faultSeen `json:"faults"`
 	Slowest          slowest              `json:"slowest"`
 
+	known    string // the file that the run comes from, which need not be written
 	began    time.Time
 	cpuBegan time.Duration
 	err      error // of a run that could not be made, or a file that could not be written
@@ -117,7 +118,11 @@ func (s *summary) digest(seed uint64, d sim.Digest) {
 // violated enters a violation, and writes the run down at once: who stops the program later has it.
 func (s *summary) violated(seed uint64, v *sim.Violation, spec sim.Spec) {
 	file := filepath.Join(failures, fmt.Sprintf("%s-%d.balsa.json", s.Profile, seed))
-	s.err = errors.Join(s.err, writeRun(file, spec))
+	if s.known == "" {
+		s.err = errors.Join(s.err, writeRun(file, spec))
+	} else {
+		file = s.known
+	}
 	s.Violations = append(s.Violations, failedSeed{
 		Seed: seed, Property: v.Property, Sentence: v.Sentence, Position: v.Position, Time: int64(v.Time),
 		CPUSeconds: s.cpu(), File: filepath.ToSlash(file), spec: spec,
