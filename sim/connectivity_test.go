@@ -49,8 +49,8 @@ func (g graph) cuts() (links []Link) {
 	return links
 }
 
-// complaint runs a cluster that is whole, then connected by a graph, and says what is wrong after ten election
-// timeouts: nobody leads, or whoever does is not left alone.
+// complaint runs a cluster that is whole, then connected by a graph, and says what is wrong after ten
+// election timeouts: nobody leads, or whoever does is not left alone.
 func (g graph) complaint(t *testing.T, o Options) string {
 	t.Helper()
 	w, err := New(Spec{Version: SpecVersion, Seed: uint64(g), Options: o}, Parts{})
@@ -156,7 +156,10 @@ func TestAMinorityThatComesBackDisturbsNobody(t *testing.T) {
 			if leader == nil {
 				t.Fatalf("seed %d: nobody leads: %s", seed, w.situation())
 			}
-			apart := func(id raft.NodeID) bool { n := (id + five - leader.id) % five; return n == 1 || n == 2 }
+			apart := func(id raft.NodeID) bool { // the two behind the leader
+				behind := (id + five - leader.id) % five
+				return behind == 1 || behind == 2
+			}
 			s := &swarm{world: w}
 			links := append(s.between(apart, inverse(apart)), s.between(inverse(apart), apart)...)
 			before := w.terms()
@@ -166,8 +169,8 @@ func TestAMinorityThatComesBackDisturbsNobody(t *testing.T) {
 			w.RunUntil(w.now + 5*Second)
 			undisturbed := w.ruler() == leader && w.terms() == before
 			if w.violation != nil || undisturbed != preVote {
-				t.Errorf("seed %d, pre-vote %v: n%v led in terms %v, and then: %s (%v)", seed, preVote, leader.id,
-					before, w.situation(), w.violation)
+				t.Errorf("seed %d, pre-vote %v: n%v led in terms %v, and then: %s (%v)", seed, preVote,
+					leader.id, before, w.situation(), w.violation)
 			}
 		}
 	}

@@ -50,3 +50,21 @@ func (s *store) repair() {
 	s.fault = diskFault{}
 	s.arm()
 }
+
+// interrupt leaves the write in flight somewhere between not begun and done.
+func (s *server) interrupt() {
+	if s.write == nil || s.trouble.mayStop {
+		return
+	}
+	r := s.world.chance.draw(forCrash, uint64(s.id), 0, uint64(s.life))
+	s.store.fault.cutIn(r.below(5)) // 0: all of it is done, and nobody was told
+	s.store.arm()
+	_ = s.write.Perform(s.store.log) // nobody is left to be told
+	s.store.fault.cutIn(0)
+	s.store.arm()
+}
+
+// keep decides what of the unsynced a power cut leaves.
+func (s *server) keep() disk.Keep {
+	return disk.KeepRandom(uint64(s.world.chance.draw(forKeep, uint64(s.id), 0, uint64(s.life))))
+}

@@ -14,7 +14,8 @@ func (w *World) halted(while Time) {
 	w.RunUntil(w.now + while + w.options.Patience)
 	if w.violation == nil && w.committed != before {
 		w.fail(HaltNeverLie,
-			"%d disks of %d are left, and entry %d was committed %v after all had healed: %s", len(w.live()), len(w.servers), w.committed, w.now-w.healed.at, w.situation())
+			"%d disks of %d are left, and entry %d was committed %v after all had healed: %s",
+			len(w.live()), len(w.servers), w.committed, w.now-w.healed.at, w.situation())
 	}
 	for _, c := range w.clients {
 		if w.violation == nil && c.open != nil {

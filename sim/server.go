@@ -375,24 +375,6 @@ func (s *server) die(cause uint64, power bool, why string) {
 	}
 }
 
-// interrupt leaves the write in flight somewhere between not begun and done.
-func (s *server) interrupt() {
-	if s.write == nil || s.trouble.mayStop {
-		return
-	}
-	r := s.world.chance.draw(forCrash, uint64(s.id), 0, uint64(s.life))
-	s.store.fault.cutIn(r.below(5)) // 0: all of it is done, and nobody was told
-	s.store.arm()
-	_ = s.write.Perform(s.store.log) // nobody is left to be told
-	s.store.fault.cutIn(0)
-	s.store.arm()
-}
-
-// keep decides what of the unsynced a power cut leaves.
-func (s *server) keep() disk.Keep {
-	return disk.KeepRandom(uint64(s.world.chance.draw(forKeep, uint64(s.id), 0, uint64(s.life))))
-}
-
 // diskTime is how long the nth write takes.
 func (s *server) diskTime(n uint64) Time {
 	o := &s.world.options
