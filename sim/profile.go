@@ -94,6 +94,9 @@ func Drawn(profile string, seed uint64) Spec {
 	if draw(23).below(16) == 0 { // values up to the largest
 		o.Largest, o.Clients, o.Keys = 1<<(14+draw(24).below(7)), 2, 3
 	}
+	if draw(26).below(32) == 0 { // many at once, so that much is on its way
+		o.Clients, o.Thinking, o.Largest = 50, 2*Second, 100
+	}
 	o.NoCheckQuorum = draw(25).below(16) == 0
 	o.NoPreVote = draw(19).below(8) == 0
 	s.Options = o
