@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"reflect"
 	"testing"
+
+	"balsa/kv"
+	"balsa/raft"
+	"balsa/replica"
 )
 
 // perform runs a spec, which must be possible.
@@ -59,5 +63,44 @@ func TestARunIsAValue(t *testing.T) {
 				sameRun(t, what+", from its script", first, perform(t, recorded))
 			}
 		})
+	}
+}
+
+// forgetful is a map that replaces one command by another: whoever reads after it is told what never was.
+type forgetful struct{ *kv.Store }
+
+// Apply applies all entries but one.
+func (f forgetful) Apply(e raft.Entry) []byte {
+	if e.Index == 40 && e.Kind == raft.Normal {
+		e.Command = kv.Put("k1", []byte("what nobody has written"))
+	}
+	return f.Store.Apply(e)
+}
+
+// A run that ends at a violation is the same run from its script, up to the same violation.
+func TestAViolationIsFoundAgain(t *testing.T) {
+	parts := Parts{Machine: func() replica.StateMachine { return forgetful{kv.New()} }}
+	found := 0
+	for seed := range uint64(20) {
+		first, err := Perform(Drawn("chaos", seed), parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		recorded, err := ReadSpec(first.Spec.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first.Violation != nil {
+			found++
+			recorded.Violation = nil
+		}
+		again, err := Perform(recorded, parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameRun(t, fmt.Sprintf("seed %d", seed), first, again)
+	}
+	if found < 5 {
+		t.Errorf("only %d of 20 runs found the bug", found)
 	}
 }
