@@ -237,7 +237,7 @@ func logCases() []ledgerCase {
 
 func vitalCases() []ledgerCase {
 	return []ledgerCase{
-		{"log time goes back", Monotonicity, 4, 4, "log time goes back at n4, before entry 4/t1", func(s *stage,
+		{"log time goes back", Monotonicity, 4, 4, "log time goes back at n4, before 4/t1", func(s *stage,
 			wrong bool) {
 			e := s.entry(4, 1)
 			e.Time = is[raft.Time](wrong, 2, 4)

@@ -36,7 +36,7 @@ func (l *ledger) extend(m Moment, id raft.NodeID, log []logged, e *raft.Entry) (
 	if n := len(log); n > 0 && e.Time < log[n-1].time {
 		return log, l.accuse(Monotonicity, attest(log[n-1].since, id, "has an entry %d of log time %d", n,
 			log[n-1].time), attest(m, id, "has an entry %d of log time %d behind it", n+1, e.Time),
-			"log time goes back at n%v, before entry %v", id, e.ID())
+			"log time goes back at n%v, before %v", id, e.ID())
 	}
 	was := l.witness(e.ID(), k, id)
 	switch {
