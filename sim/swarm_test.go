@@ -84,11 +84,11 @@ func faultsOfChaos() []string {
 	return strings.Fields(`
 		apply-panic apply-slow clock-frozen clock-jump clock-rate clock-wall clog clog-swizzle corrupt
 		corrupt-cut crash-in-recovery cut-bridge cut-halves cut-isolate cut-leader-deaf cut-leader-mute
-		cut-one-way cut-ring delay disk-fail-create disk-fail-list disk-fail-open disk-fail-read disk-
-		fail-remove disk-fail-rename disk-fail-sync disk-fail-sync-directory disk-fail-write disk-full
-		disk-stall drop dup dup-late flags image kill kill-in-call kill-power kill-send lag load lose-
-		reply restart rollback rot-flip rot-lose rot-misdirect rot-stale rot-truncate rot-zero slow
-		stall wipe`)
+		cut-one-way cut-ring delay disk-fail-create disk-fail-list disk-fail-open disk-fail-read
+		disk-fail-remove disk-fail-rename disk-fail-sync disk-fail-sync-directory disk-fail-write
+		disk-full disk-stall drop dup dup-late flags image kill kill-in-call kill-power kill-send lag
+		load lose-reply restart rollback rot-flip rot-lose rot-misdirect rot-stale rot-truncate rot-zero
+		slow stall wipe`)
 }
 
 func effectsOfChaos() []string {
