@@ -149,6 +149,9 @@ func TestMessagesOfAStory(t *testing.T) {
 		"cut n2 -> n1;  timeout n1;  run until leader = n1;  expect vote n2 = n1",
 		"cut n1 | n2 n3;  timeout n1;  run 100ms;  expect no leader;  heal\n" +
 			"timeout n1;  run until leader = n1",
+		// Who leads an older term than somebody else is a leader, and not the leader.
+		"opt checkquorum=off\ntimeout n1;  run until applied all = 1;  cut n1 | n2 n3;  run 400ms\n" +
+			"timeout n2;  run until leader = n2;  expect role n1 = leader and not leader = n1",
 		"hold n1 -> all type=entries;  timeout n1;  run 500ms;  expect last n2 = 0 and leader = n1",
 		"hold n1 -> all type=heartbeat;  timeout n1;  run until last n2 = 1;  run 500ms;  expect no leader",
 	} {
@@ -199,5 +202,29 @@ func TestViolationsInAStory(t *testing.T) {
 	p.world.violation.Property = OneVote
 	if err := p.playAll(s.paths()[0]); err == nil || !strings.Contains(err.Error(), "OneVote: made up") {
 		t.Errorf("the other violation: %v", err)
+	}
+}
+
+// TestScriptOptions: every option reaches the world, whatever the order in which it is written.
+func TestScriptOptions(t *testing.T) {
+	want := DefaultOptions()
+	want.Nodes, want.Clients, want.Faulty = 4, 2, 0
+	want.Tick, want.Heartbeat, want.ElectionMin, want.ElectionMax = 20*Millisecond, 5, 20, 40
+	want.NoPreVote, want.NoCheckQuorum, want.NoElectionTimer = true, true, true
+	want.Latency, want.LatencyMean, want.Disk, want.DiskMean = 3*Millisecond, 2*Millisecond, Millisecond, 0
+	want.Apply, want.Patience, want.SegmentBytes = Second, Minute, 8192
+	want.Limits.AppendBytes, want.Limits.Window = 129, 7
+	want.Limits.BacklogBytes, want.Limits.UncommittedBytes = 100, 200
+	s := parsed(t, "nodes 4\nopt election=400ms..800ms heartbeat=100ms tick=20ms jitter=2ms latency=3ms "+
+		"disk=1ms apply=1s patience=1m\nopt batch=3 window=7 backlog=100 uncommitted=200 clients=2 segment=8192 "+
+		"prevote=off checkquorum=off timers=manual")
+	p, err := s.stage(Manner{}, "", &Performance{})
+	if err != nil || p.world.options != want {
+		t.Errorf("%v\ngot  %+v\nwant %+v", err, p.world.options, want)
+	}
+	_, err = parsed(t, "opt election=100ms").Play(Manner{})
+	const wrong = "the options do not fit together: heartbeat 10, electionMin 10"
+	if err == nil || !strings.Contains(err.Error(), wrong) {
+		t.Errorf("options that contradict each other: %v", err)
 	}
 }
