@@ -49,8 +49,7 @@ func knobNamed(name string) knob {
 	return all[slices.IndexFunc(all, func(k knob) bool { return k.name == name })]
 }
 
-// worldOptions are the reference without clients, a tenth slower where a story wants to be watched, and
-// what the script sets of it.
+// worldOptions are the reference without clients, and what the script sets of it.
 func worldOptions(nodes int, settings []setting) (Options, error) {
 	o := DefaultOptions()
 	o.Nodes, o.Clients, o.Faulty = nodes, 0, 0
@@ -64,7 +63,11 @@ func worldOptions(nodes int, settings []setting) (Options, error) {
 			}
 		}
 	}
-	return o, o.check()
+	if err := o.check(); err != nil {
+		return o, fmt.Errorf("the options do not fit together: %s",
+			strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return o, nil
 }
 
 func timeKnob(field func(*Options) *Time) func(*Options, string) error {

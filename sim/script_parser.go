@@ -24,11 +24,30 @@ func ParseScenario(name, text string) (*Scenario, error) {
 	for err == nil && p.at < len(p.tokens) {
 		s.Statements, err = p.statement(s.Statements)
 	}
+	if err == nil {
+		err = s.checkOptions()
+	}
 	if wrong, is := err.(*SyntaxError); is {
 		wrong.Name = name
 		return nil, wrong
 	}
 	return s, err
+}
+
+// checkOptions refuses options that contradict each other, at the last of them.
+func (s *Scenario) checkOptions() error {
+	var last token
+	var settings []setting
+	for _, statement := range s.Statements {
+		if a, is := statement.act.(options); is {
+			last = token{line: statement.Line, column: statement.Column}
+			settings = append(settings, a.settings...)
+		}
+	}
+	if _, err := worldOptions(defaultNodes, settings); err != nil {
+		return last.wrong("%v", err)
+	}
+	return nil
 }
 
 // parser reads tokens from left to right, and remembers of what it has read what later statements refer to.

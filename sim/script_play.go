@@ -14,6 +14,8 @@ type Manner struct {
 	// Broken plays the story in a program with a seeded bug: what is expected may fail, a goal may not be
 	// reached, and the story ends at the first violation.
 	Broken bool
+	// Budget is how many events each path may take, 0 for no bound: a story that goes beyond stops there.
+	Budget uint64
 	// Observe sees every event as it happens, those of the branches too; may be nil.
 	Observe func(Record)
 }
@@ -138,7 +140,7 @@ func (s *Scenario) stage(m Manner, branch string, show *Performance) (*player, e
 	}
 	o, err := worldOptions(count, settings)
 	if err != nil {
-		return nil, fmt.Errorf("%s: the options do not fit together: %w", s.Name, err)
+		return nil, err
 	}
 	p := &player{scenario: s, manner: m, branch: branch, show: show}
 	for id := range count {
@@ -264,7 +266,7 @@ func (p *player) perform(s Statement) (string, error) {
 	case label:
 		p.decisions = nil
 	case wait:
-		p.world.RunUntil(p.world.now + a.length)
+		return "", p.wait(p.world.now + a.length)
 	case waitUntil:
 		return "", p.waitUntil(a)
 	case let:
@@ -286,6 +288,24 @@ func (p *player) perform(s Statement) (string, error) {
 	return "", nil
 }
 
+// wait lets everything happen that is due until then.
+func (p *player) wait(end Time) error {
+	for p.world.stepBefore(end) {
+		if err := p.overBudget(); err != nil {
+			return err
+		}
+	}
+	p.world.RunUntil(end)
+	return nil
+}
+
+func (p *player) overBudget() error {
+	if p.manner.Budget == 0 || p.world.trace.position < p.manner.Budget {
+		return nil
+	}
+	return &Unmet{Sentence: fmt.Sprintf("the story has taken all of its %d events", p.manner.Budget)}
+}
+
 func (p *player) waitUntil(a waitUntil) error {
 	within := a.within
 	if within == 0 {
@@ -295,6 +315,9 @@ func (p *player) waitUntil(a waitUntil) error {
 	for !p.holds(a.goal) {
 		if p.world.violation != nil {
 			return nil // wanted says what it is
+		}
+		if err := p.overBudget(); err != nil {
+			return err
 		}
 		if !p.world.stepBefore(end) {
 			p.world.RunUntil(end)

@@ -187,6 +187,16 @@ func TestBrokenPlayGoesOn(t *testing.T) {
 	}
 }
 
+// A story that would go on for too long stops with what it knows.
+func TestBudgetOfAStory(t *testing.T) {
+	for _, text := range []string{"run 24h", "run until leader = n1 within 24h"} {
+		show, err := told(t, manual+text, Manner{Budget: 1000})
+		if err == nil || !strings.Contains(err.Error(), "all of its 1000 events") || show.Events != 1000 {
+			t.Errorf("%q: %v after %d events", text, err, show.Events)
+		}
+	}
+}
+
 // A violation that nobody expects fails the story where it comes; one that is expected ends it well.
 func TestViolationsInAStory(t *testing.T) {
 	const story = "run 1ms\nexpect violation Durability"
@@ -216,14 +226,14 @@ func TestScriptOptions(t *testing.T) {
 	want.Limits.AppendBytes, want.Limits.Window = 129, 7
 	want.Limits.BacklogBytes, want.Limits.UncommittedBytes = 100, 200
 	s := parsed(t, "nodes 4\nopt election=400ms..800ms heartbeat=100ms tick=20ms jitter=2ms latency=3ms "+
-		"disk=1ms apply=1s patience=1m\nopt batch=3 window=7 backlog=100 uncommitted=200 clients=2 segment=8192 "+
-		"prevote=off checkquorum=off timers=manual")
+		"disk=1ms apply=1s patience=1m\nopt batch=3 window=7 backlog=100 uncommitted=200 clients=2 "+
+		"segment=8192 prevote=off checkquorum=off timers=manual")
 	p, err := s.stage(Manner{}, "", &Performance{})
 	if err != nil || p.world.options != want {
 		t.Errorf("%v\ngot  %+v\nwant %+v", err, p.world.options, want)
 	}
-	_, err = parsed(t, "opt election=100ms").Play(Manner{})
-	const wrong = "the options do not fit together: heartbeat 10, electionMin 10"
+	_, err = ParseScenario("", "nodes 3\nopt election=100ms")
+	const wrong = "line 2, column 1: the options do not fit together: heartbeat 10, electionMin 10"
 	if err == nil || !strings.Contains(err.Error(), wrong) {
 		t.Errorf("options that contradict each other: %v", err)
 	}
