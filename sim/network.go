@@ -62,7 +62,7 @@ func (w *World) send(s *server, cause uint64, e raft.Envelope) {
 			d.copied = true
 			second := d
 			second.at = w.now + w.latency(s.id, e.To, n, 1) + l.lag + op.For
-			second.stale = op.For > staleAfter
+			second.stale = w.now + staleAfter
 			w.push(second)
 		case Delay:
 			d.at += op.For
@@ -127,7 +127,7 @@ func (w *World) hand(to *server, d due) {
 		w.fail(HaltNeverLie, "message %d from n%v to n%v was changed on its way and is taken for whole", d.n,
 			d.peer, d.node)
 	}
-	if d.stale {
+	if d.stale > 0 && w.now >= d.stale {
 		w.saw(sawStale)
 	}
 	p := w.note(Record{Kind: Delivered, Cause: d.cause, Node: d.node, Peer: d.peer, N: d.n,

@@ -31,8 +31,8 @@ type due struct {
 	n     uint64 // which message, operation of the script, request
 
 	frame    []byte
+	stale    Time // from when on a late copy of it is older than any election; 0: it is none
 	damaged  bool // the frame, on its way
-	stale    bool // it is a copy that comes long after the first
 	copied   bool // there is another copy of it: nobody can say that it did not arrive
 	response *response
 }

@@ -130,7 +130,7 @@ func (s *swarm) message(from, to raft.NodeID, n uint64) (ops []Op) {
 		ops = append(ops, op)
 	}
 	if r, is := hit(forReplay, s.rates.replay); is {
-		op.Kind, op.For = Duplicate, r.between(Second, 3*Minute)
+		op.Kind, op.For = Duplicate, r.between(Second, 3*Minute)>>r.again().below(3)
 		op.Mode = "late"
 		ops = append(ops, op)
 		op.Mode = ""
