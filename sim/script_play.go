@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"strings"
 
 	"balsa/raft"
 )
@@ -18,23 +17,6 @@ type Manner struct {
 	Budget uint64
 	// Observe sees every event as it happens, those of the branches too; may be nil.
 	Observe func(Record)
-}
-
-// Played is one statement as it went.
-type Played struct {
-	Statement
-	Branch string // empty: the main story
-	At     Moment
-	Result string // of a prediction: the true answer; of a wait: how things stand
-}
-
-// Performance is what became of a scenario.
-type Performance struct {
-	Lines     []Played
-	Violation *Violation // the first one, expected or not
-	Digest    Digest     // of all its paths
-	Simulated Time
-	Events    uint64
 }
 
 // Unmet says which statement of a scenario did not come true, and what was the case instead.
@@ -386,20 +368,4 @@ func (p *player) expect(a expect) error {
 		return nil
 	}
 	return &Unmet{Sentence: fmt.Sprintf("%v was expected; %s", a.holds, p.instead(a.holds))}
-}
-
-// String is the performance line by line: when, which statement, what came of it.
-func (show Performance) String() string {
-	var b strings.Builder
-	for _, l := range show.Lines {
-		if _, is := l.act.(remark); is {
-			continue
-		}
-		fmt.Fprintf(&b, "%12v %4d  %s", l.At.Time, l.Line, strings.ReplaceAll(l.String(), "\n   ", ""))
-		if l.Result != "" {
-			fmt.Fprintf(&b, "  → %s", l.Result)
-		}
-		b.WriteString("\n")
-	}
-	return b.String()
 }
