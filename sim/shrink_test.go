@@ -52,6 +52,9 @@ func TestShrinkKeepsWhatIsNeeded(t *testing.T) {
 		t.Errorf("left are %v with %d servers, %d clients, %v of faults", left, small.Options.Nodes,
 			small.Options.Clients, small.Options.Faulty)
 	}
+	if last := small.Script[2].At; last > 2*Second {
+		t.Errorf("the violation needs no more than three operations, and the last of them waits until %v", last)
+	}
 	if state.From != 400 || state.Now != 3 || state.Runs != len(seen)+1 || state.Runs > 200 {
 		t.Errorf("it says %+v, and told of %d runs", state, len(seen))
 	}

@@ -119,17 +119,24 @@ func (o *Options) check() error {
 	}
 	demand(o.Nodes >= 1 && o.Nodes <= 15, "nodes is %d, it must lie from 1 to 15", o.Nodes)
 	demand(o.Tick >= Millisecond && o.Tick <= Second, "tick is %v, it must lie from 1ms to 1s", o.Tick)
-	demand(o.Heartbeat >= 1 && o.Heartbeat < o.ElectionMin && o.ElectionMin <= o.ElectionMax,
+	demand(o.Heartbeat >= 1 && o.Heartbeat < o.ElectionMin && o.ElectionMin <= o.ElectionMax &&
+		o.ElectionMax <= 1<<20,
 		"heartbeat %d, electionMin %d, electionMax %d ticks: each must be positive, the first below the "+
-			"second, that not above the third", o.Heartbeat, o.ElectionMin, o.ElectionMax)
-	demand(o.Latency >= Microsecond && min(o.LatencyMean, o.Disk, o.DiskMean, o.Apply) >= 0,
-		"latency must be at least 1us, and no time may be negative")
+			"second, that not above the third, none above a million",
+		o.Heartbeat, o.ElectionMin, o.ElectionMax)
+	demand(o.Latency >= Microsecond && min(o.LatencyMean, o.Disk, o.DiskMean, o.Apply) >= 0 &&
+		max(o.Latency, o.LatencyMean, o.Disk, o.DiskMean, o.Apply, o.Thinking, o.Patience) <= Hour,
+		"latency must be at least 1us, no time may be negative, and none of the surroundings above 1h")
+	l := o.Limits
+	demand(min(l.AppendBytes, l.Window, l.InFlightBytes, l.UncommittedBytes, l.BacklogBytes) >= 0 &&
+		o.MaxApplyBytes >= 0 && (o.SegmentBytes == 0 || o.SegmentBytes >= 512 && o.SegmentBytes <= 1<<30),
+		"no limit may be negative, and segmentBytes is %d: 512 to 1 GiB", o.SegmentBytes)
 	demand(o.Faulty >= 0 && o.Faulty <= 1000*Hour && o.Healed >= 0 && o.Healed <= Hour,
 		"faulty is %v, at most 1000h, and healed %v, at most 1h", o.Faulty, o.Healed)
 	demand(o.Clients >= 0 && o.Clients <= 1000 && o.Reads >= 0 && o.Reads <= 100 && o.Largest >= 0 &&
 		o.Largest <= 1<<20, "clients %d (0 to 1000), reads %d (0 to 100), largest %d (0 to 1 MiB)", o.Clients,
 		o.Reads, o.Largest)
-	demand(o.Clients == 0 || o.Keys >= 1 && o.Patience > 0 && o.Thinking > 0,
+	demand(o.Clients == 0 || o.Keys >= 1 && o.Keys <= 1<<20 && o.Patience > 0 && o.Thinking > 0,
 		"clients need keys, patience and thinking time")
 	return errors.Join(all...)
 }

@@ -51,6 +51,10 @@ func TestMistakesInARunHaveAPlace(t *testing.T) {
 			`line 4, column 9: "10 ms" is no time: write it like 250ms, 1.5s or 2m`},
 		{"options", `"nodes": 3`, `"nodes": 16`,
 			"line 4, column 9: nodes is 16, it must lie from 1 to 15"},
+		{"times", `"latency": "1ms"`, `"latency": "2h"`, "line 4, column 9: latency must be at least 1us, " +
+			"no time may be negative, and none of the surroundings above 1h"},
+		{"limits", `"nodes": 3`, `"nodes": 3, "segmentBytes": -1`,
+			"line 4, column 9: no limit may be negative, and segmentBytes is -1: 512 to 1 GiB"},
 		{"profile", `"v": 1,`, `"v": 1, "profile": "storm",`,
 			`line 2, column 21: no profile is named "storm"; there are ` + strings.Join(names, ", ")},
 		{"operation", `"kill"`, `"murder"`, "line 14, column 3: murder n1: no such operation"},

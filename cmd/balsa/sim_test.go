@@ -48,6 +48,7 @@ func TestMistakesOfSimAreSentences(t *testing.T) {
 			`--why is "": say in one sentence what was wrong, with a full stop`},
 		{"sim replay 1 --profile calm --save-as-test --why Because.",
 			"--save-as-test finds no sim/testdata here: call it at the root of balsa's sources"},
+		{"sim replay 1 --profile calm --time 0s", "--time is 0s: give a duration above zero"},
 		{"sim shrink", "write balsa sim shrink FILE: see balsa help sim shrink"},
 		{"sim shrink nowhere", `"nowhere" is neither a seed nor a file`},
 		{"sim shrink nowhere --time 0s", "--time is 0s: give a duration above zero"},

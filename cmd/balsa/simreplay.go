@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,7 @@ import (
 type replay struct {
 	drawing
 	events string
+	budget time.Duration
 	output format
 	saving
 }
@@ -42,6 +44,7 @@ Exit status: 0 no violation, 7 a violation, 2 a mistake on the command line or i
 	}
 	r.drawing.register(cmd, "")
 	cmd.Flags().StringVar(&r.events, "events", "", "show all events FROM..TO instead of the last ones")
+	cmd.Flags().DurationVar(&r.budget, "time", 10*time.Minute, "how long to go on, by the clock on the wall")
 	r.output.register(cmd.Flags(), "table")
 	r.keeping(cmd)
 	return cmd
@@ -63,6 +66,8 @@ func (r *replay) run(ctx context.Context, c *console, what string) error {
 	if r.events != "" && r.output != "json" {
 		seen.to = c.out
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, r.budget, errBudget)
+	defer cancel()
 	s := newSummary(cmp.Or(spec.Profile, spec.Drawn), seedRange{spec.Seed, spec.Seed})
 	if _, err := parseSeed(what); err != nil {
 		s.known = filepath.ToSlash(what)
@@ -82,14 +87,19 @@ func (r *replay) run(ctx context.Context, c *console, what string) error {
 	if err := r.show(c, &again, spec, result); err != nil {
 		return err
 	}
+	if spec.Events == 0 { // nothing was recorded of it so far
+		spec = result.Spec
+	}
 	if err := r.save(c, what, spec); err != nil {
 		return err
 	}
 	switch {
+	case s.err != nil:
+		return fail(exitError, "%w", s.err)
 	case len(s.Violations) > 0:
 		return fail(exitViolation, "%s is violated", s.Violations[0].Property)
 	case s.Seeds == 0:
-		return fail(exitError, "interrupted")
+		return fail(exitError, "%s: nothing is known of what comes after event %d", s.Stopped, result.Events)
 	}
 	return nil
 }
@@ -113,6 +123,9 @@ func (r *replay) check() (window seedRange, err error) {
 			wrong = append(wrong, fail(exitUsage,
 				"--events: %q is no range of events: write FROM..TO, as in 1200..1300", r.events))
 		}
+	}
+	if r.budget <= 0 {
+		wrong = append(wrong, fail(exitUsage, "--time is %v: give a duration above zero", r.budget))
 	}
 	if err := r.mayKeep(); err != nil {
 		wrong = append(wrong, err)
@@ -206,10 +219,13 @@ func (r *replay) show(c *console, again *replayed, spec sim.Spec, result sim.Res
 			fmt.Fprintln(c.out, line)
 		}
 	}
-	if len(again.Violations) > 0 {
+	switch {
+	case len(again.Violations) > 0:
 		fmt.Fprintln(c.out)
 		c.report(c.out, result.Spec, again.Violations[0].File)
-	} else {
+	case again.Seeds == 0:
+		fmt.Fprintln(c.out, "no violation until it was stopped")
+	default:
 		fmt.Fprintln(c.out, "no violation")
 	}
 	fmt.Fprintf(c.out, "    %d events in %v, digest %v\n", result.Events, result.Time, result.Digest)

@@ -119,9 +119,12 @@ func (s *saving) save(c *console, file string, spec sim.Spec) error {
 	if !s.saveAsTest {
 		return nil
 	}
+	if spec.Violation == nil {
+		return fail(exitError, "nothing is violated, so there is nothing to keep")
+	}
 	name := filepath.Base(file)
 	if !strings.HasSuffix(name, ".balsa.json") {
-		name = fmt.Sprintf("%s-%s.balsa.json", spec.Profile, name)
+		name = fmt.Sprintf("%s-%s.balsa.json", spec.Drawn, name)
 	}
 	spec.Why = s.why
 	to := filepath.Join(keptRuns, name)
