@@ -303,10 +303,9 @@ func (w *World) recovers(s *server, found wal.Recovered) {
 // hashRecovered is a hash of what a start finds: hard state, entries, peers.
 func hashRecovered(found wal.Recovered) uint64 {
 	h := mix(mix(found.Start, uint64(found.State.Term)), uint64(found.State.Vote))
-	var frame []byte
 	for _, e := range found.Entries {
-		frame = wire.AppendEntry(frame[:0], e)
-		h = mix(h, hashBytes(frame))
+		h = mix(mix(h, uint64(e.Term)), uint64(e.Index))
+		h = mix(mix(mix(h, uint64(e.Time)), uint64(e.Kind)), hashBytes(e.Command))
 	}
 	for _, p := range found.Peers {
 		h = mix(mix(mix(h, uint64(p.Node)), uint64(p.Incarnation)), p.Start)
