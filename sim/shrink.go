@@ -29,8 +29,8 @@ type shrinker struct {
 }
 
 // Shrink returns a smaller run that violates the same property, and how far that went: fewer operations, a
-// shorter time, fewer clients and servers, shorter waits. It stops early when parts.Enough says so. The error says that the
-// run cannot be made, or violates nothing.
+// shorter time, fewer clients and servers, shorter waits. It stops early when parts.Enough says so. The error
+// says that the run cannot be made, or violates nothing.
 func Shrink(spec Spec, parts Parts, progress func(Shrinking)) (Spec, Shrinking, error) {
 	s := &shrinker{perform: func(s Spec) (Result, error) { return Perform(s, parts) }, stopped: parts.Enough,
 		progress: progress}

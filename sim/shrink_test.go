@@ -53,7 +53,7 @@ func TestShrinkKeepsWhatIsNeeded(t *testing.T) {
 			small.Options.Clients, small.Options.Faulty)
 	}
 	if last := small.Script[2].At; last > 2*Second {
-		t.Errorf("the violation needs no more than three operations, and the last of them waits until %v", last)
+		t.Errorf("three operations are needed, and the last of them waits until %v", last)
 	}
 	if state.From != 400 || state.Now != 3 || state.Runs != len(seen)+1 || state.Runs > 200 {
 		t.Errorf("it says %+v, and told of %d runs", state, len(seen))
