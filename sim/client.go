@@ -263,7 +263,8 @@ func (c *client) giveUp(d due) {
 	s := w.servers[c.open.Node-1]
 	for i, q := range s.asked {
 		if q.client == c.id && q.n == c.n && !s.trouble.stalled {
-			s.asked[i].n, s.asked[i].read = 0, c.open.Kind == Get // an answer may still come, and finds nobody
+			// An answer may still come, and finds nobody.
+			s.asked[i].n, s.asked[i].read = 0, c.open.Kind == Get
 			w.attempt(s, p, replica.GaveUp{Ticket: q.ticket})
 			break
 		}

@@ -272,8 +272,8 @@ func (w *World) answered() {
 	for _, s := range w.live() {
 		for _, q := range s.asked {
 			if !q.read {
-				w.fail(Answered, "n%v has never answered request %d of client %d, its ticket %d", s.id, q.n, q.client,
-					q.ticket)
+				w.fail(Answered, "n%v has never answered request %d of client %d, its ticket %d", s.id,
+					q.n, q.client, q.ticket)
 			}
 		}
 	}

@@ -18,20 +18,21 @@ import (
 
 // summary is what many seeds came to. It is told of them in the order of their numbers.
 type summary struct {
-	Profile          string               `json:"profile"`
-	Asked            string               `json:"asked"` // FIRST..LAST
-	Seeds            int                  `json:"seeds"` // that have come to their end
-	Stopped          string               `json:"stopped,omitempty"`
-	Violations       []failedSeed         `json:"violations"`
-	Digest           sim.Digest           `json:"digest"`
-	SimulatedSeconds float64              `json:"simulatedSeconds"`
-	CPUSeconds       float64              `json:"cpuSeconds"`
-	WallSeconds      float64              `json:"wallSeconds"`
-	Ratio            float64              `json:"ratio"` // simulated : CPU
-	Events           uint64               `json:"events"`
-	Operations       operations           `json:"operations"`
-	Faults           map[string]faultSeen `json:"faults"`
-	Slowest          slowest              `json:"slowest"`
+	Profile          string       `json:"profile"`
+	Asked            string       `json:"asked"` // FIRST..LAST
+	Seeds            int          `json:"seeds"` // that have come to their end
+	Stopped          string       `json:"stopped,omitempty"`
+	Violations       []failedSeed `json:"violations"`
+	Digest           sim.Digest   `json:"digest"`
+	SimulatedSeconds float64      `json:"simulatedSeconds"`
+	CPUSeconds       float64      `json:"cpuSeconds"`
+	WallSeconds      float64      `json:"wallSeconds"`
+	Ratio            float64      `json:"ratio"` // simulated : CPU
+	Events           uint64       `json:"events"`
+	Operations       operations   `json:"operations"`
+	Faults           seenKinds    `json:"faults"`
+	Effects          seenKinds    `json:"effects"` // what the faults led to
+	Slowest          slowest      `json:"slowest"`
 
 	known    string // the file that the run comes from, which need not be written
 	began    time.Time
@@ -65,6 +66,26 @@ type faultSeen struct {
 	Seeds int    `json:"seeds"`
 }
 
+// seenKinds are faults, or effects, by their names.
+type seenKinds map[string]faultSeen
+
+// add takes in what one seed has seen.
+func (k seenKinds) add(counts []sim.Count) {
+	for _, c := range counts {
+		k[c.Kind] = faultSeen{k[c.Kind].Times + c.Times, k[c.Kind].Seeds + 1}
+	}
+}
+
+// rows are a line for each kind, in the order of their names.
+func (k seenKinds) rows(title string) [][]string {
+	rows := [][]string{{title, count(len(k), "kind")}}
+	for _, kind := range slices.Sorted(maps.Keys(k)) {
+		rows = append(rows, []string{"  " + kind,
+			fmt.Sprintf("%d times in %s", k[kind].Times, count(k[kind].Seeds, "seed"))})
+	}
+	return rows
+}
+
 // slowest is the seed that took longest, by the clock on the wall.
 type slowest struct {
 	Seed    uint64  `json:"seed"`
@@ -73,7 +94,7 @@ type slowest struct {
 
 func newSummary(profile string, asked seedRange) *summary {
 	return &summary{Profile: profile, Asked: asked.String(), Violations: []failedSeed{},
-		Faults: map[string]faultSeen{}, began: time.Now(), cpuBegan: cpuTime()}
+		Faults: seenKinds{}, Effects: seenKinds{}, began: time.Now(), cpuBegan: cpuTime()}
 }
 
 // add takes a seed in.
@@ -92,10 +113,8 @@ func (s *summary) add(e ended) {
 	s.Operations.OK += e.result.Done.OK
 	s.Operations.No += e.result.Done.No
 	s.Operations.Unknown += e.result.Done.Unknown
-	for _, c := range e.result.Counts {
-		seen := s.Faults[c.Kind]
-		s.Faults[c.Kind] = faultSeen{seen.Times + c.Times, seen.Seeds + 1}
-	}
+	s.Faults.add(e.result.Counts)
+	s.Effects.add(e.result.Effects)
 	if took := e.took.Seconds(); took > s.Slowest.Seconds {
 		s.Slowest = slowest{e.seed, took}
 	}
@@ -174,13 +193,9 @@ func (s *summary) print(c *console, as format) error {
 		{"operations", fmt.Sprintf("%d ok, %d no, %d unknown", s.Operations.OK, s.Operations.No,
 			s.Operations.Unknown)},
 		{"slowest", fmt.Sprintf("seed %d, %.0f ms", s.Slowest.Seed, 1000*s.Slowest.Seconds)},
-		{"interventions", fmt.Sprintf("%d kinds", len(s.Faults))},
 	}
-	for _, kind := range slices.Sorted(maps.Keys(s.Faults)) {
-		f := s.Faults[kind]
-		rows = append(rows, []string{"  " + kind,
-			fmt.Sprintf("%d times in %s", f.Times, count(f.Seeds, "seed"))})
-	}
+	rows = append(rows, s.Faults.rows("interventions")...)
+	rows = append(rows, s.Effects.rows("effects")...)
 	if s.Stopped != "" {
 		rows = append(rows, []string{"stopped", s.Stopped})
 	}
