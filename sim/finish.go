@@ -159,8 +159,11 @@ func (w *World) recover() {
 	}
 	w.converge(w.now + o.Healed)
 	w.stable()
+	w.serve()
+	w.converge(w.now + o.Healed)
 	if w.violation == nil {
 		w.answered()
+		w.audit()
 		w.equal()
 	}
 }
@@ -252,6 +255,32 @@ func (w *World) stable() {
 			w.now,
 			w.situation(),
 		)
+	}
+}
+
+// serve demands that the cluster, with nothing else to do, carries out a write and a read at every server
+// that must take part (L5): whatever was refused before for want of room must have been given back by now.
+func (w *World) serve() {
+	for _, s := range w.live() {
+		for _, kind := range []OperationKind{Put, Get} {
+			if w.violation != nil || kind == Get && !w.readable() {
+				continue
+			}
+			c := w.addClient(true)
+			c.n++
+			op := Operation{Kind: kind, Node: s.id, Key: w.history.key(0)}
+			if kind == Put {
+				op.Value = c.value(c.roll(forRequest))
+			}
+			c.ask(op)
+			for until := w.now + w.options.Patience; w.violation == nil && c.open != nil && w.now <= until; {
+				w.RunUntil(w.now + w.options.Tick)
+			}
+			if w.violation == nil && c.last.Outcome != OK {
+				w.fail(Recovered, "all is well and nothing else is asked for, and %v at n%v ends %v: %s", &op, s.id,
+					c.last.Outcome, w.situation())
+			}
+		}
 	}
 }
 

@@ -58,6 +58,7 @@ type checks struct {
 	ledger    *ledger
 	history   *history
 	committed raft.Index // told to the history
+	audited   uint64     // the event at which a server was looked at as a whole for the last time
 	violation *Violation // the first
 }
 
@@ -235,9 +236,27 @@ func (w *World) beginWork() {
 	}
 }
 
+// wholeEvery is how many events lie between two looks at everything that a server holds.
+const wholeEvery = 1000
+
 // attempt steps a server.
 func (w *World) attempt(s *server, cause uint64, e replica.Event) {
-	w.trying(s, func() { s.step(cause, e) })
+	w.trying(s, func() {
+		s.step(cause, e)
+		if w.trace.position >= w.audited+wholeEvery && s.up() {
+			w.audited = w.trace.position
+			s.engine.Audit()
+		}
+	})
+}
+
+// audit looks at everything that the servers hold.
+func (w *World) audit() {
+	for _, s := range w.servers {
+		if s.up() {
+			w.trying(s, s.engine.Audit)
+		}
+	}
 }
 
 // trying has a server do something. Its own invariants may not hold: that ends the run, with what it says.
