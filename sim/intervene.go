@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -264,46 +262,6 @@ func (w *World) replaceDisk(s *server, d *disk.Memory) {
 	s.store.repair() // the copy was perhaps made when it was full
 	s.trouble.gone, s.trouble.replaced = true, true
 	w.ledger.lost(s.id)
-}
-
-// check says what of an operation cannot be.
-func (o *Op) check(nodes int) error {
-	var all []error
-	demand := func(holds bool, format string, args ...any) {
-		if !holds {
-			all = append(all, fmt.Errorf(format, args...))
-		}
-	}
-	demand(o.At >= 0, "it happens at %v, before the beginning", o.At)
-	for _, l := range o.Links {
-		demand(l.From >= 1 && int(l.From) <= nodes && l.To >= 1 && int(l.To) <= nodes, "there is no link %v",
-			l)
-	}
-	demand(o.Value >= -1<<40 && o.Value <= 1<<40 && o.For >= 0-Hour && o.For <= 100*Hour,
-		"value %d or time %v is out of range", o.Value, o.For)
-	node := o.Node >= 1 && int(o.Node) <= nodes
-	switch o.Kind {
-	case Load:
-		demand(o.Value >= 1, "it does not say how many times more often clients ask")
-	case Cut, Clog, Lag, Hold:
-		demand(len(o.Links) > 0, "it names no link")
-	case Heal, Release, Discard:
-	case LoseReply:
-		demand(o.Nth > 0, "it does not say which request")
-	case Drop, Duplicate, Delay, Corrupt:
-		demand(node && o.Peer >= 1 && int(o.Peer) <= nodes && o.Nth > 0, "it names no message")
-		demand(o.For >= 0, "the delay is negative")
-	case Clock:
-		demand(node, "there is no n%v", o.Node)
-		demand(o.Value == 0 || o.Value >= 1000 && o.Value <= 1000*exact, "its rate is %d millionths", o.Value)
-		demand(o.Mode == "wall" || o.For >= 0, "a monotonic clock does not go back")
-	case Kill, Restart, Stall, Resume, Slow, Flags, Timeout, ApplySlow, ApplyPanic, DiskStall, DiskFail,
-		DiskFull, DiskOK, Image, Wipe, Rollback, Rot, Propose, Read:
-		demand(node, "there is no n%v", o.Node)
-	default:
-		demand(false, "no such operation")
-	}
-	return errors.Join(all...)
 }
 
 // hasWord reports whether a list of words has one.

@@ -71,11 +71,13 @@ const (
 	ApplyPanic OpKind = "apply-panic"
 	// Load has clients ask so many times more often (Value); Value 1 ends it.
 	Load OpKind = "load"
-	// Flags sets what a server is started with next: Mode lists no-prevote, no-checkquorum.
+	// Flags sets what a server is started with next: Mode lists what of it is not as in the others, prevote
+	// and checkquorum; an empty one ends it.
 	Flags OpKind = "flags"
 	// Timeout ends a server's election timeout now.
 	Timeout OpKind = "timeout"
-	// Propose has client Peer put (Mode "put") or delete a Key at Node; Read has it read, in Mode.
+	// Propose has client Peer put (Mode "put") or delete (Mode "delete") a Key at Node; Read has it read, in
+	// Mode linearizable (which is what none says), leader, stale or at-least.
 	Propose OpKind = "propose"
 	Read    OpKind = "read"
 )

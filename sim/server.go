@@ -249,7 +249,7 @@ func (s *server) take(cause uint64, w replica.Work) {
 			s.world.fail(Assertion, "n%v asks for an apply while another one is under way", s.id)
 		}
 		s.apply = &w
-		took := s.world.options.Apply * Time(len(w.Entries)) * Time(max(s.trouble.applySlow, 1))
+		took := s.world.options.Apply.times(int64(len(w.Entries))).times(max(s.trouble.applySlow, 1))
 		took = min(s.slowed(took), longestApply)
 		s.world.push(due{at: s.world.now + took, task: apply, node: s.id, life: s.life, cause: cause,
 			n: uint64(len(w.Entries))})
@@ -382,7 +382,7 @@ func (s *server) diskTime(n uint64) Time {
 	return s.slowed(o.Disk + r.exponential(o.DiskMean))
 }
 
-func (s *server) slowed(t Time) Time { return t * Time(max(s.trouble.slow, 1)) }
+func (s *server) slowed(t Time) Time { return t.times(max(s.trouble.slow, 1)) }
 
 // question returns what a ticket stands for, and forgets it.
 func (s *server) question(ticket raft.Ticket) (question, bool) {

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -75,12 +76,15 @@ func TestMistakesInARunHaveAPlace(t *testing.T) {
 }
 
 // FuzzReadSpec: whatever is in a file, reading it ends in one sentence with a place, or in a run that is
-// written and read again as it is.
+// written and read again as it is, and that can be performed.
 func FuzzReadSpec(f *testing.F) {
 	f.Add([]byte(writtenRun))
 	f.Add(Drawn("chaos", 1).Bytes())
 	f.Add([]byte(`{"v":1,"opt":{},"script":[{}]}`))
 	f.Add([]byte(`{"v":1,"script":[{"at":"1s"`))
+	for _, op := range oneOfEachKind() {
+		f.Add(Spec{Version: SpecVersion, Options: tiny(), Script: []Op{op}}.Bytes())
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		s, err := ReadSpec(text)
 		if err != nil {
@@ -93,7 +97,65 @@ func FuzzReadSpec(f *testing.F) {
 		if err != nil || !bytes.Equal(s.Bytes(), again.Bytes()) {
 			t.Errorf("read again: %v\n%s", err, s.Bytes())
 		}
+		performABit(t, s)
 	})
+}
+
+// tiny are three servers and two clients for a moment.
+func tiny() Options {
+	o := DefaultOptions()
+	o.Nodes, o.Clients, o.Faulty, o.Healed = 3, 2, 50*Millisecond, 0
+	return o
+}
+
+// oneOfEachKind are operations of every kind, in an order in which each finds what it needs.
+func oneOfEachKind() []Op {
+	links := []Link{{From: 1, To: 2}}
+	return []Op{
+		{Kind: Propose, Node: 1, Peer: 9, Mode: "put", Key: "k", Text: "v"}, {Kind: Read, Node: 2, Peer: 1},
+		{Kind: Slow, Node: 1, Value: maxSlower}, {Kind: ApplySlow, Node: 1, Value: maxSlower},
+		{Kind: ApplyPanic, Node: 2}, {Kind: Load, Value: 100}, {Kind: Clock, Node: 1, Value: exact / 2},
+		{Kind: Flags, Node: 3, Mode: "prevote"}, {Kind: Timeout, Node: 1}, {Kind: Stall, Node: 2},
+		{Kind: Resume, Node: 2}, {Kind: DiskStall, Node: 1, For: Second}, {Kind: DiskFull, Node: 2},
+		{Kind: DiskFail, Node: 1, Mode: "write"}, {Kind: DiskOK, Node: 2}, {Kind: Image, Node: 3},
+		{Kind: Cut, Links: links}, {Kind: Clog, Links: links, For: Second}, {Kind: Lag, Links: links, For: 1},
+		{Kind: Hold, Links: links, Mode: "vote"}, {Kind: Release}, {Kind: Discard}, {Kind: Heal},
+		{Kind: Drop, Node: 1, Peer: 2, Nth: 1}, {Kind: Duplicate, Node: 1, Peer: 2, Nth: 2},
+		{Kind: Delay, Node: 1, Peer: 2, Nth: 3, For: Second}, {Kind: Corrupt, Node: 1, Peer: 2, Nth: 4},
+		{Kind: LoseReply, Node: 1, Nth: 1}, {Kind: Kill, Node: 3}, {Kind: Rot, Node: 3, Mode: "flip"},
+		{Kind: Rollback, Node: 3}, {Kind: Wipe, Node: 3}, {Kind: Restart, Node: 3},
+	}
+}
+
+// performABit performs the first moments of a run that is not too large: whatever a file asks for, nothing
+// panics.
+func performABit(t *testing.T, s Spec) {
+	t.Helper()
+	o := &s.Options
+	if o.Nodes > 5 || o.Clients > 10 || len(s.Script) > 100 {
+		return
+	}
+	o.Faulty, o.Healed = min(o.Faulty, 50*Millisecond), min(o.Healed, 50*Millisecond)
+	s.Script = slices.DeleteFunc(s.Script, func(op Op) bool { return op.At > 50*Millisecond })
+	asked := 0
+	r, err := Perform(s, Parts{Enough: func() bool { asked++; return asked > 20 }})
+	if err != nil || r.Violation != nil && strings.Contains(r.Violation.Sentence, "panics") {
+		t.Errorf("%v, %v\n%s", err, r.Violation, s.Bytes())
+	}
+}
+
+// A run with an operation of every kind is performed.
+func TestEveryKindOfOperation(t *testing.T) {
+	s := Spec{Version: SpecVersion, Options: tiny(), Script: oneOfEachKind()}
+	kinds := map[OpKind]bool{}
+	for i := range s.Script {
+		s.Script[i].At = Time(i) * Millisecond
+		kinds[s.Script[i].Kind] = true
+	}
+	if len(kinds) != 33 {
+		t.Errorf("%d kinds", len(kinds))
+	}
+	performABit(t, s)
 }
 
 // A run that was recorded, with faults of every kind, is the same after it was written and read.

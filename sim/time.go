@@ -57,6 +57,16 @@ func (t Time) String() string {
 	return "0s"
 }
 
+// times is so many times as long, but never so long that it could not be added to a moment any more: what
+// would end before it began breaks the order of time.
+func (t Time) times(n int64) Time {
+	const longest Time = 1 << 60
+	if n > 0 && t > longest/Time(n) {
+		return longest
+	}
+	return t * Time(n)
+}
+
 // ParseTime reads what String prints: numbers with up to nine decimals, each with a unit of h, m, s, ms, us,
 // ns.
 func ParseTime(text string) (Time, error) {
