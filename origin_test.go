@@ -28,7 +28,7 @@ type clause struct {
 }
 
 // capabilities are what will bring the clauses that are not there yet.
-var capabilities = words("simulator snapshots leadership-transfer tcp exactly-once learning chaos")
+var capabilities = words("snapshots leadership-transfer tcp exactly-once learning chaos")
 
 var origin = []clause{
 	{"O1", "the core is synchronous and knows no transport",
@@ -111,7 +111,7 @@ var origin = []clause{
 	{"O10", "never before it has passed", ". TestWhatResetsTheElectionTimeout", ""},
 
 	{"O11", "tests without real time", ". TestTidy; replica TestEveryTickThatIsDueIsTakenOnce", ""},
-	{"O11", "whole clusters in simulated time", "", "simulator"},
+	{"O11", "whole clusters in simulated time", "sim TestARunIsAValue; sim TestScenarios", ""},
 
 	{"O12", "AppendEntries is idempotent", "raft a_delayed_shorter_message_does_not_truncate; " +
 		"raft a_heartbeat_that_overtakes_entries_is_not_refused; raft TestFirstNew", ""},
@@ -217,7 +217,7 @@ var origin = []clause{
 	{"O27", "snapshots, compaction by threshold, InstallSnapshot", "", "snapshots"},
 	{"O27", "ReadIndex reads", ". TestALinearizableReadSeesEverythingAcknowledgedBefore; " +
 		"cmd/balsa TestE2EAPausedLeaderServesNothingStale; raft TestRandomSchedules", ""},
-	{"O27", "a linearizability checker", "", "simulator"},
+	{"O27", "a linearizability checker", "sim TestOneLieIsFound; sim TestEndJudgesWhatIsLeft", ""},
 	{"O27", "chaos: kills, partitions, slow and lossy networks, rolling restarts, wiped storage", "",
 		"chaos"},
 }
