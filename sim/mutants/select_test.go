@@ -6,14 +6,16 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
+	"testing"
 )
 
 // What is to be killed. Without any of these flags only the mutants of everyday are.
 var (
 	every   = flag.Bool("all", false, "kill every mutant")
 	only    = flag.String("only", "", "kill the mutants of these names, with commas between them")
-	sample  = flag.Int("sample", 0, "kill so many mutants, chosen by lot")
+	sample  = flag.Int("sample", 0, "kill so many mutants, chosen by the commit that is checked out")
 	changed = flag.String("changed", "", "kill the mutants whose files differ from this commit of git")
 	minutes = flag.Int("minutes", 0, "begin with no further mutant after so many minutes; 0 is no bound")
 	suites  = flag.Bool("suites", false, "try the tests of the packages as well, for the last column")
@@ -47,8 +49,18 @@ func chosen(all []Mutant) ([]Mutant, error) {
 			}
 		}
 	}
-	for _, at := range rand.Perm(len(all))[:min(*sample, len(all))] {
-		picked = append(picked, all[at])
+	if *sample > 0 {
+		commit, err := git("rev-parse", "HEAD")
+		if err != nil {
+			return nil, err
+		}
+		order, err := orderOf(strings.TrimSpace(commit), len(all))
+		if err != nil {
+			return nil, err
+		}
+		for _, at := range order[:min(*sample, len(all))] {
+			picked = append(picked, all[at])
+		}
 	}
 	return withoutRepetition(picked), nil
 }
@@ -77,11 +89,54 @@ func withoutRepetition(list []Mutant) []Mutant {
 
 // changedFiles asks git what differs from a commit, in the working tree too.
 func changedFiles(commit string) ([]string, error) {
-	git := exec.Command("git", "diff", "--name-only", "--relative", commit, "--", ".")
-	git.Dir = root
-	out, err := git.Output()
+	out, err := git("diff", "--name-only", "--relative", commit, "--", ".")
+	return strings.Fields(out), err
+}
+
+func git(args ...string) (string, error) {
+	command := exec.Command("git", args...)
+	command.Dir = root
+	out, err := command.Output()
 	if err != nil {
-		return nil, fmt.Errorf("git diff %s: %w", commit, err)
+		return "", fmt.Errorf("git %s: %w", strings.Join(args, " "), err)
 	}
-	return strings.Fields(string(out)), nil
+	return string(out), nil
+}
+
+// orderOf shuffles n mutants by the hash of a commit: whoever tries one commit again kills the same ones, so
+// that a mutant that survived there can be looked at elsewhere, and another commit kills others.
+func orderOf(commit string, n int) ([]int, error) {
+	const digits = 16
+	if len(commit) < 2*digits {
+		return nil, fmt.Errorf("%q is no hash of a commit", commit)
+	}
+	var halves [2]uint64
+	for i := range halves {
+		var err error
+		if halves[i], err = strconv.ParseUint(commit[i*digits:(i+1)*digits], 16, 64); err != nil {
+			return nil, fmt.Errorf("%q is no hash of a commit: %w", commit, err)
+		}
+	}
+	return rand.New(rand.NewPCG(halves[0], halves[1])).Perm(n), nil
+}
+
+// TestACommitChoosesItsSample demands the same mutants of one commit every time, and others of another.
+func TestACommitChoosesItsSample(t *testing.T) {
+	commit, other := strings.Repeat("0dae4d5c", 5), strings.Repeat("cf7505cc", 5)
+	var orders [3][]int
+	for i, c := range []string{commit, commit, other} {
+		var err error
+		if orders[i], err = orderOf(c, 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(orders[0], orders[1]) || slices.Equal(orders[0], orders[2]) {
+		t.Errorf("%s chooses\n%v\nand then\n%v\n%s chooses\n%v", commit, orders[0], orders[1], other,
+			orders[2])
+	}
+	for _, wrong := range []string{"", "0dae4d5", strings.Repeat("g", 40)} {
+		if _, err := orderOf(wrong, 100); err == nil {
+			t.Errorf("%q was taken for the hash of a commit", wrong)
+		}
+	}
 }
