@@ -76,6 +76,11 @@ const (
 	Recovered          Property = "Recovered"          // L5: after overload, latency is back in time
 )
 
+// FaultModel is no property of servers: it says that a profile whose faults can all be survived has led to
+// the loss of so many disks that they cannot. Either the swarm damaged too many, or servers refuse what is
+// sound.
+const FaultModel Property = "FaultModel"
+
 // Unfinished is no property: it says that whoever ran the world has had enough (Parts.Enough), and that
 // nothing was violated until then.
 const Unfinished Property = "Unfinished"
