@@ -1,0 +1,125 @@
+package snapshot
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"balsa/disk"
+	"balsa/raft"
+)
+
+// Found is what a directory holds.
+type Found struct {
+	Snapshots []Info // that are good, the newest first
+	Broken    []Broken
+	Strays    []string // what crashes have left: Open removes these
+	Partial   []string // what can be resumed with Store.Receive
+}
+
+// Broken is a snapshot that does not verify or cannot be read. It was left as it is.
+type Broken struct {
+	Name string
+	Err  error // ErrCorrupt, or what the disk said
+}
+
+// Inspect reads and verifies everything, as Open does, and writes nothing. Snapshots of any cluster and any
+// codec are good. Errors: ErrCorrupt if snapshots are there and none is good, or if they contradict each
+// other; ErrVersion; or what the disk said. Found is filled in as far as possible also with an error.
+func Inspect(dir disk.Dir) (Found, error) {
+	found, err := scan(dir, func(Info) error { return nil })
+	if err != nil {
+		return found, fmt.Errorf("snapshot: %w", err)
+	}
+	return found, nil
+}
+
+func scan(dir disk.Dir, want func(Info) error) (found Found, err error) {
+	names, err := dir.List()
+	if err != nil {
+		return found, err
+	}
+	for _, name := range names {
+		if _, _, partial := parsePartialName(name); partial {
+			found.Partial = append(found.Partial, name)
+		}
+		if name == writingName {
+			found.Strays = append(found.Strays, name)
+		}
+		id, ok := parseFileName(name)
+		if !ok {
+			continue
+		}
+		info, err := verifyFile(dir, name, id, want)
+		switch {
+		case errors.Is(err, ErrVersion), errors.Is(err, ErrForeign), errors.Is(err, ErrCodec):
+			return found, err // a good file, and not for us
+		case err != nil:
+			found.Broken = append(found.Broken, Broken{name, err})
+		default:
+			found.Snapshots = append([]Info{info}, found.Snapshots...)
+		}
+	}
+	return found, found.judge()
+}
+
+// judge says whether what was found makes sense.
+func (f *Found) judge() error {
+	if len(f.Snapshots) == 0 && len(f.Broken) > 0 {
+		return fmt.Errorf("no snapshot is good: %w", worst(f.Broken))
+	}
+	for i := 1; i < len(f.Snapshots); i++ {
+		newer, older := f.Snapshots[i-1].Last, f.Snapshots[i].Last
+		if newer.Index == older.Index || newer.Term < older.Term {
+			return damage(fileName(older), 0, "it contradicts %s, and both are good", fileName(newer))
+		}
+	}
+	return nil
+}
+
+// worst chooses why there is no snapshot: a file that could not be read may yet be good, so damage is the
+// last word.
+func worst(broken []Broken) error {
+	for _, b := range broken {
+		if !errors.Is(b.Err, ErrCorrupt) {
+			return b.Err
+		}
+	}
+	return broken[len(broken)-1].Err
+}
+
+// verifyFile reads a whole file, in pieces of a bounded size.
+func verifyFile(dir disk.Dir, name string, id raft.EntryID, want func(Info) error) (info Info, err error) {
+	f, err := dir.Open(name)
+	if err != nil {
+		return info, fmt.Errorf("open %s: %w", name, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	size, err := f.Size()
+	if err != nil {
+		return info, fmt.Errorf("read %s: %w", name, err)
+	}
+	v := verifier{name: name, size: size, want: func(i Info) error {
+		if i.Last != id {
+			return damage(name, 32, "it is the snapshot of %v, under a wrong name", i.Last)
+		}
+		return want(i)
+	}}
+	const most = 64 << 10
+	buffer := make([]byte, min(most, size))
+	for at := int64(0); at < size; {
+		part := buffer[:min(int64(len(buffer)), size-at)]
+		if n, err := f.ReadAt(part, at); n < len(part) {
+			err = errors.Join(err, io.ErrUnexpectedEOF)
+			return info, fmt.Errorf("read %s at byte %d: %w", name, at+int64(n), err)
+		}
+		if err := v.feed(part); err != nil {
+			return info, err
+		}
+		at += int64(len(part))
+	}
+	if !v.done {
+		return info, damage(name, size, "the end of the file is missing")
+	}
+	return v.info, nil
+}
