@@ -119,7 +119,8 @@ func (o *Op) checkMode(d *demands) {
 	words := []string{o.Mode}
 	if (o.Kind == Flags || o.Kind == Hold) && o.Mode != "" {
 		words = strings.Fields(o.Mode)
-		d.that(len(words) > 0 && (len(words) == 1 || !slices.Contains(words, "all")), "its mode is %q", o.Mode)
+		d.that(len(words) > 0 && (len(words) == 1 || !slices.Contains(words, "all")),
+			"its mode is %q", o.Mode)
 	}
 	modes := o.modes()
 	for _, word := range words {
@@ -138,9 +139,9 @@ func (o *Op) checkMode(d *demands) {
 // known reports whether there is such an operation.
 func (o *Op) known() bool {
 	switch o.Kind {
-	case Load, Cut, Clog, Lag, Hold, Heal, Release, Discard, LoseReply, Drop, Duplicate, Delay, Corrupt, Clock,
-		Kill, Restart, Stall, Resume, Slow, Flags, Timeout, ApplySlow, ApplyPanic, DiskStall, DiskFail, DiskFull,
-		DiskOK, Image, Wipe, Rollback, Rot, Propose, Read:
+	case Load, Cut, Clog, Lag, Hold, Heal, Release, Discard, LoseReply, Drop, Duplicate, Delay, Corrupt,
+		Clock, Kill, Restart, Stall, Resume, Slow, Flags, Timeout, ApplySlow, ApplyPanic, DiskStall,
+		DiskFail, DiskFull, DiskOK, Image, Wipe, Rollback, Rot, Propose, Read:
 		return true
 	}
 	return false

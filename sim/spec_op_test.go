@@ -27,7 +27,8 @@ func TestOperationsThatCannotBe(t *testing.T) {
 		{Op{Kind: DiskFail, Node: 1, Mode: "fsync"}, `its mode is "fsync": write one of write, sync, read, ` +
 			"open, list, create, rename, remove, sync-directory"},
 		{Op{Kind: DiskFail, Node: 1},
-			`its mode is "": write one of write, sync, read, open, list, create, rename, remove, sync-directory`},
+			`its mode is "": write one of write, sync, read, open, list, create, rename, remove, ` +
+				"sync-directory"},
 		{Op{Kind: Rot, Node: 1, Mode: "rust"},
 			`its mode is "rust": write one of flip, zero, truncate, lose, misdirect, stale`},
 		{Op{Kind: Flags, Node: 1, Mode: "no-prevote"},
@@ -36,12 +37,13 @@ func TestOperationsThatCannotBe(t *testing.T) {
 		{Op{Kind: Flags, Node: 1}, ""},
 		{Op{Kind: Flags, Node: 1, Mode: " "}, `its mode is " "`},
 		{Op{Kind: Stall, Node: 1, Mode: "long"}, `its mode is "long", and it has none`},
-		{Op{Kind: Cut, Links: l, Mode: "star"}, `its mode is "star": write one of isolate, halves, one-way, ` +
-			"bridge, ring, leader-mute, leader-deaf"},
+		{Op{Kind: Cut, Links: l, Mode: "star"}, `its mode is "star": write one of isolate, halves, ` +
+			"one-way, bridge, ring, leader-mute, leader-deaf"},
 		{Op{Kind: Clog, Links: l, For: 1, Mode: "star"}, `its mode is "star": write one of swizzle`},
 		{Op{Kind: Hold, Links: l, Mode: "vote append"}, ""},
 		{Op{Kind: Hold, Links: l, Mode: "all append"}, `its mode is "all append"`},
-		{Op{Kind: Duplicate, Node: 1, Peer: 2, Nth: 1, Mode: "soon"}, `its mode is "soon": write one of late`},
+		{Op{Kind: Duplicate, Node: 1, Peer: 2, Nth: 1, Mode: "soon"},
+			`its mode is "soon": write one of late`},
 		{Op{Kind: Corrupt, Node: 1, Peer: 2, Nth: 1, Mode: "bit"}, `its mode is "bit": write one of cut`},
 		{Op{Kind: Clock, Node: 1, Value: exact, Mode: "sun"}, `its mode is "sun": write one of wall`},
 		{Op{Kind: Clock, Node: 1}, "it sets neither rate nor time"},
