@@ -80,8 +80,8 @@ func checkProfile(name string) error {
 // drawing is what a profile makes of a seed, with what the command line says otherwise.
 type drawing struct {
 	profile  string
-	nodes    int    // 0: as drawn
-	duration string // of the faults, in virtual time; "": as drawn
+	nodes    wholeNumber // not given: as drawn
+	duration string      // of the faults, in virtual time; "": as drawn
 }
 
 func (d *drawing) register(cmd *cobra.Command, standard string) {
@@ -91,20 +91,24 @@ func (d *drawing) register(cmd *cobra.Command, standard string) {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&d.profile, "profile", standard, "which faults to draw: "+strings.Join(names, "; "))
-	flags.IntVar(&d.nodes, "nodes", 0, "servers, from 1 to 15, instead of as many as the seed draws")
+	d.nodes.most = 15
+	flags.Var(&d.nodes, "nodes", "servers, from 1 to 15, instead of as many as the seed draws")
 	flags.StringVar(&d.duration, "duration", "", "how long faults are drawn in each seed, in simulated time")
 }
 
 // spec is the run of a seed.
 func (d *drawing) spec(seed uint64) (sim.Spec, error) {
 	s := sim.Drawn(d.profile, seed)
-	if d.nodes != 0 {
-		s.Options.Nodes = d.nodes
+	if d.nodes.given {
+		s.Options.Nodes = d.nodes.n
 	}
 	if d.duration != "" {
 		faulty, err := sim.ParseTime(d.duration)
 		if err != nil {
 			return s, fail(exitUsage, "--duration: %w", err)
+		}
+		if faulty <= 0 {
+			return s, fail(exitUsage, "--duration is %v: give a time above zero", faulty)
 		}
 		s.Options.Faulty = faulty
 	}
@@ -120,8 +124,8 @@ func (d *drawing) check() error {
 	if err := checkProfile(d.profile); err != nil {
 		return err
 	}
-	if d.nodes < 0 || d.nodes > 15 {
-		return fail(exitUsage, "--nodes is %d: choose 1 to 15", d.nodes)
+	if err := d.nodes.check("--nodes"); err != nil {
+		return err
 	}
 	_, err := d.spec(1)
 	return err

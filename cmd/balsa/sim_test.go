@@ -14,6 +14,8 @@ import (
 // Each mistake in a command line of sim is one sentence, and nothing is written.
 func TestMistakesOfSimAreSentences(t *testing.T) {
 	names, _ := sim.Profiles()
+	const seeRun = "see balsa sim run --help"
+	const noFile = " is a device or a pipe: write what it says to a file first"
 	for _, c := range []struct {
 		args string
 		want string
@@ -29,9 +31,19 @@ func TestMistakesOfSimAreSentences(t *testing.T) {
 		{"sim run --profile storm", `--profile is "storm": write one of ` + strings.Join(names, ", ")},
 		{"sim run --nodes 16", "--nodes is 16: choose 1 to 15"},
 		{"sim run --duration soon", `--duration: "soon" is no time: write it like 250ms, 1.5s or 2m`},
-		{"sim run --duration -1s", "faulty is -1s, at most 1000h, and healed 30s, at most 1h"},
+		{"sim run --duration -1s", "--duration is -1s: give a time above zero"},
+		{"sim run --duration 0s", "--duration is 0s: give a time above zero"},
+		{"sim run --duration 2000h", "faulty is 2000h, at most 1000h, and healed 30s, at most 1h"},
+		{"sim run --nodes 0", "--nodes is 0: choose 1 to 15"},
+		{"sim run --nodes x", `invalid argument "x" for "--nodes" flag: choose 1 to 15: ` + seeRun},
 		{"sim run --time 0s", "--time is 0s: give a duration above zero"},
 		{"sim run -j 0", "-j is 0: choose 1 to 1024"},
+		{"sim run -j 99999999999999999999", `invalid argument "99999999999999999999" for ` +
+			`"-j, --jobs" flag: choose 1 to 1024: ` + seeRun},
+		{"sim replay 1 --profile calm --nodes 0", "--nodes is 0: choose 1 to 15"},
+		{"sim replay nowhere --nodes 0",
+			"--profile, --nodes and --duration belong to a seed: nowhere says itself what it is"},
+		{"sim replay " + os.DevNull, os.DevNull + noFile}, {"sim shrink " + os.DevNull, os.DevNull + noFile},
 		{"sim run -o xml", `-o is "xml": write table, json or plain`},
 		{"sim replay", "write balsa sim replay SEED|FILE: see balsa help sim replay"},
 		{"sim replay 17", "--profile is missing: seed 17 is another run in each profile"},
@@ -278,5 +290,31 @@ func TestAScenarioIsReplayed(t *testing.T) {
 	if len(h.Violations) != 1 || h.Violations[0].Property != string(untold) ||
 		!strings.Contains(got.err, "line 3, column 1") {
 		t.Errorf("%+v, %s", h, got.err)
+	}
+}
+
+// A file that does not end where its size says is not read for ever.
+func TestReadingEnds(t *testing.T) {
+	if text, err := readAtMost(strings.NewReader("abc"), 3); string(text) != "abc" || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+	if _, err := readAtMost(strings.NewReader("abcd"), 3); err == nil ||
+		err.Error() != "it has more than 3 bytes: no run needs so many" {
+		t.Error(err)
+	}
+}
+
+// What a run that somebody wrote by hand does not say is called unknown, and once is not "1 times".
+func TestSmallWordsOfSim(t *testing.T) {
+	spec := sim.Spec{Seed: 7, Options: sim.DefaultOptions(), Violation: &sim.Violation{}}
+	var b strings.Builder
+	new(console).report(&b, spec, "")
+	want := "    core unknown · 5 nodes · profile none · event 0 · 0 interventions\n"
+	if !strings.Contains(b.String(), want) {
+		t.Errorf("%q\nwant %q", b.String(), want)
+	}
+	rows := seenKinds{"cut": {1, 1}, "heal": {2, 1}}.rows("faults")
+	if rows[1][1] != "once in 1 seed" || rows[2][1] != "2 times in 1 seed" {
+		t.Error(rows)
 	}
 }

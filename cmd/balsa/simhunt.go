@@ -24,7 +24,7 @@ func (h *hunt) all(ctx context.Context, seeds seedRange, tell func(ended)) {
 	last.Store(seeds.last)
 	results := make(chan ended)
 	var workers sync.WaitGroup
-	for range min(uint64(h.workers), seeds.count()) {
+	for range min(uint64(h.workers.n), seeds.count()) {
 		workers.Go(func() {
 			for {
 				n := next.Add(1) - 1

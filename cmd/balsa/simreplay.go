@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -137,7 +138,7 @@ func (r *replay) check() (window seedRange, err error) {
 func (r *replay) find(what string) (sim.Spec, error) {
 	seed, err := parseSeed(what)
 	if err != nil {
-		if r.profile != "" || r.nodes != 0 || r.duration != "" {
+		if r.profile != "" || r.nodes.given || r.duration != "" {
 			return sim.Spec{}, fail(exitUsage,
 				"--profile, --nodes and --duration belong to a seed: %s says itself what it is", what)
 		}
@@ -156,25 +157,39 @@ func (r *replay) find(what string) (sim.Spec, error) {
 // largestRun is how large a file of a run may be: a thousand times what one usually takes.
 const largestRun = 256 << 20
 
-// readText reads a file whole, but none that is absurdly large.
+// readText reads a file whole, but none that is absurdly large, and nothing that may have no end or may never
+// answer, as a device or a pipe.
 func readText(file string) ([]byte, error) {
 	info, err := os.Stat(file)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, fail(exitUsage, "%q is neither a seed nor a file", file)
-	}
-	if err == nil && info.IsDir() {
+	case err != nil:
+		return nil, fail(exitError, "%w", err)
+	case info.IsDir():
 		return nil, fail(exitUsage, "%s is a directory: name a file in it", file)
+	case !info.Mode().IsRegular():
+		return nil, fail(exitUsage, "%s is a device or a pipe: write what it says to a file first", file)
 	}
-	if err == nil && info.Size() > largestRun {
-		return nil, fail(exitUsage, "%s has %d bytes: no run needs so many", file, info.Size())
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fail(exitError, "%w", err)
 	}
-	if err == nil {
-		var text []byte
-		if text, err = os.ReadFile(file); err == nil {
-			return text, nil
-		}
+	defer f.Close()
+	text, err := readAtMost(f, largestRun)
+	if err != nil {
+		return nil, fail(exitUsage, "%s: %w", file, err)
 	}
-	return nil, fail(exitError, "%w", err)
+	return text, nil
+}
+
+// readAtMost reads to the end, which must come within so many bytes, whatever size a file claims to have.
+func readAtMost(r io.Reader, most int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("it has more than %d bytes: no run needs so many", most)
+	}
+	return text, err
 }
 
 func readRun(file string) (sim.Spec, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -17,12 +18,9 @@ func (c *console) report(w io.Writer, spec sim.Spec, file string) {
 	v := spec.Violation
 	fmt.Fprintf(w, "%s\n", c.paint(w, bold, fmt.Sprintf("VIOLATION in seed %d", spec.Seed)))
 	fmt.Fprintf(w, "    %s\n", strings.ReplaceAll(v.Error(), "\n", "\n    "))
-	drawn := spec.Drawn
-	if drawn == "" {
-		drawn = "none"
-	}
-	fmt.Fprintf(w, "    core %s · %s · profile %s · event %d · %s\n", spec.Core,
-		count(spec.Options.Nodes, "node"), drawn, v.Position, count(len(spec.Script), "intervention"))
+	fmt.Fprintf(w, "    core %s · %s · profile %s · event %d · %s\n", cmp.Or(spec.Core, "unknown"),
+		count(spec.Options.Nodes, "node"), cmp.Or(spec.Drawn, "none"), v.Position,
+		count(len(spec.Script), "intervention"))
 	if file == "" {
 		return
 	}

@@ -13,12 +13,15 @@ import (
 // exitViolation is the status of a check that did not hold: a property of a run was violated.
 const exitViolation = 7
 
+// maxJobs is how many seeds may be run at once.
+const maxJobs = 1024
+
 // hunt is a command line of sim run.
 type hunt struct {
 	drawing
 	seeds   string
 	budget  time.Duration
-	workers int
+	workers wholeNumber
 	stop    bool
 	output  format
 }
@@ -50,7 +53,8 @@ that have ended by then are what counts.`,
 	flags.StringVar(&h.seeds, "seeds", "1..1000", "which seeds: FIRST..LAST, or one")
 	h.register(cmd, "chaos")
 	flags.DurationVar(&h.budget, "time", 10*time.Minute, "how long to go on, by the clock on the wall")
-	flags.IntVarP(&h.workers, "jobs", "j", runtime.NumCPU(), "how many seeds to run at once")
+	h.workers = wholeNumber{n: min(runtime.NumCPU(), maxJobs), most: maxJobs}
+	flags.VarP(&h.workers, "jobs", "j", "how many seeds to run at once")
 	flags.BoolVar(&h.stop, "stop", true, "stop at the first violation, the one with the lowest seed")
 	h.output.register(flags, "table")
 	return cmd
@@ -69,8 +73,8 @@ func (h *hunt) check() (seedRange, error) {
 	if h.budget <= 0 {
 		wrong = append(wrong, fail(exitUsage, "--time is %v: give a duration above zero", h.budget))
 	}
-	if h.workers < 1 || h.workers > 1024 {
-		wrong = append(wrong, fail(exitUsage, "-j is %d: choose 1 to 1024", h.workers))
+	if err := h.workers.check("-j"); err != nil {
+		wrong = append(wrong, err)
 	}
 	if err := h.output.check(); err != nil {
 		wrong = append(wrong, err)

@@ -12,7 +12,7 @@ const untold sim.Property = "Story"
 
 // story plays a scenario.
 func (r *replay) story(c *console, file string) error {
-	if r.profile != "" || r.nodes != 0 || r.duration != "" || r.events != "" || r.saveAsTest {
+	if r.profile != "" || r.nodes.given || r.duration != "" || r.events != "" || r.saveAsTest {
 		return fail(exitUsage,
 			"%s is a scenario, which says itself what happens: leave the flags out but for -o", file)
 	}

@@ -81,9 +81,17 @@ func (k seenKinds) rows(title string) [][]string {
 	rows := [][]string{{title, count(len(k), "kind")}}
 	for _, kind := range slices.Sorted(maps.Keys(k)) {
 		rows = append(rows, []string{"  " + kind,
-			fmt.Sprintf("%d times in %s", k[kind].Times, count(k[kind].Seeds, "seed"))})
+			fmt.Sprintf("%s in %s", howOften(k[kind].Times), count(k[kind].Seeds, "seed"))})
 	}
 	return rows
+}
+
+// howOften says how often something happened.
+func howOften(times uint64) string {
+	if times == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", times)
 }
 
 // slowest is the seed that took longest, by the clock on the wall.
