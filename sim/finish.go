@@ -277,8 +277,8 @@ func (w *World) serve() {
 				w.RunUntil(w.now + w.options.Tick)
 			}
 			if w.violation == nil && c.last.Outcome != OK {
-				w.fail(Recovered, "all is well and nothing else is asked for, and %v at n%v ends %v: %s", &op, s.id,
-					c.last.Outcome, w.situation())
+				w.fail(Recovered, "all is well and nothing else is asked for, and %v at n%v ends %v: %s", &op,
+					s.id, c.last.Outcome, w.situation())
 			}
 		}
 	}
