@@ -2,6 +2,7 @@ package balsa_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -28,9 +29,15 @@ func TestReadme(t *testing.T) {
 	if len(blocks) < 3 {
 		t.Errorf("README.md has %d blocks of Go", len(blocks)-1)
 	}
-	for _, name := range []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"} {
+	guides, err := filepath.Glob("docs/*.md")
+	if err != nil || len(guides) < 5 {
+		t.Fatalf("guides: %v, %v", guides, err)
+	}
+	for _, name := range append(guides, "README.md", "CONTRIBUTING.md", "CHANGELOG.md") {
 		for _, link := range links(read(t, name)) {
-			if _, err := os.Stat(link); err != nil && !strings.Contains(link, "://") {
+			file, _, _ := strings.Cut(link, "#")
+			_, err := os.Stat(filepath.Join(filepath.Dir(name), file))
+			if err != nil && !strings.Contains(link, "://") {
 				t.Errorf("%s links to %s, which does not exist", name, link)
 			}
 		}

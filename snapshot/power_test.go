@@ -45,7 +45,9 @@ func (h *history) boot() error {
 		if errors.Is(b.Err, ErrCorrupt) {
 			h.t.Fatalf("a crash left a broken snapshot: %v", b)
 		}
-		return b.Err // it could not be read now
+	}
+	if len(found.Broken) > 0 {
+		return found.Broken[0].Err // it could not be read now
 	}
 	h.store = s
 	return nil

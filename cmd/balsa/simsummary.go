@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -133,12 +132,8 @@ func (s *summary) add(e ended) {
 
 // digest mixes a run's digest in, with its seed.
 func (s *summary) digest(seed uint64, d sim.Digest) {
-	var b []byte
-	for _, n := range []uint64{uint64(s.Digest), seed, uint64(d)} {
-		b = binary.LittleEndian.AppendUint64(b, n)
-	}
 	h := fnv.New64a()
-	h.Write(b)
+	fmt.Fprintf(h, "%v %d %v", s.Digest, seed, d)
 	s.Digest = sim.Digest(h.Sum64())
 }
 
