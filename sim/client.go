@@ -192,10 +192,15 @@ func (s *server) answer(cause uint64, a replica.Answer) {
 	s.world.respond(cause, s, q, r)
 }
 
+// readableMachine is a kv.Store, or a machine that has one and spoils it.
+type readableMachine interface {
+	Read(key string) (kv.Item, kv.Revision, bool)
+}
+
 // replyOf is what a client is told of what was done.
 func (w *World) replyOf(s *server, op *Operation, a replica.Answer) Reply {
 	r := Reply{Revision: a.Entry.Index}
-	store, is := s.machine.(*kv.Store)
+	store, is := s.machine.(readableMachine)
 	switch {
 	case !is:
 	case op.Kind == Get:
