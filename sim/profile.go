@@ -75,7 +75,8 @@ func Drawn(profile string, seed uint64) Spec {
 	o.Nodes = [...]int{3, 3, 3, 5, 5, 5, 5, 4, 4, 7, 2, 1}[draw(1).below(12)]
 	o.Heartbeat = 5 + int(draw(2).below(11))
 	o.ElectionMin = o.Heartbeat * (2 + int(draw(3).below(3)))
-	o.ElectionMax = o.ElectionMin + 1 + int(draw(4).below(uint64(o.ElectionMin)))
+	// Timeouts that hardly differ split one election after the other, for ever when all must agree (§9.3).
+	o.ElectionMax = o.ElectionMin + o.ElectionMin/2 + int(draw(4).below(uint64(o.ElectionMin)))
 	o.Limits.Window = 1 + int(draw(5).below(1<<draw(6).below(7)))
 	o.Limits.AppendBytes = 1 << (6 + draw(7).below(12))
 	o.MaxApplyBytes = 1 << (5 + draw(8).below(12))
