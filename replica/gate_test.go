@@ -11,9 +11,12 @@ import (
 // question is a request that every server answers at once, and that changes nothing in it.
 func question(term raft.Term) raft.Message { return raft.PreVote{Term: term} }
 
-// envelope is a request from server 2 to server 1, as change alters it.
+// envelope is a message from server 2 to the first start of server 1, as change alters it.
 func envelope(m raft.Message, change func(*raft.Envelope)) Received {
 	e := raft.Envelope{From: identity(2), To: 1, Sequence: 41, Message: m}
+	if raft.IsResponse(m) {
+		e.Sequence |= 1 << lifeShift
+	}
 	change(&e)
 	return Received{e}
 }

@@ -192,10 +192,14 @@ func (b *bench) propose(commands ...string) raft.Ticket {
 	return b.tickets
 }
 
-// from is the event that a message of another server has come.
+// from is the event that a message of another server has come, a response to this start.
 func (b *bench) from(id raft.NodeID, m raft.Message) Received {
 	b.sequence++
-	return Received{raft.Envelope{From: identity(id), To: 1, Sequence: b.sequence, Message: m}}
+	e := raft.Envelope{From: identity(id), To: 1, Sequence: b.sequence, Message: m}
+	if raft.IsResponse(m) {
+		e.Sequence |= b.life()
+	}
+	return Received{e}
 }
 
 // write performs the write in flight and feeds back how it ended.

@@ -210,6 +210,9 @@ func (r *Replica) take(now raft.Time, e raft.Envelope) {
 // takeForCore gives a message to the core. A person whose message the core refuses is told so: who waits
 // for an answer that never comes must take it that the node may have acted. A server needs no such answer.
 func (r *Replica) takeForCore(now raft.Time, e raft.Envelope) {
+	if !r.mine(&e) {
+		return
+	}
 	byHand := e.From.Cluster == raft.ClusterID{} && !raft.IsResponse(e.Message)
 	before := uint64(0)
 	if byHand {
@@ -291,6 +294,9 @@ func (r *Replica) collect(out raft.Output) {
 		r.readAnswered(a)
 	}
 	for _, letter := range out.Messages {
+		if !raft.IsResponse(letter.Message) {
+			letter.Sequence |= r.life()
+		}
 		r.send(letter)
 	}
 	if out.Write != 0 {

@@ -1,0 +1,58 @@
+package replica
+
+import (
+	"testing"
+
+	"balsa/raft"
+)
+
+// TestAnswersToAnotherStartAreNotHeard: a directory was put back, and votes that were given to its later start
+// are still on their way.
+func TestAnswersToAnotherStartAreNotHeard(t *testing.T) {
+	for name, test := range map[string]struct {
+		ask    func(*raft.Envelope, *bench)
+		counts bool
+	}{
+		"to this start":       {func(e *raft.Envelope, b *bench) {}, true},
+		"to a later start":    {func(e *raft.Envelope, b *bench) { e.Sequence += 1 << lifeShift }, false},
+		"to an earlier start": {func(e *raft.Envelope, b *bench) { e.Sequence -= 1 << lifeShift }, false},
+		"to no request":       {func(e *raft.Envelope, b *bench) { e.Sequence = 0 }, false},
+		"by hand":             {func(e *raft.Envelope, b *bench) { e.From.Cluster, e.Sequence = raft.ClusterID{}, 7 }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := hold(t, 3, &modelLog{}, func(c *Config) {
+				c.Identity.Start, c.Core.NoPreVote, c.ByHand = 5, true, true
+			})
+			for range 100 {
+				if b.pass(1); b.Status().Role == raft.Candidate {
+					break
+				}
+			}
+			b.settle()
+			vote := b.from(2, raft.RequestVoteResponse{Term: b.Status().Term, Granted: true})
+			test.ask(&vote.Envelope, b)
+			b.do(vote)
+			if leads := b.Status().Role == raft.Leader; leads != test.counts {
+				t.Errorf("it leads: %v", leads)
+			}
+		})
+	}
+}
+
+// TestRequestsBearTheirStart: the number comes back to the core as it was.
+func TestRequestsBearTheirStart(t *testing.T) {
+	b := hold(t, 3, &modelLog{}, func(c *Config) { c.Identity.Start = 1<<lifeBits + 9 })
+	b.lead()
+	for _, e := range b.sent {
+		if start := e.Sequence >> lifeShift; !raft.IsResponse(e.Message) && start != 9 ||
+			e.Sequence&coreMask == 0 {
+			t.Errorf("%T has the sequence %#x", e.Message, e.Sequence)
+		}
+	}
+	last := b.sent[len(b.sent)-1]
+	answer := raft.Envelope{From: identity(2), To: 1, Sequence: last.Sequence,
+		Message: raft.AppendEntriesResponse{Term: b.Status().Term, Round: 1}}
+	if !b.mine(&answer) || answer.Sequence != last.Sequence&coreMask {
+		t.Errorf("the answer to %#x comes to the core as %#x", last.Sequence, answer.Sequence)
+	}
+}
