@@ -6,8 +6,8 @@ import (
 	"balsa/raft"
 )
 
-// TestAnswersToAnotherStartAreNotHeard: a directory was put back, and votes that were given to its later start
-// are still on their way.
+// TestAnswersToAnotherStartAreNotHeard: a directory was put back, and votes that were given to its later
+// start are still on their way.
 func TestAnswersToAnotherStartAreNotHeard(t *testing.T) {
 	for name, test := range map[string]struct {
 		ask    func(*raft.Envelope, *bench)
@@ -17,7 +17,9 @@ func TestAnswersToAnotherStartAreNotHeard(t *testing.T) {
 		"to a later start":    {func(e *raft.Envelope, b *bench) { e.Sequence += 1 << lifeShift }, false},
 		"to an earlier start": {func(e *raft.Envelope, b *bench) { e.Sequence -= 1 << lifeShift }, false},
 		"to no request":       {func(e *raft.Envelope, b *bench) { e.Sequence = 0 }, false},
-		"by hand":             {func(e *raft.Envelope, b *bench) { e.From.Cluster, e.Sequence = raft.ClusterID{}, 7 }, true},
+		"by hand": {func(e *raft.Envelope, b *bench) {
+			e.From.Cluster, e.Sequence = raft.ClusterID{}, 7
+		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := hold(t, 3, &modelLog{}, func(c *Config) {
