@@ -24,6 +24,7 @@ type Log struct {
 	state   raft.HardState
 	start   uint64
 	outline outline
+	chain   chain
 	peers   peers
 	sealed  bool // nothing was written since the last seal
 
@@ -111,14 +112,22 @@ func (l *Log) commit(b batch) error {
 			return err
 		}
 	}
-	return l.write(b)
+	if err := l.write(b); err != nil {
+		return err
+	}
+	l.chain.take(b, l.outline.tip())
+	return nil
 }
 
-// opening makes a batch the first of a segment: it repeats the hard state, the start number and the peers,
-// so that the segments before it can go one day. It is never a seal as well: the end mark before it says as
-// much, and if all of it rots nothing is lost that does not stand in front of that mark.
+// opening makes a batch the first of a segment: it repeats the hard state, the start number, the peers and
+// where the log begins, so that the segments before it can go one day. It is never a seal as well: the end
+// mark before it says as much, and if all of it rots nothing is lost that does not stand in front of that
+// mark.
 func (l *Log) opening(b batch) batch {
 	b.state, b.start, b.peers, b.seal = &l.state, l.start, l.peers, false
+	if b.base == nil && l.chain.base.segment > 0 {
+		b.base = &l.chain.base
+	}
 	return b
 }
 
@@ -160,6 +169,7 @@ func (l *Log) advance(size int64) error {
 		return err
 	}
 	l.file, l.segment, l.size, l.offset = next, l.segment+1, size, segmentHeader
+	l.chain.begin(l.segment, l.size, l.number)
 	return nil
 }
 

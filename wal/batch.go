@@ -14,13 +14,15 @@ import (
 type recordKind uint8
 
 const (
-	padding     recordKind = 0 // zeros up to the end of the batch
-	stateRecord recordKind = 1 // term u64 │ vote u64
-	startRecord recordKind = 2 // number of this start of the node u64
-	entryRecord recordKind = 3 // entry │ entry │ …, each as in wire.AppendEntry
-	endRecord   recordKind = 4 // nothing: the segment ends here, the log goes on in the next one
-	sealRecord  recordKind = 5 // nothing: everything before it was durable when it was written
-	peersRecord recordKind = 6 // node u64 │ incarnation u64 │ highest start u64, for each, by node
+	padding       recordKind = 0 // zeros up to the end of the batch
+	stateRecord   recordKind = 1 // term u64 │ vote u64
+	startRecord   recordKind = 2 // number of this start of the node u64
+	entryRecord   recordKind = 3 // entry │ entry │ …, each as in wire.AppendEntry
+	endRecord     recordKind = 4 // nothing: the segment ends here, the log goes on in the next one
+	sealRecord    recordKind = 5 // nothing: everything before it was durable when it was written
+	peersRecord   recordKind = 6 // node u64 │ incarnation u64 │ highest start u64, for each, by node
+	baseRecord    recordKind = 7 // where the log begins, see base: six u64
+	restartRecord recordKind = 8 // nothing: what stands before this batch is dropped, behind the base too
 )
 
 // Lengths of payloads in bytes, and what must be known of wire's form of an entry (held by a test).
@@ -28,6 +30,7 @@ const (
 	stateLength = 16
 	startLength = 8
 	peerLength  = 24
+	baseLength  = 48 // six u64
 	entryHeader = 32 // bytes before an entry's command
 	entryKindAt = 24 // the byte that is its kind
 )
@@ -41,6 +44,8 @@ type batch struct {
 	end     bool                // the end mark, which has a batch of its own
 	seal    bool                // the seal, which has one too
 	peers   []raft.Acquaintance // what of them was met anew; in the first batch of a segment all
+	base    *base               // where the log begins now; nil: unchanged. It counts before the entries do
+	restart bool                // the log begins anew behind the base, whatever it held
 }
 
 // size returns how many bytes the batch takes on disk, padding included.
@@ -63,6 +68,12 @@ func (b batch) size() int64 {
 	}
 	if len(b.peers) > 0 {
 		n += recordHeader + peerLength*int64(len(b.peers))
+	}
+	if b.base != nil {
+		n += recordHeader + baseLength
+	}
+	if b.restart {
+		n += recordHeader
 	}
 	return align(n, alignment)
 }
@@ -134,6 +145,12 @@ func (b batch) appendRecords(dst []byte) []byte {
 			dst = binary.LittleEndian.AppendUint64(dst, p.Start)
 		}
 	}
+	if b.base != nil {
+		dst = b.base.append(appendRecord(dst, baseRecord, baseLength))
+	}
+	if b.restart {
+		dst = appendRecord(dst, restartRecord, 0)
+	}
 	return dst
 }
 
@@ -189,7 +206,7 @@ func decode(b []byte, room []raft.Entry) (batch, error) {
 	last := padding
 	for b = b[batchHeader:]; len(b) >= recordHeader && recordKind(b[0]) != padding; {
 		kind, length := recordKind(b[0]), binary.LittleEndian.Uint32(b[4:])
-		if kind > peersRecord || b[1]|b[2]|b[3] != 0 {
+		if kind > restartRecord || b[1]|b[2]|b[3] != 0 {
 			return out, fmt.Errorf("a record of kind %d: %w", kind, ErrVersion)
 		}
 		if kind <= last || uint64(length) > uint64(len(b)-recordHeader) {
@@ -226,6 +243,10 @@ func (b *batch) take(kind recordKind, payload []byte) error {
 		b.seal = true
 	case kind == peersRecord && len(payload) > 0 && len(payload)%peerLength == 0:
 		b.takePeers(payload)
+	case kind == baseRecord && len(payload) == baseLength:
+		b.base = decodeBase(payload)
+	case kind == restartRecord && len(payload) == 0:
+		b.restart = true
 	default:
 		return fmt.Errorf("a record of kind %d with %d bytes", kind, len(payload))
 	}

@@ -77,8 +77,19 @@ func entry(term raft.Term, index raft.Index, size int) raft.Entry {
 // contents is what a log must hold.
 type contents struct {
 	state   raft.HardState
+	before  raft.EntryID
 	entries []raft.Entry
 	peers   map[raft.NodeID]raft.Acquaintance
+}
+
+func (c contents) last() raft.Index { return c.before.Index + raft.Index(len(c.entries)) }
+
+// id names an entry, the one before the first included.
+func (c contents) id(index raft.Index) raft.EntryID {
+	if index == c.before.Index {
+		return c.before
+	}
+	return c.entries[index-c.before.Index-1].ID()
 }
 
 // after returns what the log holds when a batch was appended.
@@ -86,8 +97,15 @@ func (c contents) after(s step) contents {
 	if s.state != nil {
 		c.state = *s.state
 	}
+	if s.restart != nil {
+		c.before, c.entries = *s.restart, nil
+	}
+	if s.release > c.before.Index {
+		id := c.id(s.release)
+		c.before, c.entries = id, c.entries[id.Index-c.before.Index:]
+	}
 	if len(s.entries) > 0 {
-		c.entries = slices.Concat(c.entries[:s.entries[0].Index-1], s.entries)
+		c.entries = slices.Concat(c.entries[:s.entries[0].Index-1-c.before.Index], s.entries)
 	}
 	if len(s.peers) > 0 {
 		c.peers = maps.Clone(c.peers)
@@ -102,8 +120,8 @@ func (c contents) after(s step) contents {
 }
 
 func (c contents) equal(r Recovered) bool {
-	return c.state == r.State && slices.EqualFunc(c.entries, r.Entries, equalEntries) &&
-		maps.Equal(c.peers, held(r).peers)
+	return c.state == r.State && c.before == r.Before &&
+		slices.EqualFunc(c.entries, r.Entries, equalEntries) && maps.Equal(c.peers, held(r).peers)
 }
 
 func equalEntries(a, b raft.Entry) bool {
@@ -111,7 +129,7 @@ func equalEntries(a, b raft.Entry) bool {
 }
 
 func (c contents) String() string {
-	s := fmt.Sprintf("term %d vote %d:", c.state.Term, c.state.Vote)
+	s := fmt.Sprintf("term %d vote %d behind %v:", c.state.Term, c.state.Vote, c.before)
 	for _, e := range c.entries {
 		s += fmt.Sprintf(" %v(%d)", e.ID(), len(e.Command))
 	}
@@ -119,41 +137,61 @@ func (c contents) String() string {
 }
 
 func held(r Recovered) contents {
-	c := contents{state: r.State, entries: r.Entries}
+	c := contents{state: r.State, before: r.Before, entries: r.Entries}
 	return c.after(step{peers: r.Peers})
 }
 
-// step is one Append of a history.
+// step is one Append, Restart or Release of a history.
 type step struct {
 	state   *raft.HardState
 	entries []raft.Entry
 	peers   []raft.Acquaintance
+	restart *raft.EntryID
+	release raft.Index
 }
 
-func (s step) append(l *Log) error { return l.Append(s.state, s.entries, s.peers...) }
+func (s step) append(l *Log) error {
+	if s.restart != nil {
+		return l.Restart(*s.restart)
+	}
+	if s.release > 0 {
+		return l.Release(s.release)
+	}
+	return l.Append(s.state, s.entries, s.peers...)
+}
 
 // draw draws the next step of a history: entries behind the last one, or in place of some of the last,
-// mostly small, sometimes larger than a segment; and often a new term or vote.
+// mostly small, sometimes larger than a segment; often a new term or vote; now and then a release, or a
+// restart behind an entry that the log has, or has another one for, or does not reach.
 func draw(r *rand.Rand, c contents) step {
 	var s step
-	term := max(1, c.state.Term)
+	term := max(1, c.state.Term, c.before.Term)
+	switch r.IntN(12) {
+	case 0, 1:
+		s.release = c.before.Index + raft.Index(r.IntN(int(c.last()-c.before.Index)+1))
+		return s
+	case 2:
+		id := raft.EntryID{Term: term, Index: max(1, c.before.Index+raft.Index(r.IntN(20)))}
+		s.restart = &id
+		return s
+	}
 	if r.IntN(3) == 0 {
 		term += raft.Term(r.IntN(2))
-		s.state = &raft.HardState{Term: term, Vote: raft.NodeID(r.IntN(4))}
+		s.state = &raft.HardState{Term: max(term, c.state.Term), Vote: raft.NodeID(r.IntN(4))}
 	}
 	s.peers = drawPeers(r, c)
 	if (s.state != nil || len(s.peers) > 0) && r.IntN(3) == 0 {
 		return s
 	}
-	first := len(c.entries) + 1
-	if r.IntN(5) == 0 {
-		first -= r.IntN(min(first, 4))
+	first := c.last() + 1
+	if r.IntN(4) == 0 {
+		first -= raft.Index(r.IntN(min(len(c.entries)+1, 6)))
 	}
-	for i := range 1 + r.IntN(3) {
-		s.entries = append(s.entries, entry(term, raft.Index(first+i), sizes[r.IntN(len(sizes))]))
+	for i := range 1 + raft.Index(r.IntN(3)) {
+		s.entries = append(s.entries, entry(term, first+i, sizes[r.IntN(len(sizes))]))
 	}
-	if last := first - 2; last >= 0 && c.entries[last].Term > term {
-		return step{state: &raft.HardState{Term: c.entries[last].Term}}
+	if last := c.id(first - 1); last.Term > term {
+		return step{state: &raft.HardState{Term: last.Term}}
 	}
 	return s
 }

@@ -49,7 +49,7 @@ func open(dir disk.Dir, o Options) (*Log, Recovered, error) {
 	if err != nil {
 		return nil, Recovered{}, err
 	}
-	r, err := read(dir)
+	r, err := read(dir, func(Piece) error { return nil })
 	if err != nil {
 		return nil, Recovered{}, err
 	}
@@ -119,6 +119,7 @@ func (r *recovery) begin(id Identity, size int64) error {
 	id.Bootstrap = id.Bootstrap.Clone()
 	r.Identity = id
 	r.tail = tail{segment: 1, size: size, offset: segmentHeader}
+	r.chain.begin(1, size, r.number)
 	return writeIdentity(r.dir, id, identityNames())
 }
 
@@ -145,7 +146,8 @@ func (r *recovery) settle(size int64) (*Log, error) {
 	return &Log{
 		dir: r.dir, incarnation: r.Identity.Incarnation, segmentBytes: size,
 		file: f, segment: r.tail.segment, size: r.tail.size, offset: r.tail.offset,
-		number: r.number, state: r.State, start: r.Start, outline: r.outline, peers: slices.Clone(r.Peers),
+		number: r.number, state: r.State, start: r.Start, outline: r.outline, chain: r.chain,
+		peers: slices.Clone(r.Peers),
 	}, nil
 }
 

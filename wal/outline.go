@@ -2,26 +2,89 @@ package wal
 
 import (
 	"fmt"
+	"slices"
 
 	"balsa/raft"
 	"balsa/wire"
 )
 
-// outline is what must be known of a log to judge what may come next: where it ends, and where each term
-// begins. What Append accepts and what recovery accepts are judged by the same method, so that nothing is
-// written that could not be read again.
+// outline is what must be known of a log to judge what may come next: where it begins and ends, and where
+// each term begins. What Append, Release and Restart accept and what recovery accepts are judged by the same
+// methods, so that nothing is written that could not be read again.
 //
-//	index  1  2  3  4  5  6  7
-//	term   1  1  1  4  4  5  5     terms {1 from 1} {4 from 4} {5 from 6}, last 7
+//	index  (5)  6  7  8  9 10 11
+//	term    1   1  1  4  4  5  5    terms {1 from 5} {4 from 8} {5 from 10}, released 5, known 5, last 11
+//
+// Recovery meets batches that replaced entries of segments that are gone, before it meets the release that
+// let these go. Then the terms of what lies between are not known, and are not asked for.
 type outline struct {
-	last  raft.Index
-	terms []termRun
+	released raft.Index // what is there up to it is needed no more, and replaced never
+	last     raft.Index
+	known    raft.Index // the terms of the entries from here on are told by terms, and those before are not
+	terms    []termRun
 }
 
 // termRun says that the entries from first on are of one term.
 type termRun struct {
 	term  raft.Term
 	first raft.Index
+}
+
+// tip is the last entry; its term is 0 if it was not told.
+func (o *outline) tip() raft.EntryID { return raft.EntryID{Term: o.term(o.last), Index: o.last} }
+
+// term is the term of an entry, 0 if it was not told.
+func (o *outline) term(index raft.Index) (term raft.Term) {
+	if index < o.known {
+		return 0
+	}
+	for _, run := range o.terms {
+		if run.first <= index {
+			term = run.term
+		}
+	}
+	return term
+}
+
+// begin has the log begin behind an entry, whatever it held.
+func (o *outline) begin(before raft.EntryID) {
+	o.last, o.known, o.terms = before.Index, before.Index, nil
+	if before.Index > 0 {
+		o.terms = []termRun{{term: before.Term, first: before.Index}}
+	}
+}
+
+// restart drops everything: the log goes on behind last.
+func (o *outline) restart(last raft.EntryID) error {
+	if last.Index < o.released || last.Index == 0 {
+		return fmt.Errorf("a restart behind %v, though everything up to %d was released", last, o.released)
+	}
+	o.begin(last)
+	o.released = last.Index
+	return nil
+}
+
+// release gives up the entries up to one.
+func (o *outline) release(through raft.EntryID) error {
+	term := o.term(through.Index)
+	switch {
+	case through.Index > o.last || through.Index < o.released:
+		return fmt.Errorf("a release through %v of a log that ends at %d and was released through %d",
+			through, o.last, o.released)
+	case term != through.Term && term != 0:
+		return fmt.Errorf("a release through %v, where the log has an entry of term %d", through, term)
+	}
+	o.released = through.Index
+	if through.Index+1 < o.known {
+		return nil
+	}
+	first := slices.IndexFunc(o.terms, func(run termRun) bool { return run.first > through.Index })
+	if first < 0 {
+		first = len(o.terms)
+	}
+	o.terms = slices.Replace(o.terms, 0, first, termRun{term: through.Term, first: through.Index})
+	o.known = through.Index
+	return nil
 }
 
 // accept takes entries that replace everything from the first one's index on. An error says what is wrong
@@ -31,8 +94,9 @@ func (o *outline) accept(entries []raft.Entry) error {
 		return nil
 	}
 	first := entries[0].Index
-	if first == 0 || first > o.last+1 {
-		return fmt.Errorf("entry %v does not join the log, which ends at %d", entries[0].ID(), o.last)
+	if first <= o.released || first > o.last+1 {
+		return fmt.Errorf("entry %v does not join the log, which was released through %d and ends at %d",
+			entries[0].ID(), o.released, o.last)
 	}
 	o.cut(first)
 	for i := range entries {
@@ -45,7 +109,7 @@ func (o *outline) accept(entries []raft.Entry) error {
 
 // cut forgets everything from first on.
 func (o *outline) cut(first raft.Index) {
-	o.last = first - 1
+	o.last, o.known = first-1, min(o.known, first)
 	for n := len(o.terms); n > 0 && o.terms[n-1].first >= first; n-- {
 		o.terms = o.terms[:n-1]
 	}

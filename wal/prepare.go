@@ -36,6 +36,8 @@ type Preparation struct {
 	zeros  []byte
 	filled int64
 	err    error
+
+	recycled bool // the file is there, under its temporary name, full of what an earlier segment held
 }
 
 // successor is what the log knows of its next segment.
@@ -43,6 +45,13 @@ type successor struct {
 	handedOut bool
 	ready     *Preparation // filled and synced
 	failedAt  uint64       // the segment in which a preparation failed: the next one is begun in a later one
+	recycled  int64        // bytes of a released segment that waits under the temporary name; 0 for none
+}
+
+// wants says whether a released segment of some size is to be the next one to be prepared: if that is just
+// the size of the next one, and nothing has its temporary name.
+func (s *successor) wants(size, next int64) bool {
+	return size == next && s.recycled == 0 && s.ready == nil && !s.handedOut
 }
 
 // Prepare returns the next segment to be prepared, nil if it is too early or one is on its way already.
@@ -54,6 +63,10 @@ func (l *Log) Prepare() *Preparation {
 		return nil
 	}
 	l.next.handedOut = true
+	if size := l.next.recycled; size > 0 {
+		l.next.recycled = 0
+		return &Preparation{dir: l.dir, size: size, recycled: true}
+	}
 	return &Preparation{dir: l.dir, size: l.nextSize()}
 }
 
@@ -72,7 +85,13 @@ func (p *Preparation) Step() (done bool, err error) {
 
 func (p *Preparation) step() (err error) {
 	if p.file == nil {
-		if p.file, err = p.dir.Create(spareName, p.size); err != nil {
+		if p.recycled {
+			p.file, err = p.dir.Open(spareName)
+		} else {
+			p.file, err = p.dir.Create(spareName, p.size)
+		}
+		if err != nil {
+			p.file = nil
 			return err
 		}
 		p.zeros = make([]byte, min(p.size, stepBytes))
@@ -89,13 +108,15 @@ func (p *Preparation) step() (err error) {
 }
 
 // abandon gives back what the preparation has taken.
-func (p *Preparation) abandon() error {
-	if p.file == nil {
+func (p *Preparation) abandon() (err error) {
+	if p.file == nil && !p.recycled {
 		return nil
 	}
-	err := errors.Join(p.file.Close(), p.dir.Remove(spareName))
-	p.file = nil
-	return err
+	if p.file != nil {
+		err = p.file.Close()
+	}
+	p.file, p.recycled = nil, false
+	return errors.Join(err, p.dir.Remove(spareName))
 }
 
 // Adopt takes back a preparation of this log, done or not, on which Step is not called any more.

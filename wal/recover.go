@@ -1,7 +1,6 @@
 package wal
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,8 @@ type Recovered struct {
 	Identity Identity
 	Start    uint64              // the number of this start, counted from 1; already durable
 	State    raft.HardState      // the last one appended; zero if none was
-	Entries  []raft.Entry        // contiguous from index 1
+	Before   raft.EntryID        // the entry right before Entries[0]; zero: they begin at index 1
+	Entries  []raft.Entry        // contiguous from Before.Index+1
 	Peers    []raft.Acquaintance // what of each other server was appended last, by node
 	Torn     int64               // how many bytes of a last write that was never synced were cut off
 	First    bool                // the directory was not in use before
@@ -27,16 +27,20 @@ type Recovered struct {
 type recovery struct {
 	Recovered
 	dir      disk.Dir
-	segments []uint64 // ascending
-	strays   []string // files under temporary names: no one relied on them
+	segments []uint64 // ascending; without those that were released
+	strays   []string // files that no one relies on: under temporary names, or released
 	damaged  []string // copies of the identity that are to be written anew
+	base     base     // where the log begins, as its last segment says; zero: at index 1
 
 	outline outline
+	chain   chain
 	number  uint64 // of the next batch
 	tail    tail
 
+	loaded *segment     // the last one that was read, in buffer
 	buffer []byte       // one segment at a time
 	room   []raft.Entry // one batch at a time
+	visit  func(Piece) error
 }
 
 // tail is where the log ends.
@@ -49,22 +53,10 @@ type tail struct {
 	lastAt  place // of last, the last batch of the log: the end mark before this segment, if it has none
 }
 
-// Inspect reads a directory as Open does, with the same verdicts, and writes nothing: Start is the number
-// of the last start, not of a new one. On a directory that was never used it returns ErrNotInitialized.
-func Inspect(dir disk.Dir) (Recovered, error) {
-	r, err := read(dir)
-	if err == nil && r.First {
-		err = ErrNotInitialized
-	}
-	if err != nil {
-		return Recovered{}, fmt.Errorf("wal: %w", err)
-	}
-	return r.Recovered, nil
-}
-
-// read verifies a whole directory. In a directory that was never used, First is set and nothing else.
-func read(dir disk.Dir) (*recovery, error) {
-	r := &recovery{dir: dir, number: 1}
+// read verifies a whole directory, and shows what it reads to visit. In a directory that was never used,
+// First is set and nothing else.
+func read(dir disk.Dir, visit func(Piece) error) (*recovery, error) {
+	r := &recovery{dir: dir, number: 1, visit: visit}
 	names, err := dir.List()
 	if err != nil {
 		return nil, err
@@ -77,6 +69,9 @@ func read(dir disk.Dir) (*recovery, error) {
 	r.Identity, r.damaged, r.First = identity, damaged, !found
 	if r.First {
 		return r, r.unused()
+	}
+	if err := r.locate(); err != nil {
+		return r, err
 	}
 	return r, r.log()
 }
@@ -113,12 +108,58 @@ func (r *recovery) unused() error {
 	return nil
 }
 
+// locate finds where the log begins, and leaves out the segments before that: they were released, and one
+// that is still there, or whose file was being used again, may hold anything.
+func (r *recovery) locate() error {
+	if err := r.findBase(); err != nil {
+		return err
+	}
+	first := max(1, r.base.segment)
+	for len(r.segments) > 0 && r.segments[0] < first {
+		r.strays = append(r.strays, segmentName(r.segments[0]))
+		r.segments = r.segments[1:]
+	}
+	if r.base.segment > 0 {
+		r.number, r.chain.tip = r.base.number, r.base.join
+		r.outline.begin(r.base.join)
+		r.Before = r.base.join
+	}
+	return nil
+}
+
+// findBase reads backwards to the last segment that was written to: its first batch repeats what the base
+// was, and the batches behind it may have changed it. Nothing is judged yet: what is bad here will be met
+// again. If a base is overlooked that way, older segments are asked for than there may be; then they are
+// missing, and never is one passed over that is needed.
+func (r *recovery) findBase() error {
+	for i := len(r.segments) - 1; i >= 0; i-- {
+		s, err := r.load(r.segments[i])
+		if err != nil {
+			return err
+		}
+		if s.readable(segmentHeader) == nil {
+			continue
+		}
+		for at := int64(segmentHeader); ; {
+			raw := s.readable(at)
+			if raw == nil {
+				return nil
+			}
+			if b, err := decode(raw, r.room[:0]); err == nil && b.base != nil {
+				r.base = *b.base
+			}
+			at += int64(len(raw))
+		}
+	}
+	return nil
+}
+
 // log reads the segments in order. The log ends in the first one without an end mark; in those behind it,
 // prepared or begun by a crash's leave, nothing may stand.
 func (r *recovery) log() error {
-	ended := false
+	ended, first := false, max(1, r.base.segment)
 	for i, n := range r.segments {
-		if due := uint64(i) + 1; n != due {
+		if due := uint64(i) + first; n != due {
 			return damage(segmentName(due), 0, "the file is missing, though segment %d exists", n)
 		}
 		s, err := r.load(n)
@@ -140,15 +181,23 @@ func (r *recovery) log() error {
 		}
 	}
 	if !ended {
-		next := segmentName(uint64(len(r.segments)) + 1)
-		return damage(next, 0, "the file is missing, though the segment before it has its end mark")
+		next := segmentName(uint64(len(r.segments)) + first)
+		return damage(next, 0, "the file is missing, though the log goes on in it")
+	}
+	if r.Before != r.base.before {
+		return damage(segmentName(first), segmentHeader, "the log is said to begin behind %v, and entries "+
+			"are there only behind %v", r.base.before, r.Before)
 	}
 	return nil
 }
 
-// load reads a segment and verifies its header. It takes memory only for a file whose header agrees with
-// its size.
+// load reads a segment and verifies its header, unless it is the one that was read last. It takes memory
+// only for a file whose header agrees with its size.
 func (r *recovery) load(number uint64) (s *segment, err error) {
+	if r.loaded != nil && r.loaded.number == number {
+		return r.loaded, nil
+	}
+	r.loaded = nil
 	name := segmentName(number)
 	f, err := r.dir.Open(name)
 	if err != nil {
@@ -174,87 +223,6 @@ func (r *recovery) load(number uint64) (s *segment, err error) {
 	if n, err := f.ReadAt(r.buffer, 0); int64(n) < size {
 		return nil, fmt.Errorf("read %s: %w", name, errors.Join(err, io.ErrUnexpectedEOF))
 	}
-	return &segment{number, incarnation, r.buffer, int64(extent(r.buffer))}, nil
-}
-
-// scan takes a segment's batches. ended says that the log ends in it.
-func (r *recovery) scan(s *segment) (ended bool, err error) {
-	r.tail.segment, r.tail.size, r.tail.offset = s.number, int64(len(s.image)), segmentHeader
-	for r.tail.offset < s.written {
-		raw, err := s.batch(r.tail.offset, r.number)
-		if err != nil {
-			return false, err
-		}
-		if raw == nil {
-			r.tail.torn = s.written - r.tail.offset
-			r.Torn = r.tail.torn
-			return true, nil
-		}
-		end, err := r.take(s, bytes.Clone(raw))
-		if err != nil || end {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// take takes one batch that verifies, whose memory becomes the entries'. What is wrong in it is a bug of
-// whoever wrote it.
-func (r *recovery) take(s *segment, raw []byte) (end bool, err error) {
-	offset := r.tail.offset
-	b, err := decode(raw, r.room[:0])
-	if err == nil {
-		err = r.judge(b, offset == segmentHeader)
-	}
-	if errors.Is(err, ErrVersion) {
-		return false, fmt.Errorf("%s at byte %d: %w", s.name(), offset, err)
-	}
-	if err != nil {
-		return false, damage(s.name(), offset, "batch %d verifies and makes no sense: %v", r.number, err)
-	}
-	r.keep(b)
-	r.tail.last, r.tail.lastAt = raw, s.at(offset)
-	r.tail.offset += int64(len(raw))
-	r.number++
-	if behind := s.written > r.tail.offset; b.end && behind {
-		return false, damage(s.name(), r.tail.offset, "something was written behind the end mark")
-	}
-	if !b.end && r.tail.offset+endMark > r.tail.size {
-		return false, damage(s.name(), offset, "batch %d leaves no room for the end mark", b.number)
-	}
-	return b.end, nil
-}
-
-// judge checks a batch against everything before it.
-func (r *recovery) judge(b batch, first bool) error {
-	switch {
-	case (b.end || b.seal) && b.size() > endMark:
-		return errors.New("an end mark or a seal with other records")
-	case first && (b.state == nil || b.start == 0):
-		return errors.New("the first batch of a segment does not repeat the hard state and the start number")
-	case b.state != nil && b.state.Term < r.State.Term:
-		return fmt.Errorf("the term goes back from %d to %d", r.State.Term, b.state.Term)
-	case b.start != 0 && b.start < r.Start:
-		return fmt.Errorf("the start number goes back from %d to %d", r.Start, b.start)
-	}
-	if err := (*peers)(&r.Peers).accept(b.peers); err != nil {
-		return err
-	}
-	return r.outline.accept(b.entries)
-}
-
-// keep takes over what a batch says.
-func (r *recovery) keep(b batch) {
-	if b.state != nil {
-		r.State = *b.state
-	}
-	r.Start = max(r.Start, b.start)
-	if len(b.entries) > 0 {
-		log := r.Entries[:b.entries[0].Index-1]
-		if cap(log)-len(log) < len(b.entries) { // double it: append alone would copy a long log five times
-			log = slices.Grow(log, max(len(b.entries), len(log)))
-		}
-		r.Entries = append(log, b.entries...)
-	}
-	r.room = b.entries
+	r.loaded = &segment{number, incarnation, r.buffer, int64(extent(r.buffer))}
+	return r.loaded, nil
 }

@@ -58,3 +58,16 @@ func (s *segment) nothingAfter(offset int64, number uint64) error {
 	}
 	return nil
 }
+
+// readable returns the batch at an offset if it verifies, whatever its number.
+func (s *segment) readable(offset int64) []byte {
+	rest := s.rest(offset)
+	h, good := readHeader(rest, s.at(offset))
+	if !good || h.length < endMark || h.length > int64(len(rest)) {
+		return nil
+	}
+	if rest = rest[:h.length]; !verifies(rest, s.at(offset)) {
+		return nil
+	}
+	return rest
+}

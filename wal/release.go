@@ -1,0 +1,100 @@
+package wal
+
+import (
+	"fmt"
+
+	"balsa/raft"
+)
+
+// Release says that the entries up to through are needed no more, since a snapshot includes them (§7): the
+// log begins behind that entry from now on, whatever else its segments hold. Segments with nothing behind
+// it are removed, or one of them becomes the next one to be prepared; they are not read again. Released
+// entries are never replaced. Through is at most the last entry; if it was released before, nothing is done.
+//
+// When it returns nil the new beginning is durable; the files may come back after a power cut, and go with
+// the next start. After an error the log has ended, as after one of Append, and begins where it did or
+// behind through.
+func (l *Log) Release(through raft.Index) error {
+	if l.err != nil || through <= l.outline.released {
+		return l.err
+	}
+	before := raft.EntryID{Term: l.outline.term(through), Index: through}
+	err := l.outline.release(before)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrInvalid, err)
+	} else {
+		err = l.rebase(batch{}, before)
+	}
+	if err != nil {
+		l.err = fmt.Errorf("wal: release: %w", err)
+	}
+	return l.err
+}
+
+// Restart has the log begin anew behind an entry, whatever it held: a snapshot that includes that entry has
+// come from the leader, and the log conflicts with it or ends before it (§7). The hard state and the peers
+// stay. It is durable when Restart returns nil, and so is that everything else is gone; after an error any
+// later start finds all that was there, or nothing of it. The index of last is positive and was not
+// released, else ErrInvalid; otherwise errors are Append's.
+func (l *Log) Restart(last raft.EntryID) error {
+	if l.err != nil {
+		return l.err
+	}
+	err := l.outline.restart(last)
+	if err == nil {
+		err = l.chain.needed(last).follows(l.chain.base, l.segment)
+	}
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrInvalid, err)
+	} else {
+		l.chain.tip = last // there is no next entry
+		err = l.rebase(batch{restart: true}, last)
+	}
+	if err != nil {
+		l.err = fmt.Errorf("wal: restart: %w", err)
+	}
+	return l.err
+}
+
+// rebase makes the new beginning durable, and only then gives up the segments before it: one that is
+// missing without a word would be damage.
+func (l *Log) rebase(b batch, before raft.EntryID) error {
+	base := l.chain.needed(before)
+	b.base = &base
+	if err := l.commit(b); err != nil {
+		return err
+	}
+	for _, s := range l.chain.dispensable() {
+		if err := l.giveUp(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// giveUp removes a segment's file, or keeps it as the one to be prepared next. Its name need not go durably:
+// what stands before the base is not read.
+func (l *Log) giveUp(s span) error {
+	name := segmentName(s.segment)
+	if !l.next.wants(s.size, l.nextSize()) {
+		if err := l.dir.Remove(name); err != nil {
+			return fmt.Errorf("remove %s: %w", name, err)
+		}
+		return nil
+	}
+	if err := l.dir.Rename(name, spareName); err != nil {
+		return fmt.Errorf("rename %s: %w", name, err)
+	}
+	l.next.recycled = s.size
+	return nil
+}
+
+// Bytes returns how many bytes the files of the log have: its segments, and one that is ready to be used, or
+// waits to be prepared.
+func (l *Log) Bytes() int64 {
+	n := l.chain.bytes() + l.next.recycled
+	if l.next.ready != nil {
+		n += l.next.ready.size
+	}
+	return n
+}

@@ -1,0 +1,149 @@
+package wal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"balsa/raft"
+)
+
+// scan takes a segment's batches. ended says that the log ends in it.
+func (r *recovery) scan(s *segment) (ended bool, err error) {
+	r.tail.segment, r.tail.size, r.tail.offset = s.number, int64(len(s.image)), segmentHeader
+	r.chain.begin(s.number, r.tail.size, r.number)
+	if err := r.showSegment(s); err != nil {
+		return false, err
+	}
+	for r.tail.offset < s.written {
+		raw, err := s.batch(r.tail.offset, r.number)
+		if err != nil {
+			return false, err
+		}
+		if raw == nil {
+			r.tail.torn = s.written - r.tail.offset
+			r.Torn = r.tail.torn
+			return true, nil
+		}
+		end, err := r.take(s, bytes.Clone(raw))
+		if err != nil || end {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// take takes one batch that verifies, whose memory becomes the entries'. What is wrong in it is a bug of
+// whoever wrote it.
+func (r *recovery) take(s *segment, raw []byte) (end bool, err error) {
+	offset := r.tail.offset
+	b, err := decode(raw, r.room[:0])
+	if err == nil {
+		err = r.judge(b, offset == segmentHeader)
+	}
+	if errors.Is(err, ErrVersion) {
+		return false, fmt.Errorf("%s at byte %d: %w", s.name(), offset, err)
+	}
+	if err != nil {
+		return false, damage(s.name(), offset, "batch %d verifies and makes no sense: %v", r.number, err)
+	}
+	r.keep(b)
+	r.chain.take(b, r.outline.tip())
+	if err := r.showBatch(s, offset, int64(len(raw)), b); err != nil {
+		return false, err
+	}
+	r.tail.last, r.tail.lastAt = raw, s.at(offset)
+	r.tail.offset += int64(len(raw))
+	r.number++
+	if behind := s.written > r.tail.offset; b.end && behind {
+		return false, damage(s.name(), r.tail.offset, "something was written behind the end mark")
+	}
+	if !b.end && r.tail.offset+endMark > r.tail.size {
+		return false, damage(s.name(), offset, "batch %d leaves no room for the end mark", b.number)
+	}
+	return b.end, nil
+}
+
+// judge checks a batch against everything before it.
+func (r *recovery) judge(b batch, first bool) error {
+	switch {
+	case (b.end || b.seal) && b.size() > endMark:
+		return errors.New("an end mark or a seal with other records")
+	case first && (b.state == nil || b.start == 0):
+		return errors.New("the first batch of a segment does not repeat the hard state and the start number")
+	case b.state != nil && b.state.Term < r.State.Term:
+		return fmt.Errorf("the term goes back from %d to %d", r.State.Term, b.state.Term)
+	case b.start != 0 && b.start < r.Start:
+		return fmt.Errorf("the start number goes back from %d to %d", r.Start, b.start)
+	}
+	if err := (*peers)(&r.Peers).accept(b.peers); err != nil {
+		return err
+	}
+	if err := r.judgeBase(b, first); err != nil {
+		return err
+	}
+	return r.outline.accept(b.entries)
+}
+
+// judgeBase checks what a batch says of where the log begins.
+func (r *recovery) judgeBase(b batch, first bool) error {
+	switch {
+	case b.restart && (b.base == nil || len(b.entries) > 0):
+		return errors.New("a restart with entries, or behind none")
+	case b.base == nil && first && r.chain.base.segment > 0:
+		return errors.New("the first batch of a segment does not repeat where the log begins")
+	case b.base == nil:
+		return nil
+	}
+	if err := b.base.follows(r.chain.base, r.tail.segment); err != nil {
+		return err
+	}
+	if b.restart {
+		return r.outline.restart(b.base.before)
+	}
+	return r.outline.release(b.base.before)
+}
+
+// keep takes over what a batch says.
+func (r *recovery) keep(b batch) {
+	if b.state != nil {
+		r.State = *b.state
+	}
+	r.Start = max(r.Start, b.start)
+	if b.restart {
+		r.Before, r.Entries = b.base.before, nil
+	} else if b.base != nil {
+		r.release(b.base.before)
+	}
+	if len(b.entries) > 0 {
+		r.extend(b.entries)
+	}
+	r.room = b.entries
+}
+
+// release drops the entries up to one. When it lies before all that are there, it is an older word, from
+// before those segments went that were not read: a later one follows.
+func (r *recovery) release(through raft.EntryID) {
+	if through.Index < r.Before.Index {
+		return
+	}
+	if n := through.Index - r.Before.Index; n > 0 { // copied, so that the memory of the others becomes free
+		r.Entries = slices.Clone(r.Entries[n:])
+	}
+	r.Before = through
+}
+
+// extend puts entries where they belong. They may replace some that stood in segments which are gone; then
+// those between are gone too, and a later word says that they are needed no more.
+func (r *recovery) extend(entries []raft.Entry) {
+	first := entries[0].Index
+	if first <= r.Before.Index {
+		r.Before, r.Entries = raft.EntryID{Index: first - 1}, r.Entries[:0]
+	}
+	log := r.Entries[:first-1-r.Before.Index]
+	if cap(log)-len(log) < len(entries) { // double it: append alone would copy a long log five times
+		log = slices.Grow(log, max(len(entries), len(log)))
+	}
+	r.Entries = append(log, entries...)
+}

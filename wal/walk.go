@@ -1,0 +1,73 @@
+package wal
+
+import (
+	"fmt"
+
+	"balsa/disk"
+	"balsa/raft"
+)
+
+// Piece is what stands at one place of the log: the header of a segment, or a batch.
+type Piece struct {
+	Segment uint64 // number of the segment
+	Last    uint64 // number of the last segment that there is
+	Offset  int64  // in the segment's file, in bytes
+	Length  int64  // of the batch; for a header, of the whole file
+	Batch   uint64 // number of the batch; 0 for a header
+
+	State   *raft.HardState     // nil: not said
+	Start   uint64              // number of a start; 0: not said
+	Entries []raft.Entry        // they replace everything from the first one's index on
+	Peers   []raft.Acquaintance // what is said of them
+	Before  raft.EntryID        // the log begins behind it, if it is not zero
+	Restart bool                // everything before this batch is dropped
+	End     bool                // the log goes on in the next segment
+	Seal    bool                // everything before it was durable when it was written
+}
+
+// File is the name of the segment's file.
+func (p Piece) File() string { return segmentName(p.Segment) }
+
+// Walk reads a directory as Inspect does, with the same verdicts, and shows each segment that is needed and
+// each of its batches to visit, in order, as soon as it was verified. It writes nothing. When it returns an
+// error of the log, everything in front of what is bad was shown. An error of visit ends the walk and is
+// returned. What visit is given must not be changed, and slices must not be kept: the next batch gets their
+// room.
+func Walk(dir disk.Dir, visit func(Piece) error) (Recovered, error) {
+	return survey(dir, visit)
+}
+
+// Inspect reads a directory as Open does, with the same verdicts, and writes nothing: Start is the number
+// of the last start, not of a new one. On a directory that was never used it returns ErrNotInitialized.
+func Inspect(dir disk.Dir) (Recovered, error) {
+	return survey(dir, func(Piece) error { return nil })
+}
+
+func survey(dir disk.Dir, visit func(Piece) error) (Recovered, error) {
+	r, err := read(dir, visit)
+	if err == nil && r.First {
+		err = ErrNotInitialized
+	}
+	if err != nil {
+		return Recovered{}, fmt.Errorf("wal: %w", err)
+	}
+	return r.Recovered, nil
+}
+
+// showSegment shows the header of a segment.
+func (r *recovery) showSegment(s *segment) error {
+	return r.visit(Piece{Segment: s.number, Last: r.segments[len(r.segments)-1], Length: int64(len(s.image))})
+}
+
+// showBatch shows a batch.
+func (r *recovery) showBatch(s *segment, offset, length int64, b batch) error {
+	p := Piece{
+		Segment: s.number, Last: r.segments[len(r.segments)-1], Offset: offset, Length: length,
+		Batch: b.number, State: b.state, Start: b.start, Entries: b.entries, Peers: b.peers,
+		Restart: b.restart, End: b.end, Seal: b.seal,
+	}
+	if b.base != nil {
+		p.Before = b.base.before
+	}
+	return r.visit(p)
+}
