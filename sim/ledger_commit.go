@@ -78,16 +78,21 @@ func (l *ledger) commit(m Moment, o *observed, term raft.Term, e *raft.Entry) bo
 	return true
 }
 
-// checkHeld holds that what is committed is on the disks of a majority. What a disk held that was lost since
-// may have counted.
-func (l *ledger) checkHeld(m Moment, o *observed, s *sight) bool {
-	c := &o.log[s.commit-1]
-	count := 0
-	for i := range l.servers {
-		if d := &l.servers[i].disk; d.lostIn >= c.term || d.holds(s.commit, c.chain) {
+// holders counts the disks that have the log up to an entry of a term. What a disk held that was lost since may
+// have counted.
+func (l *ledger) holders(i raft.Index, chain uint64, term raft.Term) (count int) {
+	for at := range l.servers {
+		if d := &l.servers[at].disk; d.lostIn >= term || d.holds(i, chain) {
 			count++
 		}
 	}
+	return count
+}
+
+// checkHeld holds that what is committed is on the disks of a majority.
+func (l *ledger) checkHeld(m Moment, o *observed, s *sight) bool {
+	c := &o.log[s.commit-1]
+	count := l.holders(s.commit, c.chain, c.term)
 	return count >= l.quorum() || l.accuse(Durability,
 		attest(c.since, o.id, "holds entry %d (term %d)", s.commit, c.term),
 		attest(m, o.id, "takes it for committed in term %d", s.term),

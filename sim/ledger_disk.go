@@ -107,15 +107,22 @@ func (l *ledger) writeEntries(m Moment, id raft.NodeID, d *stored, entries []raf
 	}
 	for i, was := range gone {
 		at := from + i
-		if at < len(l.committed) && was.chain == l.committed[at].chain && !d.holds(raft.Index(at+1),
-			was.chain) {
-			c := &l.committed[at]
-			l.accuse(Durability, attest(c.at, c.by, "knows entry %d (term %d) to be committed", at+1, c.term),
-				attest(m, id, "has written over it"), "n%v overwrote entry %d (term %d), which is committed",
-				id, at+1, c.term)
+		counted := at < len(l.committed) && was.chain == l.committed[at].chain
+		if counted && !d.holds(raft.Index(at+1), was.chain) && !l.overwrote(m, id, at) {
 			return
 		}
 	}
+}
+
+// overwrote holds that a majority of the disks is left with a committed entry that a server has written over.
+// That server may do so if its copy did not count: it had given the entry up in favour of another leader's,
+// acknowledged neither, and its disk was slow to follow.
+func (l *ledger) overwrote(m Moment, id raft.NodeID, at int) bool {
+	c := &l.committed[at]
+	return l.holders(raft.Index(at+1), c.chain, c.term) >= l.quorum() || l.accuse(Durability,
+		attest(c.at, c.by, "knows entry %d (term %d) to be committed", at+1, c.term),
+		attest(m, id, "has written over it"), "n%v overwrote entry %d (term %d), which is committed", id, at+1,
+		c.term)
 }
 
 // merged returns what is known of peers after news of some of them.

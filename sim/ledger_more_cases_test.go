@@ -259,6 +259,15 @@ func diskCases() []ledgerCase {
 				e := is(wrong, s.entry(3, 2), s.entry(3, 1))
 				s.write(3, replica.Write{Entries: []raft.Entry{e}})
 			}},
+		{"a copy that counted is overwritten", Durability, 1, 3,
+			"n3 overwrote entry 3 (term 1), which is committed",
+			func(s *stage, wrong bool) {
+				if !wrong { // four disks have it, and n3 had given it up before its disk was done
+					s.hold(4, s.at(1).log...)
+					s.save(4, 1)
+				}
+				s.write(3, replica.Write{Entries: []raft.Entry{s.entry(3, 2)}})
+			}},
 		{"what is committed is cut off", Durability, 1, 3,
 			"n3 overwrote entry 3 (term 1), which is committed",
 			func(s *stage, wrong bool) {
