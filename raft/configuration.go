@@ -2,6 +2,7 @@ package raft
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -37,6 +38,19 @@ func NewConfiguration(voters map[NodeID]string) Configuration {
 	slices.SortFunc(c.Members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
 	slices.Sort(c.Voters)
 	return c
+}
+
+// validate refuses a configuration that no server could act on.
+func (c Configuration) validate() error {
+	if len(c.Voters) == 0 {
+		return fmt.Errorf("raft: the configuration names no voter")
+	}
+	for _, id := range slices.Concat(c.Voters, c.Outgoing, c.Learners) {
+		if _, named := c.Member(id); !named { // it would be counted and never be contacted
+			return fmt.Errorf("raft: the configuration names node %v for a role but not as a member", id)
+		}
+	}
+	return nil
 }
 
 // Member returns the member with that id, and whether there is one.

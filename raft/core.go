@@ -1,6 +1,7 @@
 package raft
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -62,8 +63,12 @@ type Config struct {
 // first time.
 type Restored struct {
 	HardState HardState
-	Entries   []Entry       // contiguous from index 1
-	Members   Configuration // in force at index 0
+	// Snapshot is the one from which the state machine is, or will be, restored before any entry is applied;
+	// zero when there is none.
+	Snapshot Snapshot
+	Before   EntryID       // the entry right before Entries[0]; zero when they begin at index 1
+	Entries  []Entry       // contiguous; may begin at or below Snapshot.Last
+	Members  Configuration // the bootstrap configuration, in force when there is no snapshot
 }
 
 // New makes a server from what its disk remembers. It begins as a follower (§5.2) that knows nothing to be
@@ -102,6 +107,9 @@ func (config *Config) setDefaults() {
 	set(&config.Limits.Window, 64)
 	set(&config.Limits.InFlightBytes, 8<<20)
 	set(&config.Limits.BacklogBytes, 64<<20)
+	set(&config.Limits.SnapshotBytes, 64<<20)
+	set(&config.Limits.TrailingBytes, 16<<20)
+	set(&config.Limits.ChunkBytes, 256<<10)
 }
 
 func (config *Config) validate() error {
@@ -117,21 +125,18 @@ func (config *Config) validate() error {
 	case config.ElectionMax < config.ElectionMin:
 		return fmt.Errorf("raft: Config.ElectionMax (%d ticks) is below ElectionMin (%d ticks)",
 			config.ElectionMax, config.ElectionMin)
-	case min(l.AppendBytes, l.UncommittedBytes, l.Window, l.InFlightBytes, l.BacklogBytes) < 1:
-		return fmt.Errorf("raft: each of Config.Limits must be positive: %+v", l)
+	case min(l.AppendBytes, l.UncommittedBytes, l.Window, l.InFlightBytes, l.BacklogBytes,
+		l.ChunkBytes) < 1:
+		return fmt.Errorf("raft: each of Config.Limits but SnapshotBytes and TrailingBytes must be "+
+			"positive: %+v", l)
 	}
 	return nil
 }
 
 // validate refuses what a correct disk cannot hold: to go on from it would be to guess.
 func (r *Restored) validate() error {
-	if len(r.Members.Voters) == 0 {
-		return fmt.Errorf("raft: the configuration names no voter")
-	}
-	for _, id := range slices.Concat(r.Members.Voters, r.Members.Outgoing, r.Members.Learners) {
-		if _, named := r.Members.Member(id); !named { // it would be counted and never be contacted
-			return fmt.Errorf("raft: the configuration names node %v for a role but not as a member", id)
-		}
+	if err := r.Members.validate(); err != nil {
+		return err
 	}
 	before := EntryID{}
 	for _, e := range r.Entries {
@@ -266,6 +271,8 @@ func (c *Core) follow(term Term, leader NodeID, why Reason) {
 
 // propose appends a command at the leader and replicates it (§5.3). Anybody else refuses (§8).
 func (c *Core) propose(p Propose) {
+	kind := cmp.Or(p.Kind, Normal)
+	assert(kind == Normal || kind == Session, "only normal and session entries can be proposed")
 	refusal := Accepted
 	switch {
 	case c.role != Leader:
@@ -275,7 +282,7 @@ func (c *Core) propose(p Propose) {
 	}
 	answer := Answer{Ticket: p.Ticket, Refusal: refusal}
 	if refusal == Accepted {
-		answer.Entry = c.appendAsLeader(Normal, p.Command)
+		answer.Entry = c.appendAsLeader(kind, p.Command)
 	} else {
 		c.emit(ProposalRefused{Why: refusal, Leader: c.leader})
 	}

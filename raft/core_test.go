@@ -59,7 +59,7 @@ func TestConfigIsValidated(t *testing.T) {
 		{"a maximum below the minimum", Config{ID: 1, ElectionMin: 60, ElectionMax: 59},
 			"Config.ElectionMax (59 ticks) is below ElectionMin (60 ticks)"},
 		{"no room for entries", Config{ID: 1, Limits: Limits{AppendBytes: -1}},
-			"each of Config.Limits must be positive"},
+			"must be positive"},
 		{"no room for proposals", Config{ID: 1, Limits: Limits{UncommittedBytes: -1}}, "must be positive"},
 		{"minimum and maximum may be equal", Config{ID: 1, ElectionMin: 60, ElectionMax: 60}, ""},
 	}

@@ -144,6 +144,26 @@ type (
 		Count int
 	}
 
+	// SnapshotTaken: a snapshot of the own machine is durable, and replaces the log up to Last.
+	SnapshotTaken struct {
+		Last EntryID
+		Size uint64
+	}
+	// SnapshotSending: a leader sends a snapshot to a follower that lacks what the log no longer holds.
+	SnapshotSending struct {
+		To     NodeID
+		Last   EntryID
+		Offset uint64
+	}
+	// SnapshotInstalled: a received snapshot is in force. Kept says that the log held Last, and so keeps what
+	// follows it; otherwise all of the log was dropped.
+	SnapshotInstalled struct {
+		Last EntryID
+		Kept bool
+	}
+	// Compacted: the log in memory now begins behind Through.
+	Compacted struct{ Through Index }
+
 	// ProposalRefused: a command was not appended. Leader is who might take it.
 	ProposalRefused struct {
 		Why    Refusal
@@ -232,6 +252,23 @@ func (e ReadQueued) String() string { return fmt.Sprintf("read %d waits for a ro
 func (e ReadsConfirmed) String() string {
 	return fmt.Sprintf("round %d confirms %d reads", e.Round, e.Count)
 }
+
+func (e SnapshotTaken) String() string {
+	return fmt.Sprintf("has a snapshot up to %v of %d bytes", e.Last, e.Size)
+}
+
+func (e SnapshotSending) String() string {
+	return fmt.Sprintf("sends %v the snapshot up to %v from byte %d on", e.To, e.Last, e.Offset)
+}
+
+func (e SnapshotInstalled) String() string {
+	if e.Kept {
+		return fmt.Sprintf("installed the snapshot up to %v, and keeps the log behind it", e.Last)
+	}
+	return fmt.Sprintf("installed the snapshot up to %v in place of its log", e.Last)
+}
+
+func (e Compacted) String() string { return fmt.Sprintf("keeps the log behind %d", e.Through) }
 
 func (e ProposalRefused) String() string {
 	if e.Leader == None {

@@ -19,6 +19,7 @@ type Receive struct {
 // holds it, or by a refusal. The command must not be changed afterwards.
 type Propose struct {
 	Ticket  Ticket
+	Kind    Kind // Normal or Session; 0 means Normal
 	Command []byte
 }
 
@@ -34,6 +35,27 @@ type Persisted struct{ Write Write }
 // Applied says that the state machine has applied everything up to and including Index.
 type Applied struct{ Index Index }
 
+// Snapshotted says that a snapshot of the own state machine is durable: it includes every entry up to and
+// including Snapshot.Last, which was applied. The log in memory is shortened (§7). One that is not newer than
+// the newest known changes nothing.
+type Snapshotted struct{ Snapshot Snapshot }
+
+// ChunkStored answers a Chunk of Output.Chunks, whose From, Sequence, Term and Last it repeats: Next is the
+// offset from which on the snapshot is still lacking. A driver that could not store a chunk answers with what
+// it keeps, or not at all: the leader asks again.
+type ChunkStored struct {
+	From     NodeID
+	Sequence Sequence
+	Term     Term
+	Last     EntryID
+	Next     uint64
+}
+
+// Installed says that a received snapshot is durable, and that the own state machine was restored from it
+// unless it had applied as much before. It replaces what the log holds up to Snapshot.Last (§7). One that is
+// not newer than the newest known changes nothing but is acknowledged.
+type Installed struct{ Snapshot Snapshot }
+
 // ElectionTimeout lets the election timer run out now, as if nothing had been heard for long enough (§5.2).
 // A leader has no such timer, and takes no notice. It is for who plays the world: a simulator, a test, a page
 // on which a person steers.
@@ -45,4 +67,7 @@ func (Propose) isInput()         {}
 func (ReadIndex) isInput()       {}
 func (Persisted) isInput()       {}
 func (Applied) isInput()         {}
+func (Snapshotted) isInput()     {}
+func (ChunkStored) isInput()     {}
+func (Installed) isInput()       {}
 func (ElectionTimeout) isInput() {}

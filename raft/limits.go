@@ -17,6 +17,16 @@ type Limits struct {
 	// out and not durable: a follower beyond it takes no entries until that has drained
 	// (AppendEntriesResponse.Busy), a leader refuses proposals as Overloaded. 0 means 64 MiB.
 	BacklogBytes int
+	// SnapshotBytes is the budget of entries behind the last snapshot, or the size of that snapshot when it
+	// is larger: what is written for snapshots stays in proportion to what is written for the log. Beyond it
+	// SnapshotDue asks for the next one; beyond twice that a leader refuses proposals as Overloaded. 0 means
+	// 64 MiB; below 0, no snapshot is ever due, and the log may grow without end.
+	SnapshotBytes int
+	// TrailingBytes bounds the entries kept in memory that the last snapshot includes, for followers that are
+	// a little behind. 0 means 16 MiB; below 0, none are kept.
+	TrailingBytes int
+	// ChunkBytes bounds the Data of one InstallSnapshot. 0 means 256 KiB.
+	ChunkBytes int
 }
 
 // load is what this server makes its leader wait for.

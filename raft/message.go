@@ -64,7 +64,7 @@ type AppendEntriesResponse struct {
 	Busy bool
 }
 
-// InstallSnapshot carries one chunk of a snapshot (§7). Reserved: this version refuses it.
+// InstallSnapshot carries one chunk of a snapshot (§7), or without Data only asks how much of it is there.
 type InstallSnapshot struct {
 	Term     Term
 	Last     EntryID // the last entry that the snapshot includes
@@ -74,7 +74,8 @@ type InstallSnapshot struct {
 	Checksum uint32 // CRC32C of Data
 }
 
-// InstallSnapshotResponse answers InstallSnapshot. Reserved: this version never sends it.
+// InstallSnapshotResponse answers InstallSnapshot. One that bears a newer term than the request names no
+// snapshot.
 type InstallSnapshotResponse struct {
 	Term     Term
 	Last     EntryID // which snapshot
@@ -94,6 +95,7 @@ type ForwardProposal struct {
 	Leader  Term   // the term of the leader that is addressed
 	Start   uint64 // the origin's start number
 	Number  uint64 // the origin's number for this proposal, counted within Start
+	Kind    Kind   // of the entry: 0 or Normal, or Session
 	Command []byte
 }
 

@@ -9,20 +9,36 @@ type Output struct {
 	// order, and Persisted acknowledges them.
 	Write     Write
 	HardState *HardState // nil when unchanged
-	Entries   []Entry    // replace everything on disk from Entries[0].Index on
+	// Restart, unless zero, says that the log on disk begins anew behind this entry, which a durable
+	// snapshot includes: whatever it held is dropped, before Entries are written.
+	Restart EntryID
+	Entries []Entry // replace everything on disk from Entries[0].Index on
 
 	Committed []Entry   // to be applied, in this order; each is durable here
 	Messages  []Letter  // to be sent now; what had to wait for the disk has waited
+	Chunks    []Chunk   // of a snapshot that arrives: to be stored, and answered by ChunkStored
 	Answers   []Answer  // to Propose
 	Readings  []Reading // to ReadIndex
 	Events    []Event   // what was decided and why; empty unless Config.Events
 }
 
-// Letter is a message to one server.
+// Letter is a message to one server. An InstallSnapshot is handed out without Data and Checksum: unless Ask
+// is set, the driver fills in what the snapshot has from Offset on, up to Limits.ChunkBytes; if it cannot, it
+// sends nothing.
 type Letter struct {
 	To       NodeID
 	Sequence Sequence
 	Message  Message
+	Ask      bool // of an InstallSnapshot: it only asks where the follower wants to go on
+}
+
+// Chunk is a piece of a snapshot that the leader sends (§7), to be stored by the driver. Without Data it only
+// asks how much of the snapshot is stored. At most one is handed out for each InstallSnapshot received, and
+// none before the present term is durable.
+type Chunk struct {
+	From     NodeID
+	Sequence Sequence
+	Message  InstallSnapshot
 }
 
 // Answer tells what became of a proposal at its entrance.

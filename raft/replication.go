@@ -117,13 +117,13 @@ func (c *Core) missing(prev EntryID) Reason {
 }
 
 // wellFormed reports whether the entries could stand in the log of a leader of that term, right after Prev.
-// Kinds that are reserved for later versions could not: once in the log and committed, such an entry would
+// A kind that is reserved for later versions could not: once in the log and committed, such an entry would
 // stop every node that has to apply it, for good.
 func wellFormed(m AppendEntries) bool {
 	before := m.Prev
 	for _, e := range m.Entries {
 		if e.Index != before.Index+1 || e.Term < before.Term || e.Term == 0 ||
-			e.Kind != Normal && e.Kind != NoOp {
+			e.Kind != Normal && e.Kind != NoOp && e.Kind != Session {
 			return false
 		}
 		before = e.ID()

@@ -19,6 +19,9 @@ type Status struct {
 	Durable     Index   // how much of the log is on disk
 	Entries     int     // how many entries are in memory
 	Uncommitted int     // of a leader: bytes of entries above the commit index
+	Snapshot    EntryID // the last entry that the newest snapshot includes; zero when there is none
+	First       Index   // the first entry in memory, or, when there is none, the one to come
+	LogBytes    int     // bytes of the entries behind the snapshot
 	Refused     uint64  // messages that no correct server would have sent
 	Progress    []Progress
 }
@@ -34,6 +37,10 @@ type Progress struct {
 	// OnTheWay counts the messages with entries that it has not answered.
 	OnTheWay int
 	Silent   int // ticks since it last answered
+	// Installing: it is sent a snapshot of Size bytes, because the log no longer holds what it lacks; it has
+	// Offset of them.
+	Installing   bool
+	Offset, Size uint64
 }
 
 // Status returns what the server knows of itself. Progress is filled at a leader, in the order of ids.

@@ -59,8 +59,8 @@ const (
 	NoOp Kind = 2
 	// ConfigurationChange carries a Configuration. Reserved: this version does not append it.
 	ConfigurationChange Kind = 3
-	// Session opens, closes or expires a client session (thesis §6.3). Reserved: this version does not
-	// append it.
+	// Session carries what a client session is opened, used or closed by (thesis §6.3), in a form that only
+	// the driver knows.
 	Session Kind = 4
 )
 
