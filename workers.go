@@ -50,8 +50,9 @@ func (w *workers) start(log *wal.Log, machine StateMachine, logger *slog.Logger)
 	w.group.Go(func() { w.write(log) })
 	w.group.Go(func() { w.prepare(logger) })
 	w.group.Go(func() {
+		front := replica.NewMachine(machine)
 		for apply := range w.applies {
-			w.done <- apply.Perform(machine)
+			w.done <- apply.Perform(front)
 		}
 	})
 }

@@ -54,8 +54,9 @@ type Wrote struct {
 // Ran says how an Apply ended.
 type Ran struct {
 	Entries []raft.Entry
-	Results [][]byte // of the state machine, one for each entry; nil for those it never sees
-	Err     error    // final: it stops the replica
+	Results []Result  // one for each entry
+	Due     raft.Time // when the next thing that lasts for a time ends, by log time; 0: nothing does
+	Err     error     // final: it stops the replica
 }
 
 func (ElectionTimeout) isEvent() {}

@@ -293,7 +293,7 @@ func TestResultsAreKeptSinceTheOldestOpenCommand(t *testing.T) {
 func ranOf(first raft.Index, size int, terms ...raft.Term) Ran {
 	ran := Ran{Entries: entriesOf(first, terms...)}
 	for range terms {
-		ran.Results = append(ran.Results, make([]byte, size))
+		ran.Results = append(ran.Results, Result{Bytes: make([]byte, size)})
 	}
 	return ran
 }

@@ -22,6 +22,7 @@ type follower struct {
 	replica *Replica
 	now     raft.Time
 	disk    modelLog
+	front   *Machine
 
 	inFlight  *Write
 	applying  *Apply
@@ -70,7 +71,7 @@ func (f *follower) start(t *rapid.T) {
 	if err != nil {
 		t.Fatalf("the disk cannot be started from: %v", err)
 	}
-	f.replica = r
+	f.replica, f.front = r, NewMachine(&recorder{})
 }
 
 // step feeds an event, and now and then leaves the work for later.
@@ -273,7 +274,7 @@ func TestTheDiskKeepsWhatWasPromisedAndWhatTheCoreWanted(t *testing.T) {
 			"apply": func(t *rapid.T) {
 				if a := f.applying; a != nil {
 					f.applying = nil
-					f.step(t, a.Perform(&recorder{}))
+					f.step(t, a.Perform(f.front))
 				}
 			},
 			"crash": func(t *rapid.T) {

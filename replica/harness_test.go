@@ -114,6 +114,7 @@ type bench struct {
 	now      raft.Time
 	log      *modelLog
 	machine  *recorder
+	front    *Machine // before machine
 	sequence raft.Sequence
 	tickets  raft.Ticket
 
@@ -146,7 +147,8 @@ func hold(t *testing.T, n int, log *modelLog, change ...func(*Config)) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{Replica: r, t: t, now: 1000 * aTick, log: log, machine: &recorder{}}
+	machine := &recorder{}
+	return &bench{Replica: r, t: t, now: 1000 * aTick, log: log, machine: machine, front: NewMachine(machine)}
 }
 
 // do steps events, all at the same time, and then collects the work.
@@ -221,7 +223,7 @@ func (b *bench) apply() {
 	}
 	a := b.applies[0]
 	b.applies = nil
-	b.do(a.Perform(b.machine))
+	b.do(a.Perform(b.front))
 }
 
 // settle performs whatever there is until there is no more.

@@ -289,7 +289,7 @@ func TestAFailedWriteStopsEverything(t *testing.T) {
 		t.Errorf("the one that waited for the write got %+v", a)
 	}
 	answers := len(b.answers)
-	b.do(apply.Perform(b.machine), Awake{}, Wrote{Number: 99}, b.from(2, appends(9, 9, raft.EntryID{}, 9)))
+	b.do(apply.Perform(b.front), Awake{}, Wrote{Number: 99}, b.from(2, appends(9, 9, raft.EntryID{}, 9)))
 	b.pass(100)
 	late := b.propose("c")
 	if a := b.answer(late); a.Fate != Refused || a.Entry != (raft.EntryID{}) {

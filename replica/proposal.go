@@ -50,13 +50,14 @@ func (r *Replica) takeAnswer(a raft.Answer) {
 // settle answers those who waited for an entry up to the one applied: with the result if it is theirs.
 // Another term at their index means that their entry was replaced; a result taken by index alone would be
 // somebody else's.
-func (r *Replica) settle(applied raft.EntryID, result []byte) {
+func (r *Replica) settle(applied raft.EntryID, result Result) {
 	for len(r.waiting) > 0 && r.waiting[0].entry.Index <= applied.Index {
 		w := r.waiting[0]
 		r.waiting = r.waiting[1:]
 		a := Answer{Ticket: w.ticket, Fate: Replaced, Entry: w.entry}
 		if w.entry == applied {
-			a.Fate, a.Result = Done, result
+			a = result.answer(w.entry)
+			a.Ticket = w.ticket
 		}
 		r.answer(a)
 	}

@@ -59,6 +59,7 @@ type node struct {
 	replica *Replica // nil while it is down
 	log     modelLog
 	machine *recorder
+	front   *Machine // before machine
 	write   *Write
 	apply   *Apply
 	hung    bool // its disk
@@ -108,6 +109,7 @@ func (w *relay) start(n *node) {
 		failf("server %v cannot start from its disk: %v", n.id, err)
 	}
 	n.replica, n.machine, n.write, n.apply = r, &recorder{}, nil, nil
+	n.front = NewMachine(n.machine)
 }
 
 // move takes one random step.
@@ -231,7 +233,7 @@ func (w *relay) performApply(n *node) {
 		return
 	}
 	w.applies(n.apply.Entries)
-	done := n.apply.Perform(n.machine)
+	done := n.apply.Perform(n.front)
 	n.apply = nil
 	w.step(n, done)
 }

@@ -26,7 +26,7 @@ type results struct {
 
 type applied struct {
 	entry  raft.EntryID
-	result []byte
+	result Result
 }
 
 // add keeps the results of a batch.
@@ -36,7 +36,7 @@ func (k *results) add(ran Ran) {
 	}
 	for i, e := range ran.Entries {
 		k.entries = append(k.entries, applied{entry: e.ID(), result: ran.Results[i]})
-		k.bytes += len(ran.Results[i])
+		k.bytes += len(ran.Results[i].Bytes)
 	}
 }
 
@@ -56,7 +56,7 @@ func (k *results) judge(entry raft.EntryID) (a Answer, known bool) {
 	if there.entry != entry {
 		return Answer{Fate: Replaced, Entry: entry}, true
 	}
-	return Answer{Fate: Done, Entry: entry, Result: there.result}, true
+	return there.result.answer(entry), true
 }
 
 // forget drops the results of the entries up to an index.
@@ -69,7 +69,7 @@ func (k *results) forget(through raft.Index) {
 func (k *results) bound() {
 	excess, bytes := 0, k.bytes
 	for excess < len(k.entries)-1 && (len(k.entries)-excess > maxResults || bytes > maxResultBytes) {
-		bytes -= len(k.entries[excess].result)
+		bytes -= len(k.entries[excess].result.Bytes)
 		excess++
 	}
 	k.drop(excess)
@@ -78,7 +78,7 @@ func (k *results) bound() {
 func (k *results) drop(n int) {
 	for _, e := range k.entries[:n] {
 		k.before = e.entry.Index
-		k.bytes -= len(e.result)
+		k.bytes -= len(e.result.Bytes)
 	}
 	clear(k.entries[:n]) // the array lives on for a while, the results need not
 	k.entries = k.entries[n:]

@@ -1,34 +1,11 @@
 package replica
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
 
 	"balsa/raft"
 )
-
-// ErrStateMachine is wrapped by the error of a state machine that panicked. Every server will meet the same
-// command.
-var ErrStateMachine = errors.New("the state machine failed")
-
-// ErrUnknownEntry is wrapped when a committed entry is of a kind that this version cannot carry out.
-// Skipping it would make this server differ from those that can.
-var ErrUnknownEntry = errors.New("an entry of a kind that this version does not know")
-
-// StateMachine is what is replicated. Its methods are never called concurrently with each other. They must
-// not call the node that they belong to: it would wait for them, and they for it.
-type StateMachine interface {
-	// Apply carries out a committed command and returns its result, which goes to the caller that proposed
-	// it. It must be deterministic: the same entries in the same order give the same state and results on
-	// every server. Errors of the domain are part of the result. A panic stops the server.
-	Apply(raft.Entry) []byte
-	// Snapshot captures the state, cheaply: what it returns is written beside later applies.
-	Snapshot() (io.WriterTo, error)
-	// Restore replaces the state by one that was captured. After an error the state is as it was before.
-	Restore(io.Reader) error
-}
 
 // Log is what a replica needs of its write-ahead log.
 type Log interface {
@@ -68,8 +45,8 @@ type Apply struct{ Entries []raft.Entry }
 
 // Perform applies the entries in their order. It may take as long as the state machine does, and stops at
 // the first failure.
-func (a Apply) Perform(machine StateMachine) (ran Ran) {
-	ran = Ran{Entries: a.Entries, Results: make([][]byte, len(a.Entries))}
+func (a Apply) Perform(machine *Machine) (ran Ran) {
+	ran = Ran{Entries: a.Entries, Results: make([]Result, len(a.Entries))}
 	at := 0
 	defer func() {
 		if p := recover(); p != nil {
@@ -79,16 +56,11 @@ func (a Apply) Perform(machine StateMachine) (ran Ran) {
 	}()
 	for i, e := range a.Entries {
 		at = i
-		switch e.Kind {
-		case raft.Normal:
-			ran.Results[i] = machine.Apply(e)
-		case raft.NoOp:
-		default:
-			ran.Err = fmt.Errorf("%w: entry %v is a %v: run a later version of this program", ErrUnknownEntry,
-				e.ID(), e.Kind)
+		if ran.Results[i], ran.Err = machine.apply(e); ran.Err != nil {
 			return ran
 		}
 	}
+	ran.Due = machine.due()
 	return ran
 }
 
@@ -103,6 +75,9 @@ type Answer struct {
 	Fate   Fate
 	Result []byte       // of the state machine, when the fate is Done
 	Entry  raft.EntryID // where the command stands in the log; zero when it was refused
+	// Replayed, when the fate is Done, says that the command had been applied before, by an earlier attempt:
+	// Result is the one that it had then.
+	Replayed bool
 }
 
 // Report tells what was decided, for logs, metrics and pages. No behaviour rests on it.
@@ -141,9 +116,16 @@ const (
 	Refused
 	// Unanswered: it was forwarded to the leader, whose answer did not come, or too late to be of use.
 	Unanswered
+	// SessionGone: it was appended and not applied, because its session has ended or has forgotten its
+	// number. Whether an earlier attempt of it was applied nobody knows any more.
+	SessionGone
+	// NothingNew: nothing was applied since the newest snapshot.
+	NothingNew
+	// NotSaved: the snapshot could not be written; a Report says why. It will be tried again.
+	NotSaved
 )
 
 // Applied reports whether the command was applied, and whether that is known.
 func (f Fate) Applied() (applied, known bool) {
-	return f == Done, f != LeadershipLost && f != Stopped && f != Unanswered
+	return f == Done, f != LeadershipLost && f != Stopped && f != Unanswered && f != SessionGone
 }

@@ -14,15 +14,17 @@ func TestPerformingAnApplyGivesEachEntryItsOwnResult(t *testing.T) {
 	entries := entriesOf(4, 1, 2, 2, 3)
 	entries[1] = raft.Entry{Term: 2, Index: 5, Kind: raft.NoOp}
 	machine := &recorder{}
-	ran := Apply{Entries: entries}.Perform(machine)
+	front := NewMachine(machine)
+	front.last = at(3, 1)
+	ran := Apply{Entries: entries}.Perform(front)
 
 	if ran.Err != nil || !slices.Equal(idsOf(ran.Entries), idsOf(entries)) {
 		t.Fatalf("ran %v with error %v", idsOf(ran.Entries), ran.Err)
 	}
 	want := []string{"#1 4/t1 4/t1", "", "#2 6/t2 6/t2", "#3 7/t3 7/t3"}
 	for i, result := range ran.Results {
-		if string(result) != want[i] {
-			t.Errorf("entry %v got %q, want %q", entries[i].ID(), result, want[i])
+		if string(result.Bytes) != want[i] {
+			t.Errorf("entry %v got %q, want %q", entries[i].ID(), result.Bytes, want[i])
 		}
 	}
 	if got := idsOf(machine.applied); !slices.Equal(got, []string{"4/t1", "6/t2", "7/t3"}) {
@@ -51,7 +53,8 @@ func TestPerformingAnApplyStopsAtTheFirstFailure(t *testing.T) {
 		{"a configuration", func(e *raft.Entry) { e.Kind = raft.ConfigurationChange }, "", ErrUnknownEntry,
 			[]string{"6/t2", "configuration", "run a later version"}},
 		{"a session", func(e *raft.Entry) { e.Kind = raft.Session }, "", ErrUnknownEntry,
-			[]string{"6/t2", "session"}},
+			[]string{"6/t2", "sessions"}},
+		{"a gap", func(e *raft.Entry) { e.Index++ }, "", errGapBefore, []string{"7/t2", "5/t2"}},
 		{"a kind of the future", func(e *raft.Entry) { e.Kind = 77 }, "", ErrUnknownEntry,
 			[]string{"6/t2", "kind77"}},
 		{"a kind that was never one", func(e *raft.Entry) { e.Kind = 0 }, "", ErrUnknownEntry,
@@ -61,7 +64,9 @@ func TestPerformingAnApplyStopsAtTheFirstFailure(t *testing.T) {
 			entries := entriesOf(5, 2, 2, 2)
 			c.change(&entries[1])
 			machine := &recorder{poison: c.poison}
-			ran := Apply{Entries: entries}.Perform(machine)
+			front := NewMachine(machine)
+			front.last = at(4, 2)
+			ran := Apply{Entries: entries}.Perform(front)
 			if !errors.Is(ran.Err, c.want) {
 				t.Fatalf("error %v, want %v", ran.Err, c.want)
 			}

@@ -64,6 +64,7 @@ type server struct {
 
 	replica *Replica // nil while it is down
 	machine *recorder
+	front   *Machine  // before machine, under the eyes of the truth
 	skew    raft.Time // of its clock, in this life
 	waiting map[raft.Ticket]bool
 	write   *Write
@@ -147,7 +148,7 @@ func (s *server) start() {
 		world: s.world, id: s.id, store: s.store, replica: r, skew: raft.Time(s.dice.IntN(1000)) * aTick,
 		waiting: map[raft.Ticket]bool{},
 	}
-	s.machine = &recorder{}
+	s.machine, s.front = &recorder{}, NewMachine(witness{s})
 }
 
 func same(disk *modelLog, found wal.Recovered) bool {
@@ -283,7 +284,7 @@ func (s *server) perform() {
 		if fingerprint(a.Entries) != s.prints[1] {
 			s.t.Fatalf("server %v: the entries of an apply changed while it was in flight", s.id)
 		}
-		s.apply, s.ended = nil, append(s.ended, a.Perform(witness{s}))
+		s.apply, s.ended = nil, append(s.ended, a.Perform(s.front))
 	}
 }
 

@@ -9,8 +9,9 @@ import (
 func (s *server) endApply(cause uint64) {
 	a := s.apply
 	s.apply = nil
-	m := &watched{StateMachine: s.machine, server: s, entries: a.Entries}
-	ran := a.Perform(m)
+	m := s.watched
+	m.entries = a.Entries
+	ran := a.Perform(m.front)
 	if ran.Err == nil {
 		m.pass(nil)
 	}
@@ -22,8 +23,27 @@ func (s *server) endApply(cause uint64) {
 type watched struct {
 	replica.StateMachine
 	server  *server
-	entries []raft.Entry // to be applied, some of which the machine never sees
+	front   *replica.Machine // before this one
+	entries []raft.Entry     // to be applied, some of which the machine never sees
 }
+
+// underEyes puts a state machine under the eyes of the checks, and the sessions in front of it.
+func underEyes(s *server, machine replica.StateMachine) *watched {
+	m := &watched{StateMachine: machine, server: s}
+	m.front = replica.NewMachine(m)
+	return m
+}
+
+// NextExpiry asks the machine, if it lets anything expire.
+func (m *watched) NextExpiry() (at raft.Time, any bool) {
+	if e, is := m.StateMachine.(replica.Expirer); is {
+		return e.NextExpiry()
+	}
+	return 0, false
+}
+
+// Expire is called only when NextExpiry has named a time.
+func (m *watched) Expire(e raft.Entry) { m.StateMachine.(replica.Expirer).Expire(e) }
 
 // Apply applies an entry, or panics if it was poisoned.
 func (m *watched) Apply(e raft.Entry) []byte {

@@ -37,6 +37,7 @@ type server struct {
 
 	engine  Server // nil while it is down
 	machine replica.StateMachine
+	watched *watched   // before machine
 	through raft.Index // what the machine has applied
 	write   *replica.Write
 	apply   *replica.Apply
@@ -169,6 +170,7 @@ func (s *server) begin(cause uint64, found wal.Recovered) {
 	}
 	s.clock = clock{since: w.now, shows: shows, rate: s.clock.rate}
 	s.engine, s.machine, s.through = engine, machine, 0
+	s.watched = underEyes(s, machine)
 	s.sight = sight{entries: engine.EntriesAfter}
 	w.look(s)
 	w.push(due{at: w.now + s.clock.until(raft.Time(w.options.Tick)), task: awake, node: s.id, life: s.life,
@@ -359,7 +361,7 @@ func (s *server) die(cause uint64, power bool, why string) {
 		s.store.disk.Kill()
 	}
 	s.life++
-	s.engine, s.machine, s.write, s.apply = nil, nil, nil, nil
+	s.engine, s.machine, s.watched, s.write, s.apply = nil, nil, nil, nil, nil
 	s.pending = 0
 	s.store.dir, s.store.log, s.store.preparation = nil, nil, nil
 	s.trouble.stalled, s.trouble.poisoned, s.trouble.lastSends = false, false, 0

@@ -1,0 +1,148 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"balsa/raft"
+)
+
+// ErrStateMachine is wrapped by the error of a state machine that panicked. Every server will meet the same
+// command.
+var ErrStateMachine = errors.New("the state machine failed")
+
+// ErrUnknownEntry is wrapped when a committed entry is of a kind that this version cannot carry out.
+// Skipping it would make this server differ from those that can.
+var ErrUnknownEntry = errors.New("an entry of a kind that this version does not know")
+
+// errGapBefore is a bug of ours or of the driver: what lies between would be lost, or applied twice.
+var errGapBefore = errors.New("replica: an entry that does not follow the one before")
+
+// StateMachine is what is replicated. Its methods are never called concurrently with each other. They must
+// not call the node that they belong to: it would wait for them, and they for it.
+type StateMachine interface {
+	// Apply carries out a committed command and returns its result, which goes to the caller that proposed
+	// it. It must be deterministic: the same entries in the same order give the same state and results on
+	// every server. Errors of the domain are part of the result, which must not be changed afterwards. A
+	// panic stops the server.
+	Apply(raft.Entry) []byte
+	// Snapshot captures the state, cheaply: what it returns is written beside later applies.
+	Snapshot() (io.WriterTo, error)
+	// Restore replaces the state by one that was captured. After an error the state is as it was before.
+	Restore(io.Reader) error
+}
+
+// Expirer is an optional ability of a StateMachine: to end what lasts for a time only. Time is that of the
+// entries, so that everything ends at the same entry on every server. If no entry comes when something is
+// due, the leader appends one that brings nothing but its time.
+type Expirer interface {
+	// NextExpiry returns the log time at which something is due, and whether there is anything.
+	NextExpiry() (at raft.Time, any bool)
+	// Expire ends what is due at the time of an entry: before the entry itself is applied, and whatever its
+	// kind is.
+	Expire(raft.Entry)
+}
+
+// Machine is the state machine of a server behind the sessions: what Apply, Capture and Restore work on. One
+// of these at a time may be performed on it.
+type Machine struct {
+	inner    StateMachine
+	expirer  Expirer // nil when inner is none
+	sessions *sessions
+	last     raft.EntryID // applied, or restored
+}
+
+// NewMachine puts the sessions in front of a state machine, which must be empty.
+func NewMachine(inner StateMachine) *Machine {
+	m := &Machine{inner: inner, sessions: newSessions()}
+	m.expirer, _ = inner.(Expirer)
+	return m
+}
+
+// Result is what became of an applied entry.
+type Result struct {
+	Bytes    []byte // of the state machine; nil for entries that it never sees
+	Replayed bool   // Bytes are the result of an earlier attempt; nothing was applied
+	Gone     bool   // nothing was applied: the session does not know any more whether an earlier attempt was
+}
+
+// answer is what the caller is told whose entry it was.
+func (r Result) answer(entry raft.EntryID) Answer {
+	if r.Gone {
+		return Answer{Fate: SessionGone, Entry: entry}
+	}
+	return Answer{Fate: Done, Entry: entry, Result: r.Bytes, Replayed: r.Replayed}
+}
+
+// apply carries out one entry. An error is final.
+func (m *Machine) apply(e raft.Entry) (Result, error) {
+	if e.Index != m.last.Index+1 || e.Term < m.last.Term {
+		return Result{}, fmt.Errorf("%w: %v was to be applied right after %v", errGapBefore, e.ID(), m.last)
+	}
+	var once Once
+	command := e.Command
+	switch e.Kind {
+	case raft.Normal, raft.NoOp:
+	case raft.Session:
+		var err error
+		if once, command, err = decodeOnce(e.Command); err != nil {
+			return Result{}, fmt.Errorf("%w: entry %v: %w: run a later version of this program",
+				ErrUnknownEntry, e.ID(), err)
+		}
+	default:
+		return Result{}, fmt.Errorf("%w: entry %v is a %v: run a later version of this program",
+			ErrUnknownEntry, e.ID(), e.Kind)
+	}
+	m.expire(e)
+	m.last = e.ID()
+	if e.Kind == raft.NoOp {
+		return Result{}, nil
+	}
+	return m.carryOut(e, once, command), nil
+}
+
+// expire ends what is due at the time of an entry, sessions first.
+func (m *Machine) expire(e raft.Entry) {
+	m.sessions.expire(e.Time)
+	if m.expirer == nil {
+		return
+	}
+	if at, any := m.expirer.NextExpiry(); any && at <= e.Time {
+		m.expirer.Expire(e)
+	}
+}
+
+func (m *Machine) carryOut(e raft.Entry, once Once, command []byte) Result {
+	apply := func() []byte {
+		e.Kind, e.Command = raft.Normal, command
+		return m.inner.Apply(e)
+	}
+	switch once.What {
+	case Plain:
+		return Result{Bytes: apply()}
+	case OpenSession:
+		m.sessions.open(e, once.TTL)
+	case CloseSession:
+		return Result{Gone: !m.sessions.close(once.Session)}
+	case InSession:
+		return m.sessions.numbered(e, once.Session, once.Number, apply)
+	case UnderKey:
+		return m.sessions.keyed(e, once.Key, once.TTL, apply)
+	}
+	return Result{}
+}
+
+// due returns the log time at which the next thing ends, 0 when nothing will.
+func (m *Machine) due() raft.Time {
+	at, any := m.sessions.nextExpiry()
+	if m.expirer != nil {
+		if x, is := m.expirer.NextExpiry(); is && (!any || x < at) {
+			at, any = x, true
+		}
+	}
+	if !any {
+		return 0
+	}
+	return max(at, 1) // the time of an entry may be anything, and 0 says that nothing is due
+}

@@ -1,0 +1,268 @@
+package replica
+
+import (
+	"math"
+	"slices"
+	"sort"
+
+	"balsa/raft"
+)
+
+// Sessions make a retry safe (thesis §6.3): a command that comes twice, because its first answer was lost, is
+// applied once and answered twice with the same result. Without them a client that has heard nothing must
+// choose between a command that may be lost and one that may be applied twice.
+//
+// They are a state machine in front of the other one: equal entries give equal sessions on every server, and
+// they are part of every snapshot. So nothing here looks at a clock, and what bounds the memory bounds it
+// everywhere alike: the bounds are constants of the format, like the layout.
+//
+//	opened ──▶ used, used, … ──▶ closed by its client
+//	                        ├──▶ not used for ttl, by the time of the entries
+//	                        └──▶ pushed out: too many, and this one was not used for the longest time
+//
+// A client's session that has ended is told to whoever names it: nobody knows any more what became of an
+// earlier attempt. A key has no such memory: when it is forgotten, a command under it is new.
+
+const (
+	// maxSessions bounds the sessions and keys that are remembered, all together.
+	maxSessions = 1 << 14
+	// maxNumbers bounds the results kept for one session: those of its highest numbers.
+	maxRemembered = 256
+	// maxRememberedBytes bounds the results of all sessions, each counted with rememberedOverhead.
+	maxRememberedBytes = 64 << 20
+	rememberedOverhead = 32
+	// MaxKey bounds a key, in bytes.
+	MaxKey = 128
+)
+
+// sessionLimits are those bounds, so that a test can reach them.
+type sessionLimits struct{ sessions, numbers, bytes int }
+
+// session is what is remembered of one client's session, or of a key, which is a session with one command. A
+// captured one is never written to again: see sessions.own.
+type session struct {
+	id      raft.Index // of the entry that opened it
+	key     string     // empty: a client's session
+	ttl     raft.Time  // how long it lasts without being used
+	used    raft.Index // the entry that used it last
+	usedAt  raft.Time  // the time of that entry
+	floor   uint64     // numbers up to it are forgotten
+	results []remembered
+	era     uint64 // of the table when this record was made
+}
+
+// remembered is the first result of a numbered command. A session holds them by number.
+type remembered struct {
+	number uint64
+	result []byte
+}
+
+func (r remembered) size() int { return rememberedOverhead + len(r.result) }
+
+// ends is the log time from which on the session is gone. A sum beyond the highest time there is would turn
+// negative, and end at once what was to last for ever.
+func (s *session) ends() raft.Time {
+	if s.usedAt > math.MaxInt64-s.ttl {
+		return math.MaxInt64
+	}
+	return s.usedAt + s.ttl
+}
+
+func (s *session) find(number uint64) (at int, known bool) {
+	at = sort.Search(len(s.results), func(i int) bool { return s.results[i].number >= number })
+	return at, at < len(s.results) && s.results[at].number == number
+}
+
+// sessions is all of them. A session lies in a slot for as long as it lives; which one is no matter of the
+// state, and no output rests on it.
+type sessions struct {
+	limits  sessionLimits
+	slots   []*session // nil: free
+	free    []int
+	byID    map[raft.Index]int // of clients' sessions
+	byKey   map[string]int
+	ending  queue // the one that ends first is the first
+	unused  queue // the one that was not used for the longest time is the first
+	results int   // bytes
+	era     uint64
+}
+
+func newSessions() *sessions {
+	return newSessionsWithin(sessionLimits{maxSessions, maxRemembered, maxRememberedBytes})
+}
+
+func newSessionsWithin(limits sessionLimits) *sessions {
+	t := &sessions{limits: limits, byID: map[raft.Index]int{}, byKey: map[string]int{}}
+	t.unused.before = func(a, b int) bool { return t.slots[a].used < t.slots[b].used }
+	t.ending.before = func(a, b int) bool {
+		if x, y := t.slots[a].ends(), t.slots[b].ends(); x != y {
+			return x < y
+		}
+		return t.unused.before(a, b)
+	}
+	return t
+}
+
+func (t *sessions) count() int { return len(t.byID) + len(t.byKey) }
+
+// nextExpiry returns the log time at which the next session ends by itself, and whether there is one.
+func (t *sessions) nextExpiry() (at raft.Time, any bool) {
+	if slot, any := t.ending.first(); any {
+		return t.slots[slot].ends(), true
+	}
+	return 0, false
+}
+
+// expire ends the sessions that were not used for their time by now, the time of an entry.
+func (t *sessions) expire(now raft.Time) {
+	for at, any := t.nextExpiry(); any && at <= now; at, any = t.nextExpiry() {
+		slot, _ := t.ending.first()
+		t.remove(slot)
+	}
+}
+
+// open begins a client's session, under the index of the entry.
+func (t *sessions) open(e raft.Entry, ttl raft.Time) {
+	t.insert(&session{id: e.Index, ttl: ttl, used: e.Index, usedAt: e.Time})
+}
+
+// close ends a client's session, and reports whether there was one.
+func (t *sessions) close(id raft.Index) bool {
+	slot, known := t.byID[id]
+	if known {
+		t.remove(slot)
+	}
+	return known
+}
+
+// numbered applies a command of a client's session once. Gone: the session has ended, or has forgotten the
+// number; whether an earlier attempt was applied is not known any more, so this one must not be.
+func (t *sessions) numbered(e raft.Entry, id raft.Index, number uint64, apply func() []byte) Result {
+	slot, known := t.byID[id]
+	if !known {
+		return Result{Gone: true}
+	}
+	s := t.use(slot, e)
+	at, known := s.find(number)
+	switch {
+	case known:
+		return Result{Bytes: s.results[at].result, Replayed: true}
+	case number <= s.floor:
+		return Result{Gone: true}
+	}
+	result := apply()
+	s.results = slices.Insert(s.results, at, remembered{number, slices.Clip(result)})
+	t.results += s.results[at].size()
+	if len(s.results) > t.limits.numbers {
+		t.forgetFirst(s)
+	}
+	t.boundBytes(slot)
+	return Result{Bytes: result}
+}
+
+// keyed applies a command under a key once, for as long as the key is remembered.
+func (t *sessions) keyed(e raft.Entry, key string, ttl raft.Time, apply func() []byte) Result {
+	if slot, known := t.byKey[key]; known {
+		s := t.use(slot, e)
+		if len(s.results) == 0 { // it was too large to be kept
+			return Result{Gone: true}
+		}
+		return Result{Bytes: s.results[0].result, Replayed: true}
+	}
+	result := apply()
+	slot := t.insert(&session{id: e.Index, key: key, ttl: ttl, used: e.Index, usedAt: e.Time,
+		results: []remembered{{number: 1, result: slices.Clip(result)}}})
+	t.boundBytes(slot)
+	return Result{Bytes: result}
+}
+
+// insert gives a new session a slot. One too many pushes out the one that was not used for the longest time,
+// which is never the new one.
+func (t *sessions) insert(s *session) (slot int) {
+	if t.count() >= t.limits.sessions {
+		oldest, _ := t.unused.first()
+		t.remove(oldest)
+	}
+	if n := len(t.free); n > 0 {
+		slot, t.free = t.free[n-1], t.free[:n-1]
+		t.slots[slot] = s
+	} else {
+		slot = len(t.slots)
+		t.slots = append(t.slots, s)
+	}
+	s.era = t.era
+	for _, r := range s.results {
+		t.results += r.size()
+	}
+	if s.key != "" {
+		t.byKey[s.key] = slot
+	} else {
+		t.byID[s.id] = slot
+	}
+	t.ending.push(slot)
+	t.unused.push(slot)
+	return slot
+}
+
+func (t *sessions) remove(slot int) {
+	t.ending.remove(slot)
+	t.unused.remove(slot)
+	s := t.slots[slot]
+	for _, r := range s.results {
+		t.results -= r.size()
+	}
+	if s.key != "" {
+		delete(t.byKey, s.key)
+	} else {
+		delete(t.byID, s.id)
+	}
+	t.slots[slot], t.free = nil, append(t.free, slot)
+}
+
+// use notes that an entry has used a session.
+func (t *sessions) use(slot int, e raft.Entry) *session {
+	s := t.own(slot)
+	s.used, s.usedAt = e.Index, max(s.usedAt, e.Time)
+	t.ending.moved(slot)
+	t.unused.moved(slot)
+	return s
+}
+
+// own returns a session that may be written to: a copy, if a capture may still be reading the present one.
+func (t *sessions) own(slot int) *session {
+	s := t.slots[slot]
+	if s.era != t.era {
+		mine := *s
+		mine.results, mine.era = slices.Clone(s.results), t.era
+		s = &mine
+		t.slots[slot] = s
+	}
+	return s
+}
+
+// forgetFirst drops the result of a session's lowest number. From then on that number and all below it are
+// gone: of one that was never seen nobody can tell any more that it was not.
+func (t *sessions) forgetFirst(s *session) {
+	t.results -= s.results[0].size()
+	s.floor = s.results[0].number
+	s.results = slices.Delete(s.results, 0, 1)
+}
+
+// boundBytes makes room for the result that was kept last: first at the cost of the sessions that were not
+// used for the longest time, and of its own earlier results when it is the only one.
+func (t *sessions) boundBytes(slot int) {
+	for t.results > t.limits.bytes {
+		if oldest, _ := t.unused.first(); oldest != slot {
+			t.remove(oldest)
+			continue
+		}
+		t.forgetFirst(t.own(slot))
+	}
+}
+
+// capture returns the sessions as they are now, with nil for free slots. It takes a copy of at most
+// maxSessions addresses, whatever they hold: who writes to a session afterwards takes a copy of it first.
+func (t *sessions) capture() []*session {
+	t.era++
+	return slices.Clone(t.slots)
+}
