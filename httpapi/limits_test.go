@@ -151,7 +151,7 @@ func TestBodiesThatAreTooLarge(t *testing.T) {
 	expect(t, h, "PUT /v1/kv/k", strings.Repeat("v", kv.MaxValue+1), 413,
 		bad("too_large", "the body is too large: at most 1048576 bytes"))
 	expect(t, h, "POST /client/submit", strings.Repeat(" ", maxSubmit+1), 413,
-		`{"error":"the body is too large: at most 6317104 bytes","leader_hint":2}`)
+		`{"error":"the body is too large: at most 6317152 bytes","leader_hint":2}`)
 	endless := strings.Repeat("10000\r\n"+strings.Repeat("x", 0x10000)+"\r\n", 17)
 	const head = "PUT /v1/kv/k HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 	answer, body := raw(t, address, head+endless)

@@ -5,22 +5,35 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"balsa/raft"
 )
 
 // FuzzApply: no bytes make Apply panic; a command is performed exactly if Validate says so; the result can
 // be read.
 func FuzzApply(f *testing.F) {
-	for _, seed := range []string{"", "SET key value", "SET key", "DELETE key", "\x01", "\x02\x01", "SET  "} {
+	for _, seed := range []string{"", "SET key value", "SET key", "DELETE key", "\x01", "\x02\x01", "SET  ",
+		"INCR key", "INCR key -5", "INCR key x", "INCR old"} {
 		f.Add([]byte(seed))
 	}
 	f.Add(Put("key", []byte("value")))
+	f.Add(PutTTL("key", []byte("value"), 1))
+	f.Add(PutTTL("key", nil, -1))
+	f.Add(Increment("key", -1))
+	f.Add(Increment("old", 1))
+	f.Add(Increment("most", 1))
 	f.Add(Delete("old"))
 	f.Fuzz(func(t *testing.T, command []byte) {
 		s := New()
+		apply(t, s, 0, Put("most", []byte("9223372036854775807")))
 		apply(t, s, 1, Put("old", []byte("value")))
 		before := snapshot(t, s)
 		result := apply(t, s, 2, command)
-		if err := Validate(command); (err == nil) != (result.Refusal == 0) {
+		refusal := result.Refusal
+		if refusal == NotANumber || refusal == Overflow { // the map's, not the command's
+			refusal = 0
+		}
+		if err := Validate(command); (err == nil) != (refusal == 0) {
 			t.Errorf("Validate says %v, Apply %v", err, result.Refusal)
 		}
 		changed := !bytes.Equal(before, snapshot(t, s))
@@ -35,7 +48,8 @@ func FuzzApply(f *testing.F) {
 
 // FuzzParseText: what is accepted as text is performed, and never as the binary form.
 func FuzzParseText(f *testing.F) {
-	for _, seed := range []string{"", "SET key value", "SET a ", "DELETE key", "\x01\x01", "DELETE a b"} {
+	for _, seed := range []string{"", "SET key value", "SET a ", "DELETE key", "\x01\x01", "DELETE a b",
+		"INCR a", "INCR a 1", "INCR a -9223372036854775808", "INCR a 1 1"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -47,7 +61,8 @@ func FuzzParseText(f *testing.F) {
 		if err != nil {
 			return
 		}
-		form := strings.HasPrefix(text, "SET ") || strings.HasPrefix(text, "DELETE ")
+		form := strings.HasPrefix(text, "SET ") || strings.HasPrefix(text, "DELETE ") ||
+			strings.HasPrefix(text, "INCR ")
 		if string(command) != text || !form {
 			t.Errorf("%q became %q", text, command)
 		}
@@ -57,11 +72,16 @@ func FuzzParseText(f *testing.F) {
 	})
 }
 
-// FuzzRestore: bytes are refused, or they are exactly what the restored map writes.
+// FuzzRestore: bytes are refused, or they are exactly what the restored map writes; those of version 1 are
+// what it writes without expiries.
 func FuzzRestore(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(snapshot(f, New()))
 	f.Add(snapshot(f, filled(f, 3)))
+	f.Add(oldImage(f, filled(f, 3)))
+	mortal := filled(f, 3)
+	apply(f, mortal, 9, PutTTL("key", []byte("value"), 9))
+	f.Add(snapshot(f, mortal))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, b := range [][]byte{b, resum(append(bytes.Clone(b), 0, 0, 0, 0))} {
 			s := New()
@@ -69,8 +89,11 @@ func FuzzRestore(f *testing.F) {
 			if err != nil && (!errors.Is(err, ErrBadSnapshot) || s.Len() != 0) {
 				t.Errorf("refused with %v, %d keys", err, s.Len())
 			}
-			if err == nil && !bytes.Equal(snapshot(t, s), b) {
+			if err == nil && !bytes.Equal(snapshot(t, s), b) && !bytes.Equal(oldImage(t, s), b) {
 				t.Error("restored something else")
+			}
+			for at, any := s.NextExpiry(); any; at, any = s.NextExpiry() { // all of it goes when it is due
+				s.Expire(raft.Entry{Index: 1, Time: at})
 			}
 		}
 	})
@@ -82,6 +105,7 @@ func FuzzDecodeResult(f *testing.F) {
 	f.Add(Result{Operation: OpPut, Created: true, Revision: 7}.encode())
 	f.Add(Result{Operation: OpDelete, Deleted: 1, Revision: 7}.encode())
 	f.Add(Result{Refusal: EmptyKey}.encode())
+	f.Add(Result{Operation: OpIncrement, Created: true, Revision: 7, Value: -1}.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		result, err := DecodeResult(b)
 		if err == nil && !bytes.Equal(result.encode(), b) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,19 +54,20 @@ func written(t testing.TB, capture io.WriterTo) []byte {
 
 func TestRevisions(t *testing.T) {
 	s := New()
+	one, two := Item{[]byte("1"), 3, 3, 1, 0}, Item{[]byte("two words"), 3, 7, 2, 0}
 	steps := []struct {
 		index   int
 		command []byte
 		result  Result
 		item    Item // under "a" afterwards
 	}{
-		{3, Put("a", []byte("1")), Result{OpPut, true, 0, 0, 3}, Item{[]byte("1"), 3, 3, 1}},
-		{4, Put("b", nil), Result{OpPut, true, 0, 0, 4}, Item{[]byte("1"), 3, 3, 1}},
-		{7, []byte("SET a two words"), Result{OpPut, false, 0, 0, 7}, Item{[]byte("two words"), 3, 7, 2}},
-		{8, Delete("gone"), Result{OpDelete, false, 0, 0, 7}, Item{[]byte("two words"), 3, 7, 2}},
-		{9, []byte("nonsense"), Result{0, false, 0, UnknownWord, 7}, Item{[]byte("two words"), 3, 7, 2}},
-		{10, []byte("DELETE a"), Result{OpDelete, false, 1, 0, 10}, Item{}},
-		{12, Put("a", []byte("3")), Result{OpPut, true, 0, 0, 12}, Item{[]byte("3"), 12, 12, 1}},
+		{3, Put("a", []byte("1")), Result{OpPut, true, 0, 0, 3, 0}, one},
+		{4, Put("b", nil), Result{OpPut, true, 0, 0, 4, 0}, one},
+		{7, []byte("SET a two words"), Result{OpPut, false, 0, 0, 7, 0}, two},
+		{8, Delete("gone"), Result{OpDelete, false, 0, 0, 7, 0}, two},
+		{9, []byte("nonsense"), Result{0, false, 0, UnknownWord, 7, 0}, two},
+		{10, []byte("DELETE a"), Result{OpDelete, false, 1, 0, 10, 0}, Item{}},
+		{12, Put("a", []byte("3")), Result{OpPut, true, 0, 0, 12, 0}, Item{[]byte("3"), 12, 12, 1, 0}},
 	}
 	for _, step := range steps {
 		if got := apply(t, s, step.index, step.command); got != step.result {
@@ -111,6 +113,16 @@ func TestText(t *testing.T) {
 		{"DELETE ", EmptyKey, "", ""},
 		{"DELETE a b", SpaceInKey, "", ""},
 		{"DELETE " + long + "k", KeyTooLong, "", ""},
+		{"INCR k", 0, "k", ""},
+		{"INCR k -9223372036854775808", 0, "k", ""},
+		{"INCR", EmptyKey, "", ""},
+		{"INCR  1", EmptyKey, "", ""},
+		{"INCR k ", BadAmount, "", ""},
+		{"INCR k 1 ", BadAmount, "", ""},
+		{"INCR k +1", BadAmount, "", ""},
+		{"INCR k 9223372036854775808", BadAmount, "", ""},
+		{"INCR k 1.5", BadAmount, "", ""},
+		{"INCR " + long + "k", KeyTooLong, "", ""},
 		{"\x01\x01\x00\x00\x01\x00\x00\x00k", UnknownWord, "", ""}, // binary bytes are no text
 	}
 	for _, test := range tests {
@@ -135,6 +147,8 @@ func TestTextResults(t *testing.T) {
 		{"SET k v", "OK", ""},
 		{"DELETE k", "OK", ""},
 		{"DELETE k", "", "key not found"},
+		{"INCR n", "1", ""},
+		{"INCR n -3", "-2", ""},
 		{"SET k", "", "SET needs a key and a value: SET key value"},
 	} {
 		text, err := apply(t, s, i+1, []byte(step.command)).Text()
@@ -172,6 +186,13 @@ func TestBinaryRefusals(t *testing.T) {
 		"key beyond the end":  {with(4, 9), Malformed},
 		"key of 4 GiB":        {with(7, 255), Malformed},
 		"delete with a value": {with(1, byte(OpDelete)), Malformed},
+		"half an amount":      {Increment("", 1)[:15], Malformed},
+		"the longest lived":   {PutTTL("k", nil, math.MaxInt64), 0},
+		"no time to live":     {PutTTL("k", nil, 0), BadTTL},
+		"a negative one":      {PutTTL("k", nil, -1), BadTTL},
+		"an amount too few":   {with(1, byte(OpPutTTL)), Malformed}, // no key follows
+		"increment a value":   {append(Increment("k", 1), 'v'), Malformed},
+		"the longest of all":  {PutTTL(strings.Repeat("k", MaxKey), make([]byte, MaxValue), 1), 0},
 		"an empty key":        {Put("", nil), EmptyKey},
 		"a long key":          {Put(strings.Repeat("k", MaxKey+1), nil), KeyTooLong},
 		"a huge key":          {Put(strings.Repeat("k", 1<<17), nil), KeyTooLong},
@@ -195,7 +216,8 @@ func TestRefusalNumbers(t *testing.T) {
 	seen := map[string]bool{}
 	for number, refusal := range []Refusal{
 		1: EmptyCommand, 2: UnknownVersion, 3: UnknownOperation, 4: Malformed, 5: UnknownWord,
-		6: MissingValue, 7: SpaceInKey, 8: EmptyKey, 9: KeyTooLong, 10: ValueTooLong, 11: 11,
+		6: MissingValue, 7: SpaceInKey, 8: EmptyKey, 9: KeyTooLong, 10: ValueTooLong, 11: NotANumber,
+		12: Overflow, 13: BadTTL, 14: BadAmount, 15: 15,
 	} {
 		if int(refusal) != number || seen[refusal.Error()] {
 			t.Errorf("refusal %d has number %d and says %q", number, refusal, refusal)
@@ -206,7 +228,8 @@ func TestRefusalNumbers(t *testing.T) {
 
 func TestDecodeResultRefuses(t *testing.T) {
 	good := Result{Operation: OpPut, Revision: 1}.encode()
-	for at, value := range map[int]byte{0: 2, 2: 2} { // another version; created neither yes nor no
+	// Another version; an increment, which has a value; created neither yes nor no.
+	for at, value := range map[int]byte{0: 2, 1: byte(OpIncrement), 2: 2} {
 		bad := bytes.Clone(good)
 		bad[at] = value
 		if _, err := DecodeResult(bad); !errors.Is(err, ErrBadResult) {
@@ -216,6 +239,50 @@ func TestDecodeResultRefuses(t *testing.T) {
 	for _, bad := range [][]byte{nil, good[:15], append(good, 0)} {
 		if _, err := DecodeResult(bad); !errors.Is(err, ErrBadResult) {
 			t.Errorf("%d bytes: %v", len(bad), err)
+		}
+	}
+}
+
+func TestIncrement(t *testing.T) {
+	s := New()
+	apply(t, s, 1, Put("word", []byte("ten")))
+	apply(t, s, 2, Put("most", []byte("9223372036854775807")))
+	apply(t, s, 3, Put("least", []byte("-9223372036854775808")))
+	for i, step := range []struct {
+		key    string
+		by     int64
+		result Result
+	}{
+		{"n", 5, Result{Created: true, Revision: 10, Value: 5}},
+		{"n", -7, Result{Revision: 11, Value: -2}},
+		{"n", 0, Result{Revision: 12, Value: -2}}, // a write like any other
+		{"n", math.MaxInt64, Result{Revision: 13, Value: math.MaxInt64 - 2}},
+		{"n", 3, Result{Refusal: Overflow, Revision: 13}},
+		{"most", 1, Result{Refusal: Overflow, Revision: 13}},
+		{"most", math.MinInt64, Result{Revision: 16, Value: -1}},
+		{"least", -1, Result{Refusal: Overflow, Revision: 16}},
+		{"least", math.MinInt64, Result{Refusal: Overflow, Revision: 16}},
+		{"word", 1, Result{Refusal: NotANumber, Revision: 16}},
+	} {
+		step.result.Operation = OpIncrement
+		if got := apply(t, s, 10+i, Increment(step.key, step.by)); got != step.result {
+			t.Errorf("%s by %d: %+v, want %+v", step.key, step.by, got, step.result)
+		}
+	}
+	item, _ := s.Get("n")
+	if string(item.Value) != "9223372036854775805" || item.Created != 10 || item.Version != 4 {
+		t.Errorf("the counter is %q of version %d, created at %d", item.Value, item.Version, item.Created)
+	}
+}
+
+// TestOneSpellingOfANumber: what increment would rewrite in another spelling is left alone.
+func TestOneSpellingOfANumber(t *testing.T) {
+	for _, text := range []string{"", " 1", "1 ", "1\n", "+1", "01", "-0", "1e3", "1_000", "0x1", "1.0",
+		"--1", "９", "9223372036854775808", "-9223372036854775809", strings.Repeat("1", MaxValue)} {
+		s := New()
+		apply(t, s, 1, Put("k", []byte(text)))
+		if got := apply(t, s, 2, Increment("k", 0)); got.Refusal != NotANumber || got.Revision != 1 {
+			t.Errorf("%.20q was incremented: %+v", text, got)
 		}
 	}
 }

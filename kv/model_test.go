@@ -3,6 +3,7 @@ package kv
 import (
 	"bytes"
 	"maps"
+	"math/big"
 	"slices"
 	"testing"
 
@@ -13,13 +14,15 @@ import (
 
 func randomEntries(t *rapid.T) []raft.Entry {
 	key := rapid.SampledFrom([]string{"a", "b", "c", "d e", "\x00", "\xff\xfe", "ü", "a/b", "aa", "ab"})
+	few := rapid.SampledFrom([]string{"a", "b", "c"}) // so that counters meet counters
 	value := rapid.SliceOfN(rapid.Byte(), 0, 8)
 	var entries []raft.Entry
-	index := 0
+	index, now := 0, raft.Time(1000)
 	for range rapid.IntRange(0, 200).Draw(t, "entries") {
 		index += rapid.IntRange(1, 3).Draw(t, "step") // indexes of no-ops never reach a state machine
+		now += raft.Time(rapid.IntRange(0, 5).Draw(t, "time"))
 		var command []byte
-		switch rapid.IntRange(0, 9).Draw(t, "command") {
+		switch rapid.IntRange(0, 13).Draw(t, "command") {
 		case 0, 1, 2, 3:
 			command = Put(key.Draw(t, "key"), value.Draw(t, "value"))
 		case 4, 5:
@@ -32,8 +35,21 @@ func randomEntries(t *rapid.T) []raft.Entry {
 			command = value.Draw(t, "garbage")
 		case 9:
 			command = Put(rapid.StringN(1, 3, 12).Draw(t, "key"), nil)
+		case 10:
+			ttl := rapid.Int64Range(-1, 20).Draw(t, "ttl")
+			number := rapid.StringMatching(`-?[0-9]{0,2}`).Draw(t, "number")
+			command = PutTTL(few.Draw(t, "key"), []byte(number), ttl)
+		case 11, 12:
+			command = Increment(few.Draw(t, "key"), rapid.Int64().Draw(t, "by"))
+		case 13:
+			command = []byte("INCR " + rapid.StringMatching(`[a-c]( -?[0-9]{1,3})?`).Draw(t, "key and by"))
 		}
-		entries = append(entries, entry(index, command))
+		e := entry(index, command)
+		e.Time = now
+		if rapid.IntRange(0, 7).Draw(t, "clock") == 0 { // it never reaches Apply
+			e.Kind, e.Command = raft.Session, nil
+		}
+		entries = append(entries, e)
 	}
 	return entries
 }
@@ -42,17 +58,39 @@ func randomEntries(t *rapid.T) []raft.Entry {
 type model map[string]Item
 
 func (m model) apply(e raft.Entry) {
-	c, refusal := decode(e.Command)
-	old, found := m[string(c.key)]
-	switch {
-	case refusal != 0:
-	case c.operation == OpDelete:
-		delete(m, string(c.key))
-	case found:
-		m[string(c.key)] = Item{c.value, old.Created, Revision(e.Index), old.Version + 1}
-	default:
-		m[string(c.key)] = Item{c.value, Revision(e.Index), Revision(e.Index), 1}
+	maps.DeleteFunc(m, func(_ string, item Item) bool { return item.Expires != 0 && item.Expires <= e.Time })
+	if e.Kind != raft.Normal {
+		return
 	}
+	c, refusal := decode(e.Command)
+	if refusal != 0 {
+		return
+	}
+	old, found := m[string(c.key)]
+	now := Item{c.value, Revision(e.Index), Revision(e.Index), 1, 0}
+	if found {
+		now.Created, now.Version = old.Created, old.Version+1
+	}
+	switch c.operation {
+	case OpDelete:
+		delete(m, string(c.key))
+		return
+	case OpPutTTL:
+		now.Expires = e.Time + raft.Time(c.amount)
+	case OpIncrement:
+		if old.Value == nil {
+			old.Value = []byte("0")
+		}
+		sum, isNumber := new(big.Int).SetString(string(old.Value), 10)
+		if !isNumber || sum.String() != string(old.Value) || !sum.IsInt64() {
+			return
+		}
+		if sum.Add(sum, big.NewInt(c.amount)); !sum.IsInt64() {
+			return
+		}
+		now.Value, now.Expires = []byte(sum.String()), old.Expires
+	}
+	m[string(c.key)] = now
 }
 
 func (m model) check(t *rapid.T, v View) {
@@ -60,7 +98,7 @@ func (m model) check(t *rapid.T, v View) {
 	for key, item := range v.From("") {
 		want, found := m[key]
 		if !found || !bytes.Equal(item.Value, want.Value) || item.Created != want.Created ||
-			item.Modified != want.Modified || item.Version != want.Version {
+			item.Modified != want.Modified || item.Version != want.Version || item.Expires != want.Expires {
 			t.Fatalf("%q is %v, the model has %v (%v)", key, item, want, found)
 		}
 		keys = append(keys, key)
@@ -75,7 +113,7 @@ func TestAgainstModel(t *testing.T) {
 		s, m := New(), model{}
 		views, models := []View{}, []model{}
 		for i, e := range randomEntries(t) {
-			s.Apply(e)
+			applyAll(s, []raft.Entry{e})
 			m.apply(e)
 			if i%17 == 0 { // views taken on the way must still be right at the end
 				views, models = append(views, s.View()), append(models, maps.Clone(m))
@@ -88,9 +126,13 @@ func TestAgainstModel(t *testing.T) {
 	})
 }
 
+// applyAll does what a replica does with committed entries.
 func applyAll(s *Store, entries []raft.Entry) (results [][]byte) {
 	for _, e := range entries {
-		results = append(results, s.Apply(e))
+		s.Expire(e)
+		if e.Kind == raft.Normal {
+			results = append(results, s.Apply(e))
+		}
 	}
 	return results
 }

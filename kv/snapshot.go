@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+
+	"balsa/raft"
 )
 
 // ErrBadSnapshot says that the bytes given to Restore are no whole, undamaged snapshot of a version that is
@@ -15,24 +17,26 @@ var ErrBadSnapshot = errors.New("bad snapshot of the key-value map")
 
 const (
 	snapshotMagic   = "balsa kv"
-	snapshotVersion = 1
+	snapshotVersion = 2
 	snapshotHeader  = 32
-	itemHeader      = 32
+	itemHeader      = 40
+	itemHeader1     = 32 // of version 1, in which no key goes away by itself
 )
 
 // WriteTo writes the view as a snapshot and returns the number of bytes that reached w; the error is w's.
-// It may be called more than once. Equal maps give equal bytes. Everything is little-endian:
+// It may be called more than once. Equal maps give equal bytes. Everything is little-endian; expires is a log
+// time, 0 for never, and not there in version 1:
 //
 //	 0            8         12       16         24      32
 //	┌────────────┬─────────┬────────┬──────────┬───────┬────────────────┬──────────────────────────┐
 //	│ "balsa kv" │ version │ zero   │ revision │ count │ count × item   │ CRC32C of all before it  │
-//	│            │ u32 = 1 │ u32    │ u64      │ u64   │ keys ascending │ u32                      │
+//	│            │ u32 = 2 │ u32    │ u64      │ u64   │ keys ascending │ u32                      │
 //	└────────────┴─────────┴────────┴──────────┴───────┴────────────────┴──────────────────────────┘
-//	 0            4              8         16         24        32
-//	┌────────────┬──────────────┬─────────┬──────────┬─────────┬─────┬───────┐
-//	│ key length │ value length │ created │ modified │ version │ key │ value │
-//	│ u32        │ u32          │ u64     │ u64      │ u64     │     │       │
-//	└────────────┴──────────────┴─────────┴──────────┴─────────┴─────┴───────┘
+//	 0            4              8         16         24        32        40
+//	┌────────────┬──────────────┬─────────┬──────────┬─────────┬─────────┬─────┬───────┐
+//	│ key length │ value length │ created │ modified │ version │ expires │ key │ value │
+//	│ u32        │ u32          │ u64     │ u64      │ u64     │ i64     │     │       │
+//	└────────────┴──────────────┴─────────┴──────────┴─────────┴─────────┴─────┴───────┘
 func (v View) WriteTo(w io.Writer) (int64, error) {
 	counted := &countingWriter{w: w}
 	out := &summedWriter{w: bufio.NewWriterSize(counted, 64<<10)}
@@ -89,7 +93,8 @@ func (s *summedWriter) item(key string, item Item) {
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(item.Value)))
 	b = binary.LittleEndian.AppendUint64(b, uint64(item.Created))
 	b = binary.LittleEndian.AppendUint64(b, uint64(item.Modified))
-	s.write(binary.LittleEndian.AppendUint64(b, item.Version))
+	b = binary.LittleEndian.AppendUint64(b, item.Version)
+	s.write(binary.LittleEndian.AppendUint64(b, uint64(item.Expires)))
 	s.write([]byte(key))
 	s.write(item.Value)
 }
@@ -116,9 +121,10 @@ func readSnapshot(r io.Reader) (View, error) {
 // summedReader keeps the checksum of what was read, and the first error. Nothing it has read may be
 // believed before trailer has passed; it only has to be bounded until then.
 type summedReader struct {
-	r   *bufio.Reader
-	sum uint32
-	err error
+	r          *bufio.Reader
+	sum        uint32
+	err        error
+	itemHeader int // bytes, as the version has it
 }
 
 // read returns the next n bytes in memory of their own, or zeros after an error.
@@ -153,8 +159,13 @@ func (s *summedReader) header(v *View) (count uint64) {
 		s.bad("it does not begin with %q", snapshotMagic)
 	}
 	version, zero := binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])
-	if version != snapshotVersion || zero != 0 {
-		s.bad("version %d, this program reads %d", version, snapshotVersion)
+	switch {
+	case version == 1 && zero == 0:
+		s.itemHeader = itemHeader1
+	case version == snapshotVersion && zero == 0:
+		s.itemHeader = itemHeader
+	default:
+		s.bad("version %d, this program reads those up to %d", version, snapshotVersion)
 	}
 	v.revision = Revision(binary.LittleEndian.Uint64(b[16:]))
 	return binary.LittleEndian.Uint64(b[24:])
@@ -163,7 +174,7 @@ func (s *summedReader) header(v *View) (count uint64) {
 // item reads one item into v and returns its key, which must lie above the one before. Lengths are held
 // against their limits before anything is allocated.
 func (s *summedReader) item(v *View, last string) string {
-	b := s.read(itemHeader)
+	b := s.read(s.itemHeader)
 	keyLength, valueLength := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
 	if keyLength > MaxKey || valueLength > MaxValue {
 		s.bad("an item of %d and %d bytes", keyLength, valueLength)
@@ -174,6 +185,9 @@ func (s *summedReader) item(v *View, last string) string {
 		Modified: Revision(binary.LittleEndian.Uint64(b[16:])),
 		Version:  binary.LittleEndian.Uint64(b[24:]),
 	}
+	if s.itemHeader > itemHeader1 {
+		item.Expires = raft.Time(binary.LittleEndian.Uint64(b[itemHeader1:]))
+	}
 	key := string(s.read(int(keyLength)))
 	item.Value = s.read(int(valueLength))
 	if key <= last { // an empty key is never above one
@@ -181,6 +195,9 @@ func (s *summedReader) item(v *View, last string) string {
 	}
 	if item.Created > item.Modified || item.Modified > v.revision || item.Version == 0 {
 		s.bad("revisions %d and %d of an item at revision %d", item.Created, item.Modified, v.revision)
+	}
+	if item.Expires < 0 {
+		s.bad("an item that expires at %d", item.Expires)
 	}
 	if s.err == nil {
 		v.tree.Set(key, item)

@@ -2,6 +2,7 @@ package kv
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -26,16 +27,55 @@ func TestSnapshotBytes(t *testing.T) {
 	s := New()
 	apply(t, s, 5, Put("b", []byte("x")))
 	apply(t, s, 6, Put("a", nil))
-	apply(t, s, 7, Put("b", []byte("yz")))
-	want := "62616c7361206b76" + "01000000" + "00000000" + "0700000000000000" + "0200000000000000" +
-		"01000000" + "00000000" + "0600000000000000" + "0600000000000000" + "0100000000000000" + "61" +
+	apply(t, s, 7, PutTTL("b", []byte("yz"), 258))
+	want := "62616c7361206b76" + "02000000" + "00000000" + "0700000000000000" + "0200000000000000" +
+		"01000000" + "00000000" + "0600000000000000" + "0600000000000000" + "0100000000000000" +
+		"0000000000000000" + "61" +
 		"01000000" + "02000000" + "0500000000000000" + "0700000000000000" + "0200000000000000" +
-		"62797a"
-	raw, _ := hex.DecodeString(want)
-	want += hex.EncodeToString(le32(crc32.Checksum(raw, crc32.MakeTable(crc32.Castagnoli))))
-	if got := hex.EncodeToString(snapshot(t, s)); got != want {
-		t.Errorf("snapshot\n%s, want\n%s", got, want)
+		"0201000000000000" + "62797a"
+	if got := hex.EncodeToString(snapshot(t, s)); got != summed(want) {
+		t.Errorf("snapshot\n%s, want\n%s", got, summed(want))
 	}
+}
+
+// summed appends the checksum, both in hexadecimal.
+func summed(image string) string {
+	raw, _ := hex.DecodeString(image)
+	return image + hex.EncodeToString(le32(crc32.Checksum(raw, crc32.MakeTable(crc32.Castagnoli))))
+}
+
+// TestSnapshotOfVersion1: bytes that an earlier program left on a disk are still the map that it had.
+func TestSnapshotOfVersion1(t *testing.T) {
+	old, _ := hex.DecodeString(summed("62616c7361206b76" + "01000000" + "00000000" + "0700000000000000" +
+		"0200000000000000" +
+		"01000000" + "00000000" + "0600000000000000" + "0600000000000000" + "0100000000000000" + "61" +
+		"01000000" + "02000000" + "0500000000000000" + "0700000000000000" + "0200000000000000" + "62797a"))
+	restored, s := New(), New()
+	if err := restored.Restore(bytes.NewReader(old)); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, s, 5, Put("b", []byte("x")))
+	apply(t, s, 6, Put("a", nil))
+	apply(t, s, 7, Put("b", []byte("yz")))
+	if !bytes.Equal(snapshot(t, restored), snapshot(t, s)) || !bytes.Equal(oldImage(t, s), old) {
+		t.Error("the map of version 1 is another")
+	}
+}
+
+// oldImage is a store's snapshot as version 1 wrote it.
+func oldImage(t testing.TB, s *Store) []byte {
+	t.Helper()
+	image := snapshot(t, s)
+	old := append(bytes.Clone(image[:8]), 1, 0, 0, 0)
+	old = append(old, image[12:snapshotHeader]...)
+	rest := image[snapshotHeader : len(image)-4]
+	for len(rest) > 0 {
+		length := binary.LittleEndian.Uint32(rest) + binary.LittleEndian.Uint32(rest[4:])
+		old = append(old, rest[:itemHeader1]...)
+		old = append(old, rest[itemHeader:itemHeader+length]...)
+		rest = rest[itemHeader+length:]
+	}
+	return resum(append(old, 0, 0, 0, 0))
 }
 
 func le32(n uint32) []byte { return []byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)} }
@@ -98,7 +138,9 @@ func TestRestoreChecksWhatItReads(t *testing.T) {
 		value byte
 	}{
 		"another file":              {0, 'B'},
-		"another version":           {8, 2},
+		"another version":           {8, 3},
+		"version 0 of all":          {8, 0},
+		"a negative expiry":         {snapshotHeader + 39, 0x80},
 		"padding":                   {12, 1},
 		"a revision below its item": {16, 1},
 		"one item fewer":            {24, 1},
@@ -135,7 +177,7 @@ func TestRestorePassesTheReadersErrorOn(t *testing.T) {
 // TestRestoreAllocatesLittleForBigClaims gives a header that promises 2⁶⁴ items and one item that promises
 // 4 GiB.
 func TestRestoreAllocatesLittleForBigClaims(t *testing.T) {
-	head := append([]byte(snapshotMagic), 1, 0, 0, 0, 0, 0, 0, 0)
+	head := append([]byte(snapshotMagic), 2, 0, 0, 0, 0, 0, 0, 0)
 	head = append(head, bytes.Repeat([]byte{0xff}, 16)...)
 	claims := append(head, bytes.Repeat([]byte{0xff}, itemHeader)...)
 	var before, after runtime.MemStats

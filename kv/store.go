@@ -20,6 +20,9 @@ type Item struct {
 	Created  Revision // the write that created the key, after its latest deletion if there was one
 	Modified Revision // the write that gave it this value
 	Version  uint64   // how many writes since it was created: 1 for a new key
+	// Expires is the log time from which on the key is not there any more; 0 is never. It stays readable
+	// until an entry of that time, or a later one, is applied: log time goes on with the log alone.
+	Expires raft.Time
 }
 
 // Store is the replicated map. Apply and Restore are called by one caller at a time, as a state machine's
@@ -27,16 +30,18 @@ type Item struct {
 type Store struct {
 	mu   sync.RWMutex
 	view View // what holds now; its tree is changed in place under mu, so it must be copied before it leaves
+	dues dues // the keys of view that go away by themselves
 }
 
 // New returns an empty map at revision 0.
-func New() *Store { return &Store{view: emptyView()} }
+func New() *Store { return &Store{view: emptyView(), dues: duesOf(emptyView())} }
 
 func emptyView() View { return View{tree: new(btree.Map[string, Item])} }
 
-// Apply performs the command of one committed entry and returns an encoded Result, for DecodeResult.
+// Apply performs the command of one committed entry and returns an encoded Result, for DecodeResult. What
+// is due at the entry's time goes first, as Expire has it.
 // Entries come once each, in the order of their indexes. No bytes can make it fail or panic: what is not a
-// command of this version is answered with a Refusal, and the map stays as it is.
+// command of this version is answered with a Refusal, and changes nothing.
 //
 // That answer must be the same on every node, or the nodes drift apart. So a later version may give a
 // meaning to an operation that is refused here only in entries behind the one that raised the cluster's
@@ -45,29 +50,33 @@ func (s *Store) Apply(e raft.Entry) []byte {
 	command, refusal := decode(e.Command)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.expire(e)
 	result := Result{Operation: command.operation, Refusal: refusal}
 	if refusal == 0 {
-		s.perform(command, Revision(e.Index), &result)
+		s.perform(command, e, &result)
 	}
 	result.Revision = s.view.revision
 	return result.encode()
 }
 
-func (s *Store) perform(c command, now Revision, result *Result) {
+func (s *Store) perform(c command, e raft.Entry, result *Result) {
 	switch c.operation {
 	case OpPut:
-		result.Created = s.put(string(c.key), c.value, now)
+		result.Created = s.put(string(c.key), c.value, 0, Revision(e.Index))
+	case OpPutTTL:
+		result.Created = s.put(string(c.key), c.value, expiry(e.Time, c.amount), Revision(e.Index))
+	case OpIncrement:
+		s.increment(c, Revision(e.Index), result)
 	case OpDelete:
-		if _, found := s.view.tree.Delete(string(c.key)); found {
+		if s.remove(string(c.key), Revision(e.Index)) {
 			result.Deleted = 1
-			s.view.revision = now
 		}
 	}
 }
 
-func (s *Store) put(key string, value []byte, now Revision) (created bool) {
+func (s *Store) put(key string, value []byte, expires raft.Time, now Revision) (created bool) {
 	old, found := s.view.tree.Get(key)
-	item := Item{Created: now, Modified: now, Version: 1}
+	item := Item{Created: now, Modified: now, Version: 1, Expires: expires}
 	if found {
 		item.Created, item.Version = old.Created, old.Version+1
 	}
@@ -75,8 +84,39 @@ func (s *Store) put(key string, value []byte, now Revision) (created bool) {
 	// live for years would keep megabytes.
 	item.Value = append([]byte{}, value...)
 	s.view.tree.Set(key, item)
+	s.dues.move(key, old.Expires, expires)
 	s.view.revision = now
 	return !found
+}
+
+// increment adds to the number under a key, or refuses: a sum that wrapped around would be a wrong count
+// that looks like a right one.
+func (s *Store) increment(c command, now Revision, result *Result) {
+	old, found := s.view.tree.Get(string(c.key))
+	n := int64(0)
+	if found {
+		var whole bool
+		if n, whole = parseNumber(old.Value); !whole {
+			result.Refusal = NotANumber
+			return
+		}
+	}
+	sum := n + c.amount
+	if (sum > n) != (c.amount > 0) && c.amount != 0 {
+		result.Refusal = Overflow
+		return
+	}
+	result.Created = s.put(string(c.key), formatNumber(sum), old.Expires, now)
+	result.Value = sum
+}
+
+func (s *Store) remove(key string, now Revision) (removed bool) {
+	old, found := s.view.tree.Delete(key)
+	if found {
+		s.dues.move(key, old.Expires, 0)
+		s.view.revision = now
+	}
+	return found
 }
 
 // Snapshot captures the state in O(1) and returns what writes it; later applies do not change what was
@@ -91,9 +131,10 @@ func (s *Store) Restore(r io.Reader) error {
 	if err != nil {
 		return err
 	}
+	dues := duesOf(restored)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.view = restored
+	s.view, s.dues = restored, dues
 	return nil
 }
 
