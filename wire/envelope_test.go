@@ -68,7 +68,10 @@ func TestALiarWithAValidChecksumIsRefused(t *testing.T) {
 	}
 	lies := map[string][]byte{
 		"kind 0":            set(raft.TimeoutNow{}, 5, 0),
-		"kind 15":           set(raft.TimeoutNow{}, 5, 15),
+		"kind 16":           set(raft.TimeoutNow{}, 5, 16),
+		"a forwarded no-op": encode(raft.ForwardProposal{Kind: raft.NoOp}),
+		"a forwarded normal proposal in the layout of others": set(
+			raft.ForwardProposal{Kind: raft.Session}, -5, byte(raft.Normal)),
 		"version 2":         set(raft.TimeoutNow{}, 4, 2),
 		"padding":           set(raft.TimeoutNow{}, 7, 1),
 		"unknown flag":      set(raft.PreVoteResponse{}, -1, 2),

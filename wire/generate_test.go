@@ -121,6 +121,10 @@ func drawForward(t *rapid.T, k kind, term raft.Term) raft.Message {
 		return raft.ForwardProposal{
 			Leader: term, Start: start, Number: number, Command: drawBytes(t, "command"),
 		}
+	case forwardProposalOfKind:
+		return raft.ForwardProposal{
+			Leader: term, Start: start, Number: number, Kind: raft.Session, Command: drawBytes(t, "command"),
+		}
 	case forwardProposalResponse:
 		return raft.ForwardProposalResponse{
 			Leader: term, Start: start, Number: number, Entry: drawID(t, "entry"),

@@ -48,6 +48,11 @@ func samples() []raft.Envelope {
 		raft.ForwardReadResponse{Leader: 3, Start: 4, Number: 6, Index: 11},
 		raft.ForwardReadResponse{Leader: 3, Start: 4, Number: 6, Refused: true},
 		raft.IdentityRefused{Why: raft.OtherCluster},
+		raft.ForwardProposal{Leader: 3, Start: 4, Number: 7, Kind: raft.Session, Command: []byte{1, 0xff}},
+		raft.AppendEntries{Term: 3, Prev: last, Entries: []raft.Entry{
+			{Term: 3, Index: 8, Kind: raft.Session, Command: []byte("\x01session")},
+		}},
+		raft.InstallSnapshot{Term: 3, Last: last, Size: 9}, // asks only
 	} {
 		all = append(all, raft.Envelope{
 			From: raft.Identity{

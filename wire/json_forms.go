@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"balsa/raft"
 )
@@ -214,15 +215,23 @@ type forward struct {
 
 type forwardProposalForm struct {
 	forward
+	Kind string `json:"kind,omitempty"` // absent: normal
 	payload
 	surroundings
 }
 
 func (f *forwardProposalForm) message(bool) (raft.Message, error) {
-	command, err := f.bytes()
-	return raft.ForwardProposal{
-		Leader: f.LeaderTerm, Start: f.OriginStart, Number: f.Number, Command: command,
-	}, err
+	m := raft.ForwardProposal{Leader: f.LeaderTerm, Start: f.OriginStart, Number: f.Number}
+	switch f.Kind {
+	case "", raft.Normal.String():
+	case raft.Session.String():
+		m.Kind = raft.Session
+	default:
+		return nil, fmt.Errorf(`"kind" is %q, must be "normal" or "session"`, f.Kind)
+	}
+	var err error
+	m.Command, err = f.bytes()
+	return m, err
 }
 
 type forwardProposalResponseForm struct {

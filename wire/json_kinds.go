@@ -21,7 +21,7 @@ func (k kind) name() string {
 		timeoutNow:      "timeout_now",
 		forwardProposal: "forward_proposal", forwardProposalResponse: "forward_proposal_response",
 		forwardRead: "forward_read", forwardReadResponse: "forward_read_response",
-		identityRefused: "identity_refused",
+		identityRefused: "identity_refused", forwardProposalOfKind: "forward_proposal",
 	}
 	if int(k) >= len(names) {
 		return ""
@@ -60,7 +60,7 @@ func newForm(k kind) form {
 		return &installSnapshotResponseForm{}
 	case timeoutNow:
 		return &timeoutNowForm{}
-	case forwardProposal:
+	case forwardProposal, forwardProposalOfKind:
 		return &forwardProposalForm{}
 	case forwardProposalResponse:
 		return &forwardProposalResponseForm{}
@@ -117,9 +117,13 @@ func formOf(m raft.Message) form {
 func formOfForward(m raft.Message) form {
 	switch m := m.(type) {
 	case raft.ForwardProposal:
-		return &forwardProposalForm{
+		f := &forwardProposalForm{
 			forward: forward{m.Leader, m.Start, m.Number}, payload: payloadOf(m.Command),
 		}
+		if !normal(m.Kind) {
+			f.Kind = m.Kind.String()
+		}
+		return f
 	case raft.ForwardProposalResponse:
 		return &forwardProposalResponseForm{
 			forward: forward{m.Leader, m.Start, m.Number}, Refused: m.Refused, NotAccepted: m.NotAccepted,

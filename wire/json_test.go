@@ -153,6 +153,7 @@ func TestBadJSONIsRefusedWithASentence(t *testing.T) {
 			`{"leader_id":2,"prev_log_index":18446744073709551614,"entries":[{"term":1},{"term":1}]}`,
 			"entry 2 has an index beyond 2^64",
 		},
+		{"forward_proposal", `{"node":2,"kind":"noop"}`, `"kind" is "noop", must be`},
 		{"identity_refused", `{"error":"go away"}`, `"reason" is missing`},
 		{"identity_refused", `{"reason":256}`, `"reason" cannot be`},
 		{"pre_vote", `{"node":` + strings.Repeat("[", 100_000), "exceeded max depth"},

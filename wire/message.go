@@ -30,13 +30,14 @@ const (
 	forwardRead             kind = 12 // leader, start, number
 	forwardReadResponse     kind = 13 // leader, start, number, index, flags u8: 1 refused, 2 overloaded
 	identityRefused         kind = 14 // reason u8
+	forwardProposalOfKind   kind = 15 // leader, start, number, kind u8: 4 session; length u32, command
 
-	lastKind = identityRefused
+	lastKind = forwardProposalOfKind
 )
 
 // kindOf returns the number of a message, or 0 for none.
 func kindOf(m raft.Message) kind {
-	switch m.(type) {
+	switch m := m.(type) {
 	case raft.PreVote:
 		return preVote
 	case raft.PreVoteResponse:
@@ -56,7 +57,10 @@ func kindOf(m raft.Message) kind {
 	case raft.TimeoutNow:
 		return timeoutNow
 	case raft.ForwardProposal:
-		return forwardProposal
+		if normal(m.Kind) {
+			return forwardProposal
+		}
+		return forwardProposalOfKind
 	case raft.ForwardProposalResponse:
 		return forwardProposalResponse
 	case raft.ForwardRead:
@@ -68,6 +72,9 @@ func kindOf(m raft.Message) kind {
 	}
 	return 0
 }
+
+// normal reports whether a forwarded proposal is of the kind that goes without saying.
+func normal(k raft.Kind) bool { return k == 0 || k == raft.Normal }
 
 // appendMessage appends the layout drawn at the message's kind.
 func appendMessage(dst []byte, m raft.Message) []byte {
@@ -95,7 +102,11 @@ func appendMessage(dst []byte, m raft.Message) []byte {
 	case raft.TimeoutNow:
 		return appendNumbers(dst, uint64(m.Term), uint64(m.Round))
 	case raft.ForwardProposal:
-		return appendBytes(appendNumbers(dst, uint64(m.Leader), m.Start, m.Number), m.Command)
+		dst = appendNumbers(dst, uint64(m.Leader), m.Start, m.Number)
+		if !normal(m.Kind) {
+			dst = append(dst, byte(m.Kind))
+		}
+		return appendBytes(dst, m.Command)
 	case raft.ForwardProposalResponse:
 		dst = appendID(appendNumbers(dst, uint64(m.Leader), m.Start, m.Number), m.Entry)
 		return appendFlags(dst, m.Refused, m.NotAccepted, m.Overloaded)

@@ -38,6 +38,13 @@ func decodeForward(k kind, c *cursor) raft.Message {
 	switch k {
 	case forwardProposal:
 		return raft.ForwardProposal{Leader: leader, Start: start, Number: count, Command: c.bytes()}
+	case forwardProposalOfKind:
+		m := raft.ForwardProposal{Leader: leader, Start: start, Number: count, Kind: raft.Kind(c.u8())}
+		if m.Kind != raft.Session { // no other is proposed, and a normal one has a layout of its own
+			c.fail("a forwarded proposal of kind %v", m.Kind)
+		}
+		m.Command = c.bytes()
+		return m
 	case forwardProposalResponse:
 		m := raft.ForwardProposalResponse{Leader: leader, Start: start, Number: count, Entry: decodeID(c)}
 		flags := c.flags(1 | 2 | 4)
