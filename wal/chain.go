@@ -125,9 +125,9 @@ func (c *chain) dispensable() []span {
 	return gone
 }
 
-// bytes is how much the segments take.
-func (c *chain) bytes() (n int64) {
-	for _, s := range c.spans {
+// bytesOf is how much some segments take.
+func bytesOf(spans []span) (n int64) {
+	for _, s := range spans {
 		n += s.size
 	}
 	return n

@@ -26,6 +26,7 @@ type world struct {
 
 	preparation     *Preparation
 	seals, prepared int
+	recycled, gone  int // segments that were used again; segments that went
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -52,7 +53,7 @@ func (w *world) run(steps int) bool {
 		if w.between() != nil {
 			return true
 		}
-		s := draw(w.random, w.acked)
+		s, base := draw(w.random, w.acked), w.log.chain.base.segment
 		if err := s.append(w.log); err != nil {
 			w.inFlight = &s
 			if again := s.append(w.log); !errors.Is(again, err) {
@@ -61,6 +62,7 @@ func (w *world) run(steps int) bool {
 			return true
 		}
 		w.acked = w.acked.after(s)
+		w.gone += int(w.log.chain.base.segment - base)
 	}
 	return false
 }
@@ -82,6 +84,7 @@ func (w *world) between() error {
 	if w.preparation == nil || w.random.IntN(3) == 0 {
 		return nil
 	}
+	recycled := w.preparation.name != ""
 	done, err := w.preparation.Step()
 	if done || w.random.IntN(10) == 0 {
 		w.log.Adopt(w.preparation)
@@ -89,6 +92,9 @@ func (w *world) between() error {
 	}
 	if done && err == nil {
 		w.prepared++
+		if recycled {
+			w.recycled++
+		}
 	}
 	if errors.Is(err, errKilled) || errors.Is(err, disk.ErrPowerCut) {
 		return err
@@ -145,7 +151,7 @@ func (w *world) subsets(f func(m *disk.Memory)) {
 // and names kept.
 func TestPowerCutAtEveryOperation(t *testing.T) {
 	const steps = 25
-	torn, whole, seals, prepared := 0, 0, 0, 0
+	torn, whole, seals, prepared, recycled, gone := 0, 0, 0, 0, 0, 0
 	for seed := range uint64(14) {
 		for cut, failed := 1, true; failed; cut++ {
 			w := newWorld(t, seed)
@@ -166,6 +172,7 @@ func TestPowerCutAtEveryOperation(t *testing.T) {
 				}
 			})
 			seals, prepared = seals+w.seals, prepared+w.prepared
+			recycled, gone = recycled+w.recycled, gone+w.gone
 			w.disk.Intercept(nil)
 			w.disk.Crash(disk.KeepRandom(seed))
 			if w.run(3) {
@@ -173,8 +180,10 @@ func TestPowerCutAtEveryOperation(t *testing.T) {
 			}
 		}
 	}
-	if torn < 300 || whole < 100 {
-		t.Fatalf("only %d torn batches and %d whole ones: these histories prove little", torn, whole)
+	t.Logf("%d torn batches, %d whole ones, %d seals, %d segments prepared, %d used again, %d gone",
+		torn, whole, seals, prepared, recycled, gone)
+	if torn < 300 || whole < 100 || recycled < 100 || gone < 1000 {
+		t.Fatal("these histories prove little")
 	}
 }
 

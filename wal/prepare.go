@@ -24,20 +24,26 @@ const (
 	// stepBytes is how much one step fills: about as much as an append with a large command, which then waits
 	// no longer for the disk than behind another such append.
 	stepBytes = 256 << 10
+	// keptReleased is how many released segments wait to be used again, at most.
+	keptReleased = 2
 )
 
 // Preparation is the making of a segment ahead of use, in steps. Step may be called from another goroutine,
-// beside the log's methods: it touches only the file of the preparation, and that one's temporary name. The
-// log gets it back with Adopt. A start removes what a crash has left of it.
+// beside the log's methods: it touches only the file of the preparation, and that one's names. The log gets
+// it back with Adopt. A start removes what a crash has left of it.
+//
+// If there is the file of a released segment, that one is filled with zeros in place of a new one: it has
+// its room on the disk already, also when the disk is full. What it held would not verify in another
+// segment, for its sums are seeded; but something that is no zero behind a torn batch would be taken for
+// damage.
 type Preparation struct {
 	dir    disk.Dir
 	size   int64
+	name   string    // of the file: that of a released segment, then the spare's; empty while there is none
 	file   disk.File // nil before the first step, and when it has failed
 	zeros  []byte
 	filled int64
 	err    error
-
-	recycled bool // the file is there, under its temporary name, full of what an earlier segment held
 }
 
 // successor is what the log knows of its next segment.
@@ -45,13 +51,7 @@ type successor struct {
 	handedOut bool
 	ready     *Preparation // filled and synced
 	failedAt  uint64       // the segment in which a preparation failed: the next one is begun in a later one
-	recycled  int64        // bytes of a released segment that waits under the temporary name; 0 for none
-}
-
-// wants says whether a released segment of some size is to be the next one to be prepared: if that is just
-// the size of the next one, and nothing has its temporary name.
-func (s *successor) wants(size, next int64) bool {
-	return size == next && s.recycled == 0 && s.ready == nil && !s.handedOut
+	released  []span       // they wait under temporary names
 }
 
 // Prepare returns the next segment to be prepared, nil if it is too early or one is on its way already.
@@ -63,9 +63,10 @@ func (l *Log) Prepare() *Preparation {
 		return nil
 	}
 	l.next.handedOut = true
-	if size := l.next.recycled; size > 0 {
-		l.next.recycled = 0
-		return &Preparation{dir: l.dir, size: size, recycled: true}
+	if n := len(l.next.released); n > 0 {
+		old := l.next.released[n-1]
+		l.next.released = l.next.released[:n-1]
+		return &Preparation{dir: l.dir, size: old.size, name: segmentName(old.segment) + temporarySuffix}
 	}
 	return &Preparation{dir: l.dir, size: l.nextSize()}
 }
@@ -85,13 +86,7 @@ func (p *Preparation) Step() (done bool, err error) {
 
 func (p *Preparation) step() (err error) {
 	if p.file == nil {
-		if p.recycled {
-			p.file, err = p.dir.Open(spareName)
-		} else {
-			p.file, err = p.dir.Create(spareName, p.size)
-		}
-		if err != nil {
-			p.file = nil
+		if err := p.open(); err != nil {
 			return err
 		}
 		p.zeros = make([]byte, min(p.size, stepBytes))
@@ -107,16 +102,38 @@ func (p *Preparation) step() (err error) {
 	return nil
 }
 
-// abandon gives back what the preparation has taken.
-func (p *Preparation) abandon() (err error) {
-	if p.file == nil && !p.recycled {
+// open makes the file, or takes the one that is to be used again.
+func (p *Preparation) open() error {
+	if p.name != "" {
+		if err := p.dir.Rename(p.name, spareName); err != nil {
+			return err
+		}
+		p.name = spareName
+		f, err := p.dir.Open(spareName)
+		if err != nil {
+			return err
+		}
+		p.file = f
 		return nil
 	}
+	f, err := p.dir.Create(spareName, p.size)
+	if err != nil {
+		return err
+	}
+	p.name, p.file = spareName, f
+	return nil
+}
+
+// abandon gives back what the preparation has taken.
+func (p *Preparation) abandon() (err error) {
 	if p.file != nil {
 		err = p.file.Close()
 	}
-	p.file, p.recycled = nil, false
-	return errors.Join(err, p.dir.Remove(spareName))
+	if p.name != "" {
+		err = errors.Join(err, p.dir.Remove(p.name))
+	}
+	p.file, p.name = nil, ""
+	return err
 }
 
 // Adopt takes back a preparation of this log, done or not, on which Step is not called any more.

@@ -8,7 +8,7 @@ import (
 
 // Release says that the entries up to through are needed no more, since a snapshot includes them (§7): the
 // log begins behind that entry from now on, whatever else its segments hold. Segments with nothing behind
-// it are removed, or one of them becomes the next one to be prepared; they are not read again. Released
+// it are not read again: a few are kept to be used again by Prepare, the others are removed. Released
 // entries are never replaced. Through is at most the last entry; if it was released before, nothing is done.
 //
 // When it returns nil the new beginning is durable; the files may come back after a power cut, and go with
@@ -72,27 +72,27 @@ func (l *Log) rebase(b batch, before raft.EntryID) error {
 	return nil
 }
 
-// giveUp removes a segment's file, or keeps it as the one to be prepared next. Its name need not go durably:
-// what stands before the base is not read.
+// giveUp keeps a segment's file to be used again, if it has just the size of the next one, or removes it.
+// Its name need not go durably: what stands before the base is not read.
 func (l *Log) giveUp(s span) error {
 	name := segmentName(s.segment)
-	if !l.next.wants(s.size, l.nextSize()) {
+	if s.size != l.nextSize() || len(l.next.released) == keptReleased {
 		if err := l.dir.Remove(name); err != nil {
 			return fmt.Errorf("remove %s: %w", name, err)
 		}
 		return nil
 	}
-	if err := l.dir.Rename(name, spareName); err != nil {
+	if err := l.dir.Rename(name, name+temporarySuffix); err != nil {
 		return fmt.Errorf("rename %s: %w", name, err)
 	}
-	l.next.recycled = s.size
+	l.next.released = append(l.next.released, s)
 	return nil
 }
 
-// Bytes returns how many bytes the files of the log have: its segments, and one that is ready to be used, or
-// waits to be prepared.
+// Bytes returns how many bytes the files of the log have: its segments, released ones that wait to be used
+// again, and one that is ready to be used. The one that is just being prepared is not counted.
 func (l *Log) Bytes() int64 {
-	n := l.chain.bytes() + l.next.recycled
+	n := bytesOf(l.chain.spans) + bytesOf(l.next.released)
 	if l.next.ready != nil {
 		n += l.next.ready.size
 	}

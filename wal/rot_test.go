@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,8 +32,10 @@ type rotten struct {
 	last         uint64 // the last segment that was written to
 	begin, end   int64  // where the last batch stands in it
 	now, earlier contents
-	mark         bool // that last batch is an end mark
-	seal         bool // that last batch is a seal, or what takes its place in a new segment
+	mark         bool   // that last batch is an end mark
+	seal         bool   // that last batch is a seal, or what takes its place in a new segment
+	base         uint64 // segments before it were released
+	bound        bool   // that last batch says so
 }
 
 func newRotten(t testing.TB) (*rotten, *Log) {
@@ -51,12 +54,7 @@ func newRotten(t testing.TB) (*rotten, *Log) {
 		if i%2 == 0 {
 			s.peers = []raft.Acquaintance{{Node: raft.NodeID(1 + i%3), Incarnation: 5, Start: uint64(i)}}
 		}
-		r.begin, r.earlier = l.offset, r.now
-		ok(t, s.append(l))
-		r.now, r.last, r.end = r.now.after(s), l.segment, l.offset
-		if r.begin > r.end {
-			r.begin = segmentHeader
-		}
+		r.take(t, l, s)
 	}
 	return r, l
 }
@@ -94,6 +92,8 @@ func (r *rotten) expected(name string, offset int64) verdict {
 	switch {
 	case !ok:
 		return intact // one copy of the identity
+	case segment < r.base:
+		return intact // a file that came back after its removal; it may hold anything
 	case offset < segmentHeader || segment < r.last:
 		return damaged
 	case segment > r.last && r.mark:
@@ -102,6 +102,8 @@ func (r *rotten) expected(name string, offset int64) verdict {
 		return damaged // nothing can have been written there
 	case offset < r.begin:
 		return damaged
+	case offset < r.end && r.bound:
+		return damaged // without it, segments are missing
 	case offset < r.end && (r.mark || r.seal):
 		return cut // it held nothing, and will be written again
 	case offset < r.end:
@@ -117,7 +119,7 @@ func (r *rotten) expected(name string, offset int64) verdict {
 func goesOn(t *testing.T, m *disk.Memory) {
 	t.Helper()
 	l, r := mustBoot(t, m, small())
-	s := step{entries: []raft.Entry{entry(1000, raft.Index(len(r.Entries))+1, 20)}}
+	s := step{entries: []raft.Entry{entry(1000, held(r).last()+1, 20)}}
 	ok(t, l.Append(s.state, s.entries))
 	m.Crash(disk.KeepNone)
 	_, again := mustBoot(t, m, small())
@@ -151,8 +153,47 @@ func states(t testing.TB) map[string]*rotten {
 	if l.segment != 5 {
 		t.Fatal("the seal had room in the segment")
 	}
-	return map[string]*rotten{"": plain, " before an empty segment": prepared, " marked": marked,
+	all := map[string]*rotten{"": plain, " before an empty segment": prepared, " marked": marked,
 		" sealed": sealed, " sealed in a new segment": full}
+	releasedStates(t, all)
+	return all
+}
+
+// releasedStates adds the ways in which a log can end that has lost its beginning: with the batch that says
+// so, and with another one behind it. One of the files is back, as after a power cut.
+func releasedStates(t testing.TB, all map[string]*rotten) {
+	t.Helper()
+	for what, s := range map[string]step{
+		" released": {release: 4}, " restarted": {restart: &raft.EntryID{Term: 1000, Index: 77}},
+	} {
+		for _, just := range []bool{true, false} {
+			r, l := newRotten(t)
+			second := r.disk.Read(segmentName(2))
+			r.take(t, l, s)
+			r.base, r.bound = l.chain.base.segment, just
+			if r.base < 3 || slices.Contains(r.disk.Names(), segmentName(2)) {
+				t.Fatalf("log%s begins in segment %d: %v", what, r.base, r.disk.Names())
+			}
+			if !just {
+				entries := []raft.Entry{entry(1000, r.now.last()+1, 20)}
+				r.take(t, l, step{entries: entries})
+				r.disk.Plant(segmentName(2), second)
+				what += " before more"
+			}
+			all[what] = r
+		}
+	}
+}
+
+// take appends one more step.
+func (r *rotten) take(t testing.TB, l *Log, s step) {
+	t.Helper()
+	r.begin, r.earlier = l.offset, r.now
+	ok(t, s.append(l))
+	r.now, r.last, r.end = r.now.after(s), l.segment, l.offset
+	if r.begin > r.end {
+		r.begin = segmentHeader
+	}
 }
 
 // sealIt seals the log, twice: the second time there is nothing to seal.
@@ -172,12 +213,16 @@ func (r *rotten) sealIt(t testing.TB, l *Log) {
 }
 
 func TestEveryBitCounts(t *testing.T) {
-	step := map[string]int64{"": 1, " sealed": 1, " marked": 7, " before an empty segment": 7,
-		" sealed in a new segment": 7} // every bit of a byte is met all the same
+	step := func(state string) int64 {
+		if state == "" || state == " sealed" {
+			return 1
+		}
+		return 7 // every bit of a byte is met all the same
+	}
 	for state, r := range states(t) {
 		seen := map[verdict]int{}
 		for _, name := range r.disk.Names() {
-			for bit := int64(0); bit < 8*int64(len(r.disk.Read(name))); bit += step[state] {
+			for bit := int64(0); bit < 8*int64(len(r.disk.Read(name))); bit += step(state) {
 				r.disk.Flip(name, bit)
 				want := r.expected(name, bit/8)
 				if got := r.judge(r.disk); got != want {
