@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"slices"
 
 	"balsa/disk"
@@ -111,32 +112,37 @@ func (id Identity) expect(want Identity) error {
 	return nil
 }
 
-// readIdentity reads both copies. found is false when neither is there. bad names those to be written anew:
-// a copy that rotted, or that a crash of the first start left out, costs nothing while the other one is
+// identify reads both copies of the identity. found is false when neither is there. Notes those to be written
+// anew: a copy that rotted, or that a crash of the first start left out, costs nothing while the other one is
 // good.
-func readIdentity(dir disk.Dir, names []string) (id Identity, bad []string, found bool, err error) {
+func (r *recovery) identify(names []string) (found bool, err error) {
 	var problems []error
 	for _, name := range identityNames() {
 		if !slices.Contains(names, name) {
-			bad = append(bad, name)
+			r.damaged = append(r.damaged, name)
+			r.Copies = append(r.Copies, fmt.Errorf("%s: %w", name, fs.ErrNotExist))
 			continue
 		}
-		got, problem := readIdentityCopy(dir, name)
+		got, problem := readIdentityCopy(r.dir, name)
 		switch {
 		case errors.Is(problem, ErrVersion):
-			return id, nil, false, problem
+			return false, problem
 		case problem != nil:
-			bad, problems = append(bad, name), append(problems, problem)
-		case found && string(got.encode()) != string(id.encode()):
-			return id, nil, false, damage(name, 0, "it differs from %s, and both are good", firstCopy)
+			r.damaged, problems = append(r.damaged, name), append(problems, problem)
+			r.Copies = append(r.Copies, problem)
+		case found && string(got.encode()) != string(r.Identity.encode()):
+			return false, damage(name, 0, "it differs from %s, and both are good", firstCopy)
 		default:
-			id, found = got, true
+			r.Identity, found = got, true
 		}
 	}
 	if !found && len(problems) > 0 {
-		return id, nil, false, worst(problems)
+		return false, worst(problems)
 	}
-	return id, bad, found, nil
+	if !found {
+		r.Copies = nil
+	}
+	return found, nil
 }
 
 // worst chooses why there is no identity: a copy that could not be read may yet be good, so damage is the

@@ -49,8 +49,8 @@ func open(dir disk.Dir, o Options) (*Log, Recovered, error) {
 	if err != nil {
 		return nil, Recovered{}, err
 	}
-	r, err := read(dir, func(Piece) error { return nil })
-	if err != nil {
+	r := newRecovery(dir, func(Piece) error { return nil })
+	if err := r.read(); err != nil {
 		return nil, Recovered{}, err
 	}
 	if err = r.prepare(o.Identity, size); err != nil {

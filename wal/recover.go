@@ -21,6 +21,10 @@ type Recovered struct {
 	Peers    []raft.Acquaintance // what of each other server was appended last, by node
 	Torn     int64               // how many bytes of a last write that was never synced were cut off
 	First    bool                // the directory was not in use before
+	// Copies says what is wrong with one copy of the identity while the other one is good: damage, what the
+	// disk said, or fs.ErrNotExist. Open has written it anew. It is missing without damage when a first start
+	// was cut short, after which nothing was appended.
+	Copies []error
 }
 
 // recovery reads a directory and writes nothing.
@@ -40,6 +44,7 @@ type recovery struct {
 	loaded *segment     // the last one that was read, in buffer
 	buffer []byte       // one segment at a time
 	room   []raft.Entry // one batch at a time
+	lean   bool         // what is read is shown and not kept: Entries stays empty
 	visit  func(Piece) error
 }
 
@@ -53,27 +58,30 @@ type tail struct {
 	lastAt  place // of last, the last batch of the log: the end mark before this segment, if it has none
 }
 
-// read verifies a whole directory, and shows what it reads to visit. In a directory that was never used,
-// First is set and nothing else.
-func read(dir disk.Dir, visit func(Piece) error) (*recovery, error) {
-	r := &recovery{dir: dir, number: 1, visit: visit}
-	names, err := dir.List()
+// newRecovery is what reads a directory, and shows what it reads to visit.
+func newRecovery(dir disk.Dir, visit func(Piece) error) *recovery {
+	return &recovery{dir: dir, number: 1, visit: visit}
+}
+
+// read verifies the whole directory. In one that was never used, First is set and nothing else.
+func (r *recovery) read() error {
+	names, err := r.dir.List()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r.sort(names)
-	identity, damaged, found, err := readIdentity(dir, names)
+	found, err := r.identify(names)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r.Identity, r.damaged, r.First = identity, damaged, !found
+	r.First = !found
 	if r.First {
-		return r, r.unused()
+		return r.unused()
 	}
 	if err := r.locate(); err != nil {
-		return r, err
+		return err
 	}
-	return r, r.log()
+	return r.log()
 }
 
 // sort tells segments and strays from files that are none of the log's business, which are left alone.

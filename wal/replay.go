@@ -26,7 +26,10 @@ func (r *recovery) scan(s *segment) (ended bool, err error) {
 			r.Torn = r.tail.torn
 			return true, nil
 		}
-		end, err := r.take(s, bytes.Clone(raw))
+		if !r.lean {
+			raw = bytes.Clone(raw) // the entries keep its memory, and the next segment gets the buffer
+		}
+		end, err := r.take(s, raw)
 		if err != nil || end {
 			return false, err
 		}
@@ -34,8 +37,7 @@ func (r *recovery) scan(s *segment) (ended bool, err error) {
 	return true, nil
 }
 
-// take takes one batch that verifies, whose memory becomes the entries'. What is wrong in it is a bug of
-// whoever wrote it.
+// take takes one batch that verifies. What is wrong in it is a bug of whoever wrote it.
 func (r *recovery) take(s *segment, raw []byte) (end bool, err error) {
 	offset := r.tail.offset
 	b, err := decode(raw, r.room[:0])
@@ -128,8 +130,8 @@ func (r *recovery) release(through raft.EntryID) {
 	if through.Index < r.Before.Index {
 		return
 	}
-	if n := through.Index - r.Before.Index; n > 0 { // copied, so that the memory of the others becomes free
-		r.Entries = slices.Clone(r.Entries[n:])
+	if n := through.Index - r.Before.Index; n > 0 && !r.lean {
+		r.Entries = slices.Clone(r.Entries[n:]) // so that the memory of the others becomes free
 	}
 	r.Before = through
 }
@@ -140,6 +142,9 @@ func (r *recovery) extend(entries []raft.Entry) {
 	first := entries[0].Index
 	if first <= r.Before.Index {
 		r.Before, r.Entries = raft.EntryID{Index: first - 1}, r.Entries[:0]
+	}
+	if r.lean {
+		return
 	}
 	log := r.Entries[:first-1-r.Before.Index]
 	if cap(log)-len(log) < len(entries) { // double it: append alone would copy a long log five times
