@@ -32,7 +32,7 @@ var rooms = []room{
 	{folder: "kv", may: "raft", from: "github.com/tidwall/btree",
 		not: strings.ReplaceAll(world, "sync ", "")},
 	{folder: "wal", may: "raft wire disk", not: "net net/http time log log/slog math/rand unsafe"},
-	{folder: "snapshot", may: "raft disk", not: "net net/http time log log/slog math/rand unsafe"},
+	{folder: "snapshot", may: "raft wire disk", not: "net net/http time log log/slog math/rand unsafe"},
 	{folder: "replica", may: "raft", not: world},
 	{folder: "transport", may: "raft"},
 	{folder: "transport/*", may: "raft wire transport"},

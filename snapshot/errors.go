@@ -34,6 +34,8 @@ var (
 	ErrMismatch = errors.New("what arrived is not the snapshot that was announced; it must be sent anew")
 	// ErrMissing says that no such snapshot is kept.
 	ErrMissing = errors.New("no such snapshot")
+	// ErrFailed says that a sync has failed, and so has the store: no snapshot comes or goes any more.
+	ErrFailed = errors.New("the disk has failed")
 	// ErrClosed says that a Writer, Receiver or Reader was used after its end.
 	ErrClosed = errors.New("closed")
 )

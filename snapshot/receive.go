@@ -14,7 +14,7 @@ import (
 // Receiver takes in the file of a snapshot that another server sends (§7, InstallSnapshot): bytes by
 // offset, in order. It verifies them as they come and holds one chunk. What has arrived outlives Close, and
 // the process: a Receiver of the same snapshot goes on from there. Not for concurrent use. After an error
-// of the disk every call returns it.
+// of the disk every call returns it, but for disk.ErrNoSpace: what found no room may be added later.
 type Receiver struct {
 	store    *Store
 	file     disk.File
@@ -196,7 +196,9 @@ func (r *Receiver) drop(why error) (int64, error) {
 }
 
 func (r *Receiver) put(b []byte, at int64) error {
-	if _, err := r.file.WriteAt(b, at); err != nil {
+	if _, err := r.file.WriteAt(b, at); errors.Is(err, disk.ErrNoSpace) {
+		return fmt.Errorf("snapshot: write %s: %w", r.name, err)
+	} else if err != nil {
 		return r.fail(fmt.Errorf("snapshot: write %s: %w", r.name, err))
 	}
 	if r.unsynced += int64(len(b)); r.unsynced < syncChunks*int64(r.store.options.ChunkBytes) {

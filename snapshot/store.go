@@ -252,7 +252,7 @@ func (s *Store) fail(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failed == nil {
-		s.failed = err
+		s.failed = fmt.Errorf("%w: %w", ErrFailed, err)
 	}
 	return s.failed
 }

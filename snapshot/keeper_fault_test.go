@@ -1,0 +1,155 @@
+package snapshot
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+
+	"balsa/disk"
+	"balsa/raft"
+)
+
+// Announcements of what no snapshot is are no fault of the disk.
+func TestAbsurdAnnouncements(t *testing.T) {
+	to := keep(t, disk.NewMemory())
+	for _, m := range []raft.InstallSnapshot{
+		{}, {Last: id(10)}, {Last: id(10), Size: 1}, {Last: id(10), Size: 1 << 63}, {Size: 5000},
+		{Last: raft.EntryID{Index: 7}, Size: 5000}, {Last: id(10), Size: 1<<64 - 1, Data: []byte("x")},
+	} {
+		if next, complete, err := to.Store(m); next != 0 || complete != nil || err != nil {
+			t.Errorf("%+v: next %d, complete %v, %v", m, next, complete, err)
+		}
+	}
+}
+
+// A full disk takes no more of what arrives, keeps what it has, and costs nothing else: when there is room
+// again the transfer goes on.
+func TestAFullDiskInStore(t *testing.T) {
+	from, m := keep(t, disk.NewMemory()), disk.NewMemory()
+	s, err := from.Save(named(10), state(bytes.Repeat([]byte("abcdefg"), 5000)))
+	ok(t, err)
+	to := keep(t, m)
+	m.Limit(3 * 4096)
+	next, stuck := uint64(0), 0
+	for stuck < 3 {
+		before := next
+		var complete *raft.Snapshot
+		if next, complete, err = to.Store(chunk(t, from, s, next, 1000)); err != nil || complete != nil {
+			t.Fatalf("complete %v, %v", complete, err)
+		}
+		if next == before {
+			stuck++
+		}
+	}
+	if next == 0 || !errors.Is(to.Refusal(), disk.ErrNoSpace) {
+		t.Fatalf("stuck at %d, refused for %v", next, to.Refusal())
+	}
+	m.Limit(0)
+	if asked, _, err := to.Store(ask(s)); asked != next || err != nil {
+		t.Fatalf("stuck at %d, then wanted from %d: %v", next, asked, err)
+	}
+	_, err = send(t, from, to, s, 1000)
+	ok(t, err)
+	again := keep(t, m)
+	ok(t, again.Restore(s.Last, func(r io.Reader) error {
+		n, err := io.Copy(io.Discard, r)
+		if n != 35_000 {
+			t.Errorf("%d bytes", n)
+		}
+		return err
+	}))
+}
+
+// The power is cut, the process is killed, or an operation fails, at every operation of a history of saves
+// and of a transfer: what was acknowledged is there, all that is listed is whole, and the transfer can be
+// resumed.
+func TestAKeeperThroughMisfortunes(t *testing.T) {
+	from := keep(t, disk.NewMemory())
+	sent := saved(t, from, 30)
+	for _, fault := range []error{disk.ErrPowerCut, errBroken, disk.ErrNoSpace} {
+		for at, failed := 1, true; failed; at++ {
+			m := disk.NewMemory()
+			k := keep(t, m)
+			at := at + m.Calls()
+			m.Intercept(func(c disk.Call) error {
+				if c.Number == at {
+					return fault
+				}
+				return nil
+			})
+			var acked raft.Index
+			acked, failed = livesOn(t, k, from, sent)
+			m.Intercept(nil)
+			if errors.Is(fault, disk.ErrPowerCut) {
+				m.Crash(disk.KeepRandom(uint64(at)))
+			}
+			again := keep(t, m)
+			if list := again.List(); acked > 0 && (len(list) == 0 || list[0].Last.Index < acked) {
+				t.Fatalf("%v at call %d: %v was acknowledged, and the newest is %+v", fault, at, acked, list)
+			}
+			for _, s := range again.List() {
+				restores(t, again, s.Last)
+			}
+			if len(again.List()) == 0 || again.List()[0].Last.Index < 30 {
+				_, err := send(t, from, again, sent, 300)
+				ok(t, err)
+			}
+			saved(t, again, 50)
+			lists(t, again, 50, again.List()[1].Last.Index)
+		}
+	}
+}
+
+// livesOn saves, receives and saves, until something fails, and returns what was acknowledged last.
+func livesOn(t *testing.T, k, from *Keeper, sent raft.Snapshot) (acked raft.Index, failed bool) {
+	for _, index := range []raft.Index{10, 20} {
+		if _, err := k.Save(named(index), stateOf(index)); err != nil {
+			return acked, true
+		}
+		acked = index
+	}
+	var next uint64
+	for {
+		last := next
+		var complete *raft.Snapshot
+		var err error
+		next, complete, err = k.Store(chunk(t, from, sent, next, 300))
+		if err != nil {
+			return acked, true
+		}
+		if complete != nil {
+			acked = 30
+			break
+		}
+		if next == last && !errors.Is(k.Refusal(), disk.ErrNoSpace) {
+			t.Fatalf("stuck at %d: %v", next, k.Refusal())
+		}
+	}
+	if _, err := k.Save(named(40), stateOf(40)); err != nil {
+		return acked, true
+	}
+	return 40, false
+}
+
+// A chunk that has rotted is not sent, and what stands elsewhere still is; the state is not restored from
+// it.
+func TestRotWhileASnapshotIsSent(t *testing.T) {
+	m := disk.NewMemory()
+	k := keep(t, m)
+	s := saved(t, k, 10)
+	m.Flip(fileName(s.Last), 8*1000)
+	if _, err := k.Chunk(s.Last, 0, make([]byte, 300)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := k.Chunk(s.Last, 900, make([]byte, 300))
+	fails(t, err, ErrCorrupt)
+	if _, err := k.Chunk(s.Last, 0, make([]byte, 300)); err != nil {
+		t.Fatal(err)
+	}
+	err = k.Restore(s.Last, func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
+	fails(t, err, ErrCorrupt)
+	err = k.Restore(s.Last, func(io.Reader) error { return nil }) // who does not read on is told all the same
+	fails(t, err, ErrCorrupt)
+	fails(t, k.Restore(s.Last, func(io.Reader) error { return errBroken }), errBroken)
+}
