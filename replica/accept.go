@@ -19,6 +19,15 @@ const (
 	maxNumbers = 1 << 14 // numbers kept for each origin; below them, silence
 )
 
+// accepted is what this server has taken of what others forward.
+type accepted struct {
+	reigns     []*reign // of commands, by term
+	forgotten  raft.Term
+	bornIn     raft.Term               // the term in which this run began
+	foreign    map[raft.Ticket]foreign // questions that the core has not answered
+	foreigners raft.Ticket
+}
+
 // reign lists what this server took as leader of one term.
 type reign struct {
 	term    raft.Term
@@ -56,7 +65,7 @@ const foreignTicket raft.Ticket = 1 << 63
 // takeForwarded takes a command from another server, if this one leads the term that was addressed.
 func (r *Replica) takeForwarded(now raft.Time, e raft.Envelope, m raft.ForwardProposal) {
 	f := foreign{node: e.From.Node, sequence: e.Sequence, leader: m.Leader, start: m.Start, number: m.Number}
-	if !r.mayForward(e, f) {
+	if !r.mayForward(e, f) || !acceptable(m) {
 		return
 	}
 	if r.core.Role() != raft.Leader || r.core.Term() != m.Leader {
@@ -73,13 +82,26 @@ func (r *Replica) takeForwarded(now raft.Time, e raft.Envelope, m raft.ForwardPr
 		return
 	}
 	list.take(f.number)
-	r.core.Step(now, raft.Propose{Ticket: r.foreign(f), Command: m.Command})
+	r.core.Step(now, raft.Propose{Ticket: r.ticketFor(f), Kind: m.Kind, Command: m.Command})
 }
 
 // mayForward reports whether a server may have something done here: it is a member, which keeps strangers
 // from filling the lists, and it speaks for the start that sends.
 func (r *Replica) mayForward(e raft.Envelope, f foreign) bool {
 	return r.member(f.node) && f.start == e.From.Start
+}
+
+// acceptable reports whether every server can carry out a forwarded command. One that none can would stop
+// them all once it is committed, for good.
+func acceptable(m raft.ForwardProposal) bool {
+	switch m.Kind {
+	case 0, raft.Normal:
+		return true
+	case raft.Session:
+		_, _, err := decodeOnce(m.Command)
+		return err == nil
+	}
+	return false
 }
 
 // repeat answers a command that was met before as it was answered then. If it was not, or nobody knows any
@@ -90,11 +112,11 @@ func (r *Replica) repeat(f foreign, v verdict) {
 	}
 }
 
-// foreign gives a foreign question a ticket.
-func (r *Replica) foreign(f foreign) raft.Ticket {
+// ticketFor gives a foreign question a ticket.
+func (r *Replica) ticketFor(f foreign) raft.Ticket {
 	r.foreigners++
 	ticket := foreignTicket | r.foreigners
-	r.asked[ticket] = f
+	r.foreign[ticket] = f
 	return ticket
 }
 
@@ -102,8 +124,8 @@ func (r *Replica) foreign(f foreign) raft.Ticket {
 // too: the origin tells its caller that the command was not applied, so a second delivery must not be
 // taken.
 func (r *Replica) foreignAnswered(a raft.Answer) {
-	f := r.asked[a.Ticket]
-	delete(r.asked, a.Ticket)
+	f := r.foreign[a.Ticket]
+	delete(r.foreign, a.Ticket)
 	v := verdict{answered: true, entry: a.Entry, overloaded: a.Refusal == raft.Overloaded}
 	if g := r.reign(f.leader); g != nil {
 		g.list(f.node, f.start).note(f, v)

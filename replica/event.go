@@ -26,6 +26,7 @@ type Returned struct{ Envelope raft.Envelope }
 type Proposed struct {
 	Ticket  raft.Ticket
 	Command []byte
+	Once    Once // how it is kept from being applied twice; the zero value: not at all
 	Local   bool // refuse when this server does not lead, instead of forwarding
 }
 

@@ -51,13 +51,14 @@ func (r *Replica) forward(now raft.Time, p Proposed) {
 		r.answer(Answer{Ticket: p.Ticket, Fate: Overloaded})
 		return
 	}
+	kind, command := p.Once.encode(p.Command)
 	o.number++
 	o.open = append(o.open, forwarded{
 		ticket: p.Ticket, number: o.number, leader: term, since: r.applied, until: now + r.patience(),
 	})
 	r.send(raft.Letter{To: leader, Sequence: forwardSequence | raft.Sequence(o.number),
 		Message: raft.ForwardProposal{
-			Leader: term, Start: r.config.Identity.Start, Number: o.number, Command: p.Command,
+			Leader: term, Start: r.config.Identity.Start, Number: o.number, Kind: kind, Command: command,
 		}})
 }
 

@@ -16,6 +16,10 @@ func (r *Replica) gatherWrite(out raft.Output) {
 	if out.HardState != nil {
 		g.State = out.HardState
 	}
+	if out.Restart != (raft.EntryID{}) { // nothing stays of what was to be written before
+		g.Restart, g.Release, g.Entries = out.Restart, 0, nil
+		r.reaches = out.Restart.Index
+	}
 	if len(out.Entries) == 0 {
 		return
 	}
@@ -45,7 +49,7 @@ func (r *Replica) gatherPeer(met raft.Acquaintance) {
 }
 
 func (r *Replica) startWrite() {
-	if r.writing || r.gather.Number == 0 && len(r.gather.Peers) == 0 {
+	if r.writing || r.gather.Number == 0 && len(r.gather.Peers) == 0 && r.gather.Release == 0 {
 		return
 	}
 	r.ready = append(r.ready, r.gather)

@@ -44,6 +44,7 @@ var errGap = errors.New("model log: a gap before the first entry")
 // modelLog is a Log that does what the contract says and nothing else: the reference for every other one.
 type modelLog struct {
 	state   raft.HardState
+	base    raft.EntryID // the entry right before entries[0]
 	entries []raft.Entry
 	peers   []raft.Acquaintance // by node
 	fail    error               // what Append answers instead of writing
@@ -54,7 +55,7 @@ func (l *modelLog) Append(state *raft.HardState, entries []raft.Entry, peers ...
 		return l.fail
 	}
 	if len(entries) > 0 {
-		before := int(entries[0].Index) - 1
+		before := int(entries[0].Index) - 1 - int(l.base.Index)
 		if before < 0 || before > len(l.entries) {
 			return errGap
 		}
@@ -74,8 +75,34 @@ func (l *modelLog) Append(state *raft.HardState, entries []raft.Entry, peers ...
 	return nil
 }
 
+func (l *modelLog) Restart(last raft.EntryID) error {
+	if l.fail != nil {
+		return l.fail
+	}
+	if last.Index <= l.base.Index {
+		return errGap
+	}
+	l.base, l.entries = last, nil
+	return nil
+}
+
+func (l *modelLog) Release(through raft.Index) error {
+	if l.fail != nil {
+		return l.fail
+	}
+	n := int(through) - int(l.base.Index)
+	if n < 0 || n > len(l.entries) {
+		return errGap
+	}
+	if n > 0 {
+		l.base, l.entries = l.entries[n-1].ID(), slices.Clone(l.entries[n:])
+	}
+	return nil
+}
+
 func (l *modelLog) restored(n int) raft.Restored {
-	return raft.Restored{HardState: l.state, Entries: slices.Clone(l.entries), Members: voters(n)}
+	return raft.Restored{HardState: l.state, Before: l.base, Entries: slices.Clone(l.entries),
+		Members: voters(n)}
 }
 
 // recorder is a state machine that remembers what it was given. A result names the entry and how many came

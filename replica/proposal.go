@@ -20,20 +20,47 @@ func (r *Replica) refuse(event Event) {
 		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
 	case Awaited:
 		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
+	case Snapshot:
+		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
 	}
 }
 
 // propose puts a command to the core if it leads, and otherwise forwards it to the leader, if one is known.
 func (r *Replica) propose(now raft.Time, p Proposed) {
+	if err := p.Once.Check(); err != nil {
+		panic(raft.Violation{Sentence: err.Error()})
+	}
 	if leader, _ := r.Leader(); !p.Local && leader != raft.None && leader != r.config.Core.ID {
 		r.forward(now, p)
 		return
 	}
-	r.core.Step(now, raft.Propose{Ticket: p.Ticket, Command: p.Command})
+	kind, command := p.Once.encode(p.Command)
+	r.core.Step(now, raft.Propose{Ticket: p.Ticket, Kind: kind, Command: command})
+}
+
+// clockTicket is that of the entries that this server proposes by itself to let time pass in the log.
+const clockTicket raft.Ticket = 1 << 62
+
+// letTimePass proposes, at a leader, an entry that brings nothing but its log time, when something is due by
+// then and no entry is on its way that would end it. Nothing ends on one server alone, so without that entry
+// a quiet cluster would keep for ever what was to last a minute.
+func (r *Replica) letTimePass(now raft.Time) {
+	if r.due == 0 || r.core.Role() != raft.Leader || r.due > r.core.LogTime() {
+		return
+	}
+	coming := r.core.EntriesAfter(r.applied)
+	if n := len(coming); n > 0 && coming[n-1].Time >= r.due {
+		return
+	}
+	kind, command := Once{What: passTime}.encode(nil)
+	r.core.Step(now, raft.Propose{Ticket: clockTicket, Kind: kind, Command: command})
 }
 
 func (r *Replica) takeAnswer(a raft.Answer) {
-	if _, is := r.asked[a.Ticket]; is {
+	if a.Ticket == clockTicket {
+		return // nobody waits; if it was refused, it is proposed again at the next tick
+	}
+	if _, is := r.foreign[a.Ticket]; is {
 		r.foreignAnswered(a)
 		return
 	}

@@ -61,7 +61,7 @@ func (r *Replica) takeForwardedRead(now raft.Time, e raft.Envelope, m raft.Forwa
 		r.answerForeignRead(f, raft.Reading{Refusal: raft.NotLeader})
 		return
 	}
-	r.core.Step(now, raft.ReadIndex{Ticket: r.foreign(f)})
+	r.core.Step(now, raft.ReadIndex{Ticket: r.ticketFor(f)})
 }
 
 func (r *Replica) answerForeignRead(f foreign, a raft.Reading) {
@@ -83,8 +83,8 @@ func without[T any](list []T, at int) []T {
 
 // readAnswered takes the core's answer to a read, of a caller here or of another server.
 func (r *Replica) readAnswered(a raft.Reading) {
-	if f, is := r.asked[a.Ticket]; is {
-		delete(r.asked, a.Ticket)
+	if f, is := r.foreign[a.Ticket]; is {
+		delete(r.foreign, a.Ticket)
 		r.answerForeignRead(f, a)
 		return
 	}
@@ -122,7 +122,7 @@ func (r *Replica) forwardedReadAnswered(m raft.ForwardReadResponse) {
 
 // await answers a caller once this server has applied up to an index.
 func (r *Replica) await(ticket raft.Ticket, index raft.Index) {
-	if index <= r.applied {
+	if index <= r.applied && !r.starting {
 		r.answer(Answer{Ticket: ticket, Fate: Done, Entry: raft.EntryID{Index: index}})
 		return
 	}
@@ -132,7 +132,7 @@ func (r *Replica) await(ticket raft.Ticket, index raft.Index) {
 // settleReads answers the reads whose index has been applied.
 func (r *Replica) settleReads() {
 	r.reads.waiting = slices.DeleteFunc(r.reads.waiting, func(w waitingRead) bool {
-		if w.index > r.applied {
+		if w.index > r.applied || r.starting {
 			return false
 		}
 		r.answer(Answer{Ticket: w.ticket, Fate: Done, Entry: raft.EntryID{Index: w.index}})

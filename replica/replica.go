@@ -18,6 +18,15 @@ type Config struct {
 	ByHand bool
 	// MaxApplyBytes bounds the entries of one Apply; one entry always fits. 0 means 1 MiB.
 	MaxApplyBytes int
+	// Snapshots says that the driver carries out what has to do with snapshots. Without it none is taken,
+	// sent or received, and the log grows for ever.
+	Snapshots bool
+	// SnapshotRate bounds the bytes of snapshots sent to all followers in a second; 0 means no bound.
+	SnapshotRate int64
+	// Passing tells which errors of Snapshots.Save are no reason to stop, for nothing that counts has
+	// changed: a full disk, or a newer snapshot that arrived meanwhile. It is then tried again later. nil:
+	// none.
+	Passing func(error) bool
 }
 
 // Replica is one server of a cluster. It is made by New, fed by Step, and what it wants done is collected
@@ -32,20 +41,16 @@ type Replica struct {
 	writing bool  // a Write is in flight
 	gather  Write // what the next one will contain; Number 0 when nothing
 
-	applying bool
-	toApply  []raft.Entry // committed and not handed out
+	stage
+	keeping
+	transfer
 
 	waiting []waiting // accepted proposals in the order of their entries
 	reads   reads
 	origin  origin // of what was forwarded
 
-	reigns     []*reign // of forwarded commands taken, by term
-	forgotten  raft.Term
-	bornIn     raft.Term // the term in which this run began
-	asked      map[raft.Ticket]foreign
-	foreigners raft.Ticket
+	accepted // of what was forwarded by others
 
-	applied raft.Index
 	ready   []Work
 	failure error // why the replica stopped
 	stopped bool  // and that Stop was handed out
@@ -58,8 +63,9 @@ type hours struct {
 	waking raft.Time // until then this server has not yet caught up with what it slept through
 }
 
-// New makes a replica from what its disk remembers. Its state machine must be empty: the entries are
-// applied again as soon as they are known to be committed. An error says what of the configuration or of
+// New makes a replica from what its disk remembers; see Recover. Its state machine must be empty: it is
+// restored from the snapshot, if there is one, and the entries behind that are applied again as soon as they
+// are known to be committed. An error says what of the configuration or of
 // the restored state cannot be.
 func New(config Config, restored raft.Restored) (*Replica, error) {
 	if config.Tick <= 0 {
@@ -72,6 +78,10 @@ func New(config Config, restored raft.Restored) (*Replica, error) {
 	if config.Core.ElectionMax == 0 {
 		return nil, fmt.Errorf("replica: Config.Core.ElectionMax must be given")
 	}
+	if restored.Snapshot.Last.Index > 0 && !config.Snapshots {
+		return nil, fmt.Errorf("replica: there is a snapshot up to %v, and Config.Snapshots is not set",
+			restored.Snapshot.Last)
+	}
 	if config.MaxApplyBytes == 0 {
 		config.MaxApplyBytes = 1 << 20
 	}
@@ -79,13 +89,17 @@ func New(config Config, restored raft.Restored) (*Replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Replica{
-		config: config,
-		core:   core,
-		gate:   newGate(config.Identity, config.ByHand, config.Peers),
-		bornIn: restored.HardState.Term,
-		asked:  map[raft.Ticket]foreign{},
-	}, nil
+	r := &Replica{
+		config:   config,
+		core:     core,
+		gate:     newGate(config.Identity, config.ByHand, config.Peers),
+		accepted: accepted{bornIn: restored.HardState.Term, foreign: map[raft.Ticket]foreign{}},
+	}
+	r.reaches = restored.Before.Index
+	if s := restored.Snapshot; s.Last.Index > 0 {
+		r.kept[0], r.committed, r.install, r.starting = s, s.Last.Index, &s, true
+	}
+	return r, nil
 }
 
 // Step feeds one event to the replica and the time at which it happened: nanoseconds since 1970 of a clock
@@ -111,6 +125,7 @@ func (r *Replica) Step(now raft.Time, event Event) {
 		r.read(now, event)
 	case GaveUp:
 		r.forgetRead(event.Ticket)
+		r.forgetByHand(event.Ticket)
 	case Returned:
 		r.returned(event.Envelope)
 	case Awaited:
@@ -119,6 +134,18 @@ func (r *Replica) Step(now raft.Time, event Event) {
 		r.wrote(now, event)
 	case Ran:
 		r.ran(now, event)
+	case Snapshot:
+		r.snapshotByHand(event)
+	case Captured:
+		r.captured(event)
+	case Saved:
+		r.saved(event)
+	case Restored:
+		r.restored(now, event)
+	case ChunkRead:
+		r.chunkRead(now, event)
+	case ChunkStored:
+		r.chunkStored(now, event)
 	default:
 		panic(raft.Violation{Sentence: fmt.Sprintf("unknown event %T", event)})
 	}
@@ -143,97 +170,9 @@ func (r *Replica) tick(now raft.Time) {
 	for ; r.hours.due <= now; r.hours.due += r.config.Tick {
 		r.core.Step(r.hours.due, raft.Tick{})
 	}
+	r.letTimePass(now)
 	r.expireForwards(now)
 	r.expireReads(now)
-}
-
-// receive lets a message through to the core if its sender may speak. Whoever is refused is told, so that
-// the other side's log says what is wrong: for a request by its response, and for the response of a member,
-// such as a follower with a wiped disk that only ever answers, by a message of its own. A refusal is never
-// answered, or two servers could refuse each other for ever.
-func (r *Replica) receive(now raft.Time, e raft.Envelope) {
-	if m, ok := e.Message.(raft.IdentityRefused); ok {
-		r.trouble(PeerRefused{Node: e.From.Node, Why: m.Why, ByPeer: true})
-		if r.member(e.From.Node) {
-			r.gate.shunned(now, e.From.Node, m.Why)
-		}
-		return
-	}
-	why := r.gate.judge(e)
-	if why == 0 && !r.member(e.From.Node) && e.From.Configuration <= r.config.Identity.Configuration {
-		why = raft.NotAMember // no newer configuration is named that could know it
-	}
-	if why != 0 {
-		r.trouble(PeerRefused{Node: e.From.Node, Why: why})
-		r.refuseSender(e, why)
-		return
-	}
-	if news := r.gate.introduce(e.From, r.member(e.From.Node)); news != nil {
-		r.gatherPeer(*news)
-	}
-	if r.gate.hold(e) {
-		return
-	}
-	r.gate.meet(e.From, r.member(e.From.Node), raft.IsResponse(e.Message))
-	r.take(now, e)
-}
-
-// refuseSender tells the sender of a message that it is not listened to. To a response there is none, so the
-// refusal has no sequence.
-func (r *Replica) refuseSender(e raft.Envelope, why raft.IdentityReason) {
-	refusal := raft.Letter{To: e.From.Node, Sequence: e.Sequence, Message: raft.IdentityRefused{Why: why}}
-	if raft.IsResponse(e.Message) {
-		if why != raft.OtherIncarnation || !r.member(e.From.Node) {
-			return
-		}
-		refusal.Sequence = 0
-	}
-	r.send(refusal)
-}
-
-// take carries a message to whom it concerns.
-func (r *Replica) take(now raft.Time, e raft.Envelope) {
-	switch m := e.Message.(type) {
-	case raft.ForwardProposal:
-		r.takeForwarded(now, e, m)
-	case raft.ForwardProposalResponse:
-		r.forwardAnswered(m)
-	case raft.ForwardRead:
-		r.takeForwardedRead(now, e, m)
-	case raft.ForwardReadResponse:
-		r.forwardedReadAnswered(m)
-	default:
-		r.takeForCore(now, e)
-	}
-}
-
-// takeForCore gives a message to the core. A person whose message the core refuses is told so: who waits
-// for an answer that never comes must take it that the node may have acted. A server needs no such answer.
-func (r *Replica) takeForCore(now raft.Time, e raft.Envelope) {
-	if !r.mine(&e) {
-		return
-	}
-	byHand := e.From.Cluster == raft.ClusterID{} && !raft.IsResponse(e.Message)
-	before := uint64(0)
-	if byHand {
-		before = r.core.Status().Refused
-	}
-	r.core.Step(now, raft.Receive{From: e.From.Node, Sequence: e.Sequence, Message: e.Message})
-	if byHand && r.core.Status().Refused > before {
-		refusal := raft.IdentityRefused{Why: raft.Nonsense}
-		r.send(raft.Letter{To: e.From.Node, Sequence: e.Sequence, Message: refusal})
-	}
-}
-
-func (r *Replica) trouble(e PeerRefused) {
-	if r.gate.news(e, r.member(e.Node)) {
-		r.ready = append(r.ready, Report{Events: []raft.Event{e}})
-	}
-}
-
-func (r *Replica) member(id raft.NodeID) bool {
-	_, is := r.core.Members().Member(id)
-	return is
 }
 
 func (r *Replica) wrote(now raft.Time, w Wrote) {
@@ -252,7 +191,7 @@ func (r *Replica) wrote(now raft.Time, w Wrote) {
 
 // ran takes the results of applied entries to those who wait for them.
 func (r *Replica) ran(now raft.Time, ran Ran) {
-	r.applying = false
+	r.busy = false
 	if ran.Err != nil {
 		r.stop(ran.Err)
 		return
@@ -261,9 +200,11 @@ func (r *Replica) ran(now raft.Time, ran Ran) {
 		r.settle(e.ID(), ran.Results[i])
 	}
 	r.settleForwards(ran)
-	r.applied = ran.Entries[len(ran.Entries)-1].Index
+	last := ran.Entries[len(ran.Entries)-1]
+	r.last, r.lastTime, r.applied, r.due = last.ID(), last.Time, last.Index, ran.Due
 	r.settleReads()
 	r.core.Step(now, raft.Applied{Index: r.applied})
+	r.acknowledgeInstall(now)
 }
 
 // Work returns what must be done, in an order that is safe to carry out one after the other, and counts it
@@ -273,7 +214,8 @@ func (r *Replica) Work() []Work {
 		r.collect(r.core.Output())
 		r.giveUpLost()
 		r.startWrite()
-		r.startApply()
+		r.startMachine()
+		r.startTransfer()
 	} else if !r.stopped {
 		r.stopped = true
 		r.ready = append(r.ready, Stop{Err: r.failure})
@@ -297,10 +239,20 @@ func (r *Replica) collect(out raft.Output) {
 		if !raft.IsResponse(letter.Message) {
 			letter.Sequence |= r.life()
 		}
-		r.send(letter)
+		if _, is := letter.Message.(raft.InstallSnapshot); !is {
+			r.send(letter)
+		} else if r.config.Snapshots {
+			r.sendSnapshot(letter)
+		}
+	}
+	if n := len(out.Chunks); n > 0 && r.config.Snapshots {
+		r.arrived = &out.Chunks[n-1]
 	}
 	if out.Write != 0 {
 		r.gatherWrite(out)
+	}
+	if n := len(out.Committed); n > 0 {
+		r.committed = out.Committed[n-1].Index
 	}
 	if len(r.toApply) == 0 {
 		r.toApply = out.Committed
@@ -309,8 +261,9 @@ func (r *Replica) collect(out raft.Output) {
 	}
 }
 
+// startApply hands out the entries that come next, as many as fit.
 func (r *Replica) startApply() {
-	if r.applying || len(r.toApply) == 0 {
+	if len(r.toApply) == 0 {
 		return
 	}
 	n, size := 0, 0
@@ -320,8 +273,8 @@ func (r *Replica) startApply() {
 		}
 		n++
 	}
-	r.ready = append(r.ready, Apply{Entries: r.toApply[:n:n]})
-	r.toApply, r.applying = r.toApply[n:], true
+	r.occupy(Apply{Entries: r.toApply[:n:n]})
+	r.toApply = r.toApply[n:]
 }
 
 // stop ends the replica and answers everybody who waits, those too whose proposals the core has taken and not
@@ -329,7 +282,7 @@ func (r *Replica) startApply() {
 func (r *Replica) stop(err error) {
 	r.failure = err
 	for _, a := range r.core.Output().Answers {
-		if _, is := r.asked[a.Ticket]; !is { // nobody elsewhere is told anything any more
+		if _, is := r.foreign[a.Ticket]; !is { // nobody elsewhere is told anything any more
 			r.takeAnswer(a)
 		}
 	}
@@ -339,7 +292,11 @@ func (r *Replica) stop(err error) {
 	for _, f := range r.origin.open {
 		r.answer(Answer{Ticket: f.ticket, Fate: Stopped, Entry: f.entry})
 	}
+	for _, q := range r.byHand {
+		r.answer(Answer{Ticket: q.ticket, Fate: Stopped})
+	}
 	r.stopReads()
+	r.byHand = nil
 	r.waiting, r.origin = nil, origin{}
 }
 

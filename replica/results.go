@@ -64,6 +64,9 @@ func (k *results) forget(through raft.Index) {
 	k.drop(sort.Search(len(k.entries), func(i int) bool { return k.entries[i].entry.Index > through }))
 }
 
+// skip forgets all results, of a machine that has jumped: of entries up to that index nothing will be known.
+func (k *results) skip(through raft.Index) { *k = results{before: through} }
+
 // bound drops the oldest results beyond what may be kept. The last one stays: its term tells what was
 // replaced.
 func (k *results) bound() {

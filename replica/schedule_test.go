@@ -34,6 +34,10 @@ func (p *perfect) Append(state *raft.HardState, entries []raft.Entry, peers ...r
 	return p.disk.Append(state, entries, peers...)
 }
 
+func (p *perfect) Restart(last raft.EntryID) error { return p.disk.Restart(last) }
+
+func (p *perfect) Release(through raft.Index) error { return p.disk.Release(through) }
+
 func (p *perfect) failNext(dice *rand.Rand) { p.fail, p.landed = true, dice.IntN(2) == 0 }
 
 func (p *perfect) mend() { p.fail = false }

@@ -14,6 +14,11 @@ type Log interface {
 	// peers are sorted by node, and replace what was said of the same nodes. After an error nothing more
 	// may be appended.
 	Append(state *raft.HardState, entries []raft.Entry, peers ...raft.Acquaintance) error
+	// Restart makes durable that the log begins anew behind an entry: everything that it held is dropped. The
+	// hard state and the peers stay.
+	Restart(last raft.EntryID) error
+	// Release says that the entries up to an index are needed no more. The log must reach back to it.
+	Release(through raft.Index) error
 }
 
 // Work is one thing to be done. The set is closed. The slices in it must not be written to.
@@ -23,12 +28,14 @@ type Work interface{ isWork() }
 type Write struct {
 	Number  raft.Write // 0 when nothing in it is the core's
 	State   *raft.HardState
+	Restart raft.EntryID // zero, or the log begins anew behind it, before Entries are written
 	Entries []raft.Entry
 	Peers   []raft.Acquaintance // met anew, by node
+	Release raft.Index          // 0, or once Entries are written the log needs nothing up to it any more
 }
 
-// Perform makes the write durable. It may take as long as the disk does. A panic of the log counts as its
-// failure.
+// Perform makes the write durable, in the order Restart, Append, Release. It may take as long as the disk
+// does. A panic of the log counts as its failure.
 func (w Write) Perform(log Log) (wrote Wrote) {
 	wrote.Number, wrote.Peers = w.Number, w.Peers
 	defer func() {
@@ -36,11 +43,20 @@ func (w Write) Perform(log Log) (wrote Wrote) {
 			wrote.Err = fmt.Errorf("writing the log panicked: %v\n%s", p, debug.Stack())
 		}
 	}()
-	wrote.Err = log.Append(w.State, w.Entries, w.Peers...)
+	if w.Restart != (raft.EntryID{}) {
+		wrote.Err = log.Restart(w.Restart)
+	}
+	if wrote.Err == nil && (w.State != nil || len(w.Entries) > 0 || len(w.Peers) > 0) {
+		wrote.Err = log.Append(w.State, w.Entries, w.Peers...)
+	}
+	if wrote.Err == nil && w.Release != 0 {
+		wrote.Err = log.Release(w.Release)
+	}
 	return wrote
 }
 
-// Apply is to be performed on the state machine; its outcome is fed back. There is at most one in flight.
+// Apply is to be performed on the machine; its outcome is fed back. There is at most one of Apply, Capture
+// and Restore in flight.
 type Apply struct{ Entries []raft.Entry }
 
 // Perform applies the entries in their order. It may take as long as the state machine does, and stops at
@@ -67,9 +83,10 @@ func (a Apply) Perform(machine *Machine) (ran Ran) {
 // Send is a message to be handed to the transport. Nothing waits for it, and its failure needs no report.
 type Send struct{ Envelope raft.Envelope }
 
-// Answer ends a proposal or a read. Each Proposed, Asked and Awaited gets exactly one. A read's fate is
-// Done when the state machine is new enough, and otherwise says why it will not be told so; its outcome is
-// of no matter.
+// Answer ends a proposal, a read, or a Snapshot by hand. Each Proposed, Asked, Awaited and Snapshot gets
+// exactly one. A read's fate is Done when the state machine is new enough, and otherwise says why it will not
+// be told so; its outcome is of no matter. That of a snapshot is Done with Entry, the last that it includes,
+// or says why there is none.
 type Answer struct {
 	Ticket raft.Ticket
 	Fate   Fate
@@ -87,8 +104,14 @@ type Report struct{ Events []raft.Event }
 // may follow is to refuse proposals that come too late.
 type Stop struct{ Err error }
 
-func (Write) isWork()  {}
-func (Apply) isWork()  {}
+func (Write) isWork()      {}
+func (Apply) isWork()      {}
+func (Capture) isWork()    {}
+func (Restore) isWork()    {}
+func (Save) isWork()       {}
+func (ReadChunk) isWork()  {}
+func (StoreChunk) isWork() {}
+
 func (Send) isWork()   {}
 func (Answer) isWork() {}
 func (Report) isWork() {}

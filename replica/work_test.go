@@ -34,7 +34,7 @@ func TestPerformingAnApplyGivesEachEntryItsOwnResult(t *testing.T) {
 
 // A log that panics has failed: the program that embeds us must live to tell it.
 func TestALogThatPanicsHasFailed(t *testing.T) {
-	wrote := Write{Number: 7}.Perform(nil)
+	wrote := Write{Number: 7, State: &raft.HardState{Term: 1}}.Perform(nil)
 	if wrote.Number != 7 || wrote.Err == nil || !strings.Contains(wrote.Err.Error(), "panicked") {
 		t.Errorf("the write ended as %+v", wrote)
 	}

@@ -1,0 +1,146 @@
+package replica
+
+import (
+	"errors"
+	"slices"
+
+	"balsa/raft"
+)
+
+// Snapshots of the own machine, and what they let go of the log (§7).
+//
+//	applied enough ──▶ Capture ──▶ Save ──▶ raft.Snapshotted ──▶ the core shortens the log in memory
+//	                                  └───▶ Write.Release     ──▶ the log on disk, up to the older of two
+//
+// The effects come in this order and no other; a crash may come between any two of them:
+//
+//   - after Capture, or in the middle of Save: the snapshots and the log are as before;
+//   - after Save, before Release: the log holds more than is needed, and a start takes from it what follows
+//     the new snapshot. Were the log shortened first, a crash between the two would leave a gap that nothing
+//     fills;
+//   - in the middle of Release, or after it: the log reaches back to the older of the two snapshots. That one
+//     serves when the newer is found damaged.
+//
+// The bootstrap configuration counts as the snapshot at index 0: after the first snapshot the older of the
+// two is that one, and the log stays whole.
+//
+// A received snapshot may become durable while an own one is saved. The own one is then older than what is
+// kept: whatever came of it, it changes nothing, and what it would have released goes with the next.
+
+// keeping is what a server knows of its snapshots.
+type keeping struct {
+	kept     [2]raft.Snapshot // durable, the newest first; zero: none
+	reaches  raft.Index       // the log on disk begins behind it, or will with the writes handed out
+	saving   bool             // a Save is in flight
+	byHand   []requested
+	again    raft.Time // until then none is taken after one has failed, but by hand
+	failures int       // since one was saved
+}
+
+// requested is a snapshot that somebody asked for.
+type requested struct {
+	ticket raft.Ticket
+	least  raft.Index // what had been applied then: it must include that
+}
+
+// Newest returns the newest durable snapshot, the zero Snapshot if there is none.
+func (r *Replica) Newest() raft.Snapshot { return r.kept[0] }
+
+// snapshotByHand takes note of somebody who wants a snapshot.
+func (r *Replica) snapshotByHand(s Snapshot) {
+	if !r.config.Snapshots || r.applied <= r.kept[0].Last.Index {
+		r.answer(Answer{Ticket: s.Ticket, Fate: NothingNew})
+		return
+	}
+	r.byHand = append(r.byHand, requested{ticket: s.Ticket, least: r.applied})
+}
+
+// captureDue reports whether the next work on the machine is to capture it. One at a time is captured or
+// saved, and none while the machine waits to be replaced.
+func (r *Replica) captureDue() bool {
+	if !r.config.Snapshots || r.saving || r.installing() || r.applied <= r.kept[0].Last.Index {
+		return false
+	}
+	return len(r.byHand) > 0 || r.core.SnapshotDue() && r.hours.now >= r.again
+}
+
+// startCapture names the state that the machine is in.
+func (r *Replica) startCapture() {
+	r.saving = true
+	r.occupy(Capture{Snapshot: raft.Snapshot{
+		Last:         r.last,
+		Time:         r.lastTime,
+		Members:      r.core.Members().Clone(),
+		MembersIndex: r.kept[0].MembersIndex,
+	}})
+}
+
+func (r *Replica) captured(c Captured) {
+	r.busy = false
+	switch {
+	case c.Err != nil:
+		r.stop(c.Err)
+	case c.Snapshot.Last.Index <= r.kept[0].Last.Index: // a newer one has arrived meanwhile
+		r.saving = false
+	default:
+		r.ready = append(r.ready, Save{Snapshot: c.Snapshot, Image: c.Image})
+	}
+}
+
+// saved takes the end of a Save.
+func (r *Replica) saved(s Saved) {
+	r.saving = false
+	switch last := s.Snapshot.Last.Index; {
+	case last <= r.kept[0].Last.Index: // a newer one has arrived meanwhile
+	case s.Err == nil:
+		r.failures, r.again = 0, 0
+		r.keep(s.Snapshot)
+		r.core.Step(r.hours.now, raft.Snapshotted{Snapshot: s.Snapshot})
+	case r.config.Passing != nil && r.config.Passing(s.Err):
+		r.notSaved(s)
+	default:
+		r.stop(errors.Join(errors.New("a snapshot could not be written"), s.Err))
+	}
+}
+
+// notSaved has it tried again later, and later still if it goes on: the disk is full, and the attempts fill
+// it.
+func (r *Replica) notSaved(s Saved) {
+	r.again = r.hours.now + r.config.Tick*firstPause<<min(r.failures, longestPause)
+	r.failures++
+	r.ready = append(r.ready, Report{Events: []raft.Event{SnapshotFailed{Err: s.Err}}})
+	r.settleByHand(s.Snapshot.Last.Index, Answer{Fate: NotSaved})
+}
+
+// firstPause is how many ticks lie between a snapshot that failed and the next attempt; each further one
+// doubles it, longestPause times at most.
+const (
+	firstPause   = 100
+	longestPause = 6
+)
+
+// keep takes note of a snapshot that is durable now and newer than those kept. What the log holds up to the
+// older of the two is released, together with whatever is written next.
+func (r *Replica) keep(s raft.Snapshot) {
+	r.kept[1], r.kept[0] = r.kept[0], s
+	if older := r.kept[1].Last.Index; older > r.reaches {
+		r.reaches, r.gather.Release = older, older
+	}
+	r.settleByHand(s.Last.Index, Answer{Fate: Done, Entry: s.Last})
+}
+
+// settleByHand answers those who asked for no more than a snapshot includes.
+func (r *Replica) settleByHand(last raft.Index, a Answer) {
+	r.byHand = slices.DeleteFunc(r.byHand, func(q requested) bool {
+		if q.least > last {
+			return false
+		}
+		a.Ticket = q.ticket
+		r.answer(a)
+		return true
+	})
+}
+
+func (r *Replica) forgetByHand(ticket raft.Ticket) {
+	r.byHand = slices.DeleteFunc(r.byHand, func(q requested) bool { return q.ticket == ticket })
+}

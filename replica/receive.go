@@ -1,0 +1,109 @@
+package replica
+
+import "balsa/raft"
+
+// Messages that come in: whether their sender may speak stands in gate.go, and what they lead to here.
+
+// receive lets a message through to the core if its sender may speak. Whoever is refused is told, so that
+// the other side's log says what is wrong: for a request by its response, and for the response of a member,
+// such as a follower with a wiped disk that only ever answers, by a message of its own. A refusal is never
+// answered, or two servers could refuse each other for ever.
+func (r *Replica) receive(now raft.Time, e raft.Envelope) {
+	if m, ok := e.Message.(raft.IdentityRefused); ok {
+		r.trouble(PeerRefused{Node: e.From.Node, Why: m.Why, ByPeer: true})
+		if r.member(e.From.Node) {
+			r.gate.shunned(now, e.From.Node, m.Why)
+		}
+		return
+	}
+	why := r.gate.judge(e)
+	if why == 0 && !r.member(e.From.Node) && e.From.Configuration <= r.config.Identity.Configuration {
+		why = raft.NotAMember // no newer configuration is named that could know it
+	}
+	if why != 0 {
+		r.trouble(PeerRefused{Node: e.From.Node, Why: why})
+		r.refuseSender(e, why)
+		return
+	}
+	if news := r.gate.introduce(e.From, r.member(e.From.Node)); news != nil {
+		r.gatherPeer(*news)
+	}
+	if r.gate.hold(e) {
+		return
+	}
+	r.gate.meet(e.From, r.member(e.From.Node), raft.IsResponse(e.Message))
+	r.take(now, e)
+}
+
+// refuseSender tells the sender of a message that it is not listened to. To a response there is none, so the
+// refusal has no sequence.
+func (r *Replica) refuseSender(e raft.Envelope, why raft.IdentityReason) {
+	refusal := raft.Letter{To: e.From.Node, Sequence: e.Sequence, Message: raft.IdentityRefused{Why: why}}
+	if raft.IsResponse(e.Message) {
+		if why != raft.OtherIncarnation || !r.member(e.From.Node) {
+			return
+		}
+		refusal.Sequence = 0
+	}
+	r.send(refusal)
+}
+
+// take carries a message to whom it concerns.
+func (r *Replica) take(now raft.Time, e raft.Envelope) {
+	switch m := e.Message.(type) {
+	case raft.ForwardProposal:
+		r.takeForwarded(now, e, m)
+	case raft.ForwardProposalResponse:
+		r.forwardAnswered(m)
+	case raft.ForwardRead:
+		r.takeForwardedRead(now, e, m)
+	case raft.ForwardReadResponse:
+		r.forwardedReadAnswered(m)
+	default:
+		r.takeForCore(now, e)
+	}
+}
+
+// takeForCore gives a message to the core. A person whose message the core refuses is told so: who waits
+// for an answer that never comes must take it that the node may have acted. A server needs no such answer.
+func (r *Replica) takeForCore(now raft.Time, e raft.Envelope) {
+	if !r.mine(&e) {
+		return
+	}
+	byHand := e.From.Cluster == raft.ClusterID{} && !raft.IsResponse(e.Message)
+	before := uint64(0)
+	if byHand {
+		before = r.core.Status().Refused
+	}
+	sound := digestible(e.Message)
+	if sound {
+		r.core.Step(now, raft.Receive{From: e.From.Node, Sequence: e.Sequence, Message: e.Message})
+	}
+	if byHand && (!sound || r.core.Status().Refused > before) {
+		refusal := raft.IdentityRefused{Why: raft.Nonsense}
+		r.send(raft.Letter{To: e.From.Node, Sequence: e.Sequence, Message: refusal})
+	}
+}
+
+// digestible reports whether every server can carry out the entries in a message. One that none can would
+// stop them all once it is committed, for good: no leader sends it, and it is not taken into the log.
+func digestible(m raft.Message) bool {
+	entries, _ := m.(raft.AppendEntries)
+	for _, e := range entries.Entries {
+		if _, _, err := decodeOnce(e.Command); e.Kind == raft.Session && err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Replica) trouble(e PeerRefused) {
+	if r.gate.news(e, r.member(e.Node)) {
+		r.ready = append(r.ready, Report{Events: []raft.Event{e}})
+	}
+}
+
+func (r *Replica) member(id raft.NodeID) bool {
+	_, is := r.core.Members().Member(id)
+	return is
+}
