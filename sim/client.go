@@ -28,6 +28,18 @@ type response struct {
 	leader  raft.NodeID // whom the server takes for the leader
 }
 
+// hash is one of all that the client is told.
+func (r *response) hash() uint64 {
+	h := uint64(0)
+	for i, is := range [...]bool{r.reply.Created, r.reply.Deleted, r.reply.Found} {
+		if is {
+			h |= 1 << i
+		}
+	}
+	h = mix(mix(h, uint64(r.outcome)), uint64(r.leader))
+	return mix(mix(mix(h, uint64(r.reply.Revision)), uint64(r.reply.Latest)), hashBytes(r.reply.Read))
+}
+
 // addClient adds the next client; a silent one asks what a script has it ask, and nothing by itself.
 func (w *World) addClient(silent bool) *client {
 	id := len(w.clients) + 1
@@ -220,7 +232,7 @@ func (w *World) replyOf(s *server, op *Operation, a replica.Answer) Reply {
 func (w *World) respond(cause uint64, s *server, q question, r response) {
 	c := w.client(raft.NodeID(q.client))
 	p := w.note(Record{Kind: Replied, Cause: cause, Node: s.id, Peer: raft.NodeID(c.id), N: q.n,
-		Hash: uint64(r.outcome)<<32 | uint64(r.reply.Revision)})
+		Hash: r.hash()})
 	if c.open == nil || c.n != q.n {
 		return
 	}

@@ -17,6 +17,7 @@ const (
 	sawTornWrite    = "torn write cut off by a start"
 	sawLostBytes    = "unsynced bytes lost with the power"
 	sawRotRefused   = "rotten disk refused"
+	sawSealRefused  = "rot under the last seal refused"
 	sawRotHarmless  = "rotten disk that had lost nothing"
 	sawStranger     = "disk not recognised by a peer"
 	sawDamage       = "damaged message refused"

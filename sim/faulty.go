@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"balsa/disk"
+	"balsa/replica"
 )
 
 // errDisk is what a failing disk says.
@@ -15,6 +16,7 @@ type diskFault struct {
 	power bool   // and the machine with it
 	fail  disk.Operation
 	after uint64 // how many calls of that kind until one fails, 1 is the next
+	met   bool   // one has failed, in this life of the server
 }
 
 func (f *diskFault) cutIn(calls uint64) { f.cut = calls }
@@ -28,6 +30,7 @@ func (f *diskFault) meet(c disk.Call) error {
 	}
 	if f.after > 0 && c.Operation == f.fail {
 		if f.after--; f.after == 0 {
+			f.met = true
 			return errDisk
 		}
 	}
@@ -43,17 +46,31 @@ func (s *store) arm() {
 	s.disk.Intercept(s.fault.meet)
 }
 
+// mayStop reports whether a server was given the very reason, in this life, for which it stops by itself or
+// does not start: a call of its disk has failed, its disk was full, its state machine was poisoned.
+func (s *server) mayStop(err error) bool {
+	switch {
+	case errors.Is(err, errDisk):
+		return s.store.fault.met
+	case errors.Is(err, disk.ErrNoSpace):
+		return s.trouble.wasFull
+	case errors.Is(err, replica.ErrStateMachine):
+		return s.trouble.panicked
+	}
+	return false
+}
+
 // repair ends whatever was to happen.
 func (s *store) repair() {
 	s.disk.Limit(0)
 	s.full = false
-	s.fault = diskFault{}
+	s.fault = diskFault{met: s.fault.met}
 	s.arm()
 }
 
 // interrupt leaves the write in flight somewhere between not begun and done.
 func (s *server) interrupt() {
-	if s.write == nil || s.trouble.mayStop {
+	if s.write == nil || s.trouble.wasFull || s.store.fault.after > 0 || s.store.fault.met {
 		return
 	}
 	r := s.world.chance.draw(forCrash, uint64(s.id), 0, uint64(s.life))

@@ -124,7 +124,7 @@ func (w *World) heal() {
 		}
 		s.trouble = trouble{gone: s.trouble.gone, rotten: s.trouble.rotten, rolledBack: s.trouble.rolledBack,
 			replaced: s.trouble.replaced,
-			mayStop:  s.up() && s.trouble.mayStop}
+			wasFull:  s.trouble.wasFull}
 		w.setClock(s, exact, 0)
 		if !s.up() && w.mayStart(s) {
 			s.start(p, 0)
@@ -153,13 +153,13 @@ func (w *World) recover() {
 	if w.violation != nil {
 		return
 	}
-	w.RunUntil(w.now + 4*longest)
+	w.RunUntil(w.now + longWatch*longest)
 	for _, c := range w.clients {
 		c.silent = true
 	}
 	w.converge(w.now + o.Healed)
-	w.stable()
 	w.serve()
+	w.RunUntil(w.now + longWatch*longest) // idle: nothing but heartbeats keeps the leader
 	w.converge(w.now + o.Healed)
 	if w.violation == nil {
 		w.answered()
@@ -168,8 +168,13 @@ func (w *World) recover() {
 	}
 }
 
-// settle waits until all have come to one state and one leader has led for a while. A server that had a
-// higher term when all healed may cost the others a leader, each such server one.
+// longWatch is for how many of the longest election timeouts a leader is watched under load, and again when
+// nobody asks for anything any more.
+const longWatch = 10
+
+// settle waits until all have come to one state and one leader has led for a while, and demands that this
+// comes to be in time. A server that had a higher term when all healed may cost the others a leader, each
+// such server one.
 func (w *World) settle(while Time) {
 	for until := w.now + w.options.Healed; ; {
 		w.converge(until)
@@ -183,6 +188,11 @@ func (w *World) settle(while Time) {
 		}
 		if now := w.leading(); now == leader && now.sight.term == term {
 			w.healed.settled, w.healed.leader, w.healed.term = w.now, leader.id, term
+			return
+		}
+		if w.now > until {
+			w.fail(LeaderStable, "%v after everything healed no leader has led for %v, the last was n%v in "+
+				"term %v: %s", w.now-w.healed.at, while, leader.id, term, w.situation())
 			return
 		}
 	}
@@ -238,24 +248,21 @@ func (w *World) converged() bool {
 	return true
 }
 
-// stable demands that the leader found when all had settled still leads, in the same term.
-func (w *World) stable() {
-	leader := w.leading()
-	if w.violation != nil {
+// stable demands, from when all had settled on, that nobody leaves the leader of that time, and that it does
+// not cease to lead (L3). It is held against every look at a server, so that a leader that is deposed and
+// elected anew is noticed too.
+func (h *healing) stable(w *World, s *server) {
+	if h.settled == 0 || s.trouble.gone {
 		return
 	}
-	if leader == nil || leader.id != w.healed.leader || leader.sight.term != w.healed.term {
-		w.fail(
-			LeaderStable,
-			"n%v led in term %v when all had settled at %v, and at %v it does not any more, "+
-				"although nothing has failed: %s",
-			w.healed.leader,
-			w.healed.term,
-			w.healed.settled,
-			w.now,
-			w.situation(),
-		)
+	v := &s.sight
+	if v.term == h.term && (v.role == raft.Leader) == (s.id == h.leader) &&
+		(v.leader == h.leader || v.leader == raft.None && s.id != h.leader) {
+		return
 	}
+	w.fail(LeaderStable, "n%v led in term %v when all had settled at %v, and n%v is a %v of n%v in term %v, "+
+		"although nothing has failed: %s", h.leader, h.term, h.settled, s.id, v.role, v.leader, v.term,
+		w.situation())
 }
 
 // serve demands that the cluster, with nothing else to do, carries out a write and a read at every server
@@ -360,7 +367,7 @@ func (w *World) scan() {
 		if err == nil {
 			var found wal.Recovered
 			if found, err = wal.Inspect(dir); err == nil {
-				disks = append(disks, disked{id: s.id, state: found.State, entries: found.Entries})
+				disks = append(disks, disked{id: s.id, found: found})
 			}
 		}
 		if err != nil {

@@ -231,11 +231,10 @@ func (w *World) doDisk(s *server, op Op) {
 		s.trouble.diskStalled = max(s.trouble.diskStalled, w.now+op.For)
 	case DiskFail:
 		s.store.fault.fail, s.store.fault.after = operations[op.Mode], max(op.Nth, 1)
-		s.trouble.mayStop = true
 		s.store.arm()
 	case DiskFull:
 		s.store.disk.Limit(max(s.store.disk.Used()+op.Value, 1))
-		s.store.full, s.trouble.mayStop = true, true
+		s.store.full, s.trouble.wasFull = true, true
 	case DiskOK:
 		s.store.repair()
 		s.trouble.diskStalled = 0
@@ -258,7 +257,7 @@ func (w *World) doDisk(s *server, op Op) {
 
 // replaceDisk gives a server another disk, which does not remember what the last one promised.
 func (w *World) replaceDisk(s *server, d *disk.Memory) {
-	s.store.disk = d
+	s.store.disk, s.store.sealed = d, false
 	s.store.repair() // the copy was perhaps made when it was full
 	s.trouble.gone, s.trouble.replaced = true, true
 	w.ledger.lost(s.id)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"balsa/raft"
+	"balsa/wal"
 )
 
 // ledger holds the properties of Figure 3, and those beside them, against all servers after every event. It
@@ -54,9 +55,8 @@ type sight struct {
 
 // disked is what one disk holds when a run has ended. Disks that were damaged on purpose are left out.
 type disked struct {
-	id      raft.NodeID
-	state   raft.HardState
-	entries []raft.Entry
+	id    raft.NodeID
+	found wal.Recovered
 }
 
 // observed is one server as it was last seen.

@@ -33,7 +33,7 @@ func TestLedgerCommits(t *testing.T)  { checkCases(t, commitCases()) }
 func TestLedgerApplies(t *testing.T)  { checkCases(t, slices.Concat(applyCases(), resultCases())) }
 func TestLedgerDisks(t *testing.T)    { checkCases(t, diskCases()) }
 func TestLedgerRecovery(t *testing.T) { checkCases(t, slices.Concat(recoveryCases(), doubtfulCases())) }
-func TestLedgerScan(t *testing.T)     { checkCases(t, scanCases()) }
+func TestLedgerScan(t *testing.T)     { checkCases(t, slices.Concat(scanCases(), knownCases())) }
 
 func checkCases(t *testing.T, cases []ledgerCase) {
 	t.Helper()

@@ -78,8 +78,8 @@ func (l *ledger) commit(m Moment, o *observed, term raft.Term, e *raft.Entry) bo
 	return true
 }
 
-// holders counts the disks that have the log up to an entry of a term. What a disk held that was lost since may
-// have counted.
+// holders counts the disks that have the log up to an entry of a term. What a disk held that was lost since
+// may have counted.
 func (l *ledger) holders(i raft.Index, chain uint64, term raft.Term) (count int) {
 	for at := range l.servers {
 		if d := &l.servers[at].disk; d.lostIn >= term || d.holds(i, chain) {

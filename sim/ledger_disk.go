@@ -121,8 +121,8 @@ func (l *ledger) overwrote(m Moment, id raft.NodeID, at int) bool {
 	c := &l.committed[at]
 	return l.holders(raft.Index(at+1), c.chain, c.term) >= l.quorum() || l.accuse(Durability,
 		attest(c.at, c.by, "knows entry %d (term %d) to be committed", at+1, c.term),
-		attest(m, id, "has written over it"), "n%v overwrote entry %d (term %d), which is committed", id, at+1,
-		c.term)
+		attest(m, id, "has written over it"), "n%v overwrote entry %d (term %d), which is committed", id,
+		at+1, c.term)
 }
 
 // merged returns what is known of peers after news of some of them.
@@ -187,7 +187,7 @@ func (l *ledger) started(m Moment, id raft.NodeID, found wal.Recovered) {
 	if !d.known || d.state != found.State {
 		d.stateAt = m
 	}
-	d.known, d.doubtful = true, nil
+	d.known, d.doubtful, d.wroteAt = true, nil, m
 	d.state, d.log, d.peers = found.State, log, slices.Clone(found.Peers)
 	d.start, d.incarnation = found.Start, found.Identity.Incarnation
 	o.forget(m)
@@ -197,14 +197,25 @@ func (l *ledger) started(m Moment, id raft.NodeID, found wal.Recovered) {
 	l.highest = max(l.highest, o.term)
 }
 
-// checkRecovered holds that a start finds what was acknowledged, or that with the whole write under way.
+// checkRecovered holds that a start finds what was acknowledged.
 func (l *ledger) checkRecovered(m Moment, id raft.NodeID, d *stored, found *wal.Recovered,
 	log []logged) bool {
-	switch {
-	case found.Start <= d.start:
+	if found.Start <= d.start {
 		return l.accuse(Recovery, attest(d.wroteAt, id, "has start number %d", d.start),
 			attest(m, id, "starts with number %d", found.Start),
 			"n%v starts with number %d after %d: its peers would not listen", id, found.Start, d.start)
+	}
+	return l.checkFound(m, id, d, found, log)
+}
+
+// checkFound holds that what a disk is found to have is what was acknowledged, or that with the whole write
+// under way.
+func (l *ledger) checkFound(m Moment, id raft.NodeID, d *stored, found *wal.Recovered, log []logged) bool {
+	switch {
+	case found.Start < d.start:
+		return l.accuse(Recovery, attest(d.wroteAt, id, "has start number %d", d.start),
+			attest(m, id, "has start number %d on its disk", found.Start),
+			"the start number of n%v went back from %d to %d", id, d.start, found.Start)
 	case found.Identity.Incarnation != d.incarnation:
 		return l.accuse(Recovery, attest(d.wroteAt, id, "is incarnation %x", uint64(d.incarnation)),
 			attest(m, id, "is incarnation %x", uint64(found.Identity.Incarnation)),

@@ -366,8 +366,7 @@ func doubtfulCases() []ledgerCase {
 func scanCases() []ledgerCase {
 	disks := func(s *stage, ids ...raft.NodeID) (found []disked) {
 		for _, id := range ids {
-			d := &s.at(id).disk
-			found = append(found, disked{id: id, state: d.State, entries: d.Entries})
+			found = append(found, disked{id: id, found: s.at(id).disk})
 		}
 		return found
 	}
@@ -376,13 +375,13 @@ func scanCases() []ledgerCase {
 			"entry 3 (term 1) was committed and is on 2 disks of 5, at least 3 must have it",
 			func(s *stage, wrong bool) {
 				d := disks(s, 1, 2, 3, 4, 5)
-				d[1].entries = d[1].entries[:is(wrong, 2, 3)]
+				d[1].found.Entries = d[1].found.Entries[:is(wrong, 2, 3)]
 				s.scan(s.next(), d)
 			}},
 		{"the disks of the others were lost", Durability, 1, 2, "is on 0 disks of 3, at least 1 must have it",
 			func(s *stage, wrong bool) {
 				d := disks(s, 4, 5, 2)
-				d[2].entries = d[2].entries[:is(wrong, 2, 3)]
+				d[2].found.Entries = d[2].found.Entries[:is(wrong, 2, 3)]
 				s.scan(s.next(), d)
 			}},
 		{"an acknowledged command on a minority", Durability, 0, 5,
@@ -391,15 +390,58 @@ func scanCases() []ledgerCase {
 				d := disks(s, 1, 2, 3, 4, 5)
 				if wrong {
 					s.committed = s.committed[:1]
-					d[1].entries = d[1].entries[:1]
+					d[1].found.Entries = d[1].found.Entries[:1]
 				}
 				s.scan(s.next(), d)
 			}},
 		{"a disk that could win without it", LeaderCompleteness, 1, 4,
 			"n4 could be elected with the votes of 5 disks, without entry 1 (term 1)",
 			func(s *stage, wrong bool) {
+				if !wrong {
+					s.write(4, replica.Write{Entries: []raft.Entry{s.entry(1, 0)}})
+				}
 				d := disks(s, 1, 2, 3, 4, 5)
-				d[3].entries = []raft.Entry{s.entry(1, is[raft.Term](wrong, 2, 0))}
+				if wrong {
+					d[3].found.Entries = []raft.Entry{s.entry(1, 2)}
+				}
+				s.scan(s.next(), d)
+			}},
+	}
+}
+
+func knownCases() []ledgerCase {
+	disks := func(s *stage) (found []disked) {
+		for id := raft.NodeID(1); id <= 5; id++ {
+			found = append(found, disked{id: id, found: s.at(id).disk})
+		}
+		return found
+	}
+	return []ledgerCase{
+		{"a vote is gone", Recovery, 2, 2, "it finds term 1 without a vote instead of",
+			func(s *stage, wrong bool) {
+				d := disks(s)
+				d[1].found.State.Vote = is(wrong, raft.None, 1)
+				s.scan(s.next(), d)
+			}},
+		{"a term is gone", Monotonicity, 2, 2, "n2 starts in term 0, although term 1 was durable",
+			func(s *stage, wrong bool) {
+				d := disks(s)
+				if wrong {
+					d[1].found.State = raft.HardState{}
+				}
+				s.scan(s.next(), d)
+			}},
+		{"an entry that is not committed is gone", Recovery, 1, 1, "its log ends at 3 instead of 4",
+			func(s *stage, wrong bool) {
+				s.append(1, 1)
+				d := disks(s)
+				d[0].found.Entries = d[0].found.Entries[:is(wrong, 3, 4)]
+				s.scan(s.next(), d)
+			}},
+		{"a start is forgotten", Recovery, 3, 3, "the start number of n3 went back from 1 to 0",
+			func(s *stage, wrong bool) {
+				d := disks(s)
+				d[2].found.Start -= is[uint64](wrong, 1, 0)
 				s.scan(s.next(), d)
 			}},
 	}

@@ -22,17 +22,32 @@ func (l *ledger) scan(m Moment, disks []disked) {
 	}
 	need := l.quorum() - (len(l.servers) - len(disks))
 	found := make([]kept, 0, len(disks))
-	for _, d := range disks {
-		found = append(found, l.keep(m, d))
+	for i := range disks {
+		found = append(found, l.keep(m, &disks[i]))
 	}
-	_ = l.scanCommitted(m, found, need) && l.scanAcknowledged(m, disks, need) && l.scanElectable(m, found)
+	_ = l.scanCommitted(m, found, need) && l.scanAcknowledged(m, disks, need) && l.scanElectable(m, found) &&
+		l.scanKnown(m, disks, found)
 }
 
-func (l *ledger) keep(m Moment, d disked) kept {
+// scanKnown holds that each disk has all that was acknowledged as durable there, and nothing else: the term
+// and the vote, each entry, whom the server has met. A majority that has what was committed is not enough: a
+// vote that is gone can be given twice.
+func (l *ledger) scanKnown(m Moment, disks []disked, found []kept) bool {
+	for i := range disks {
+		d := &l.servers[disks[i].id-1].disk
+		if d.known && !l.checkFound(m, disks[i].id, d, &disks[i].found, found[i].log) {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *ledger) keep(m Moment, d *disked) kept {
 	k := kept{id: d.id}
-	for i := range d.entries {
-		k.log = append(k.log, chained(chainOf(k.log), &d.entries[i], m))
-		k.last = d.entries[i].ID()
+	for i := range d.found.Entries {
+		e := &d.found.Entries[i]
+		k.log = append(k.log, chained(chainOf(k.log), e, m))
+		k.last = e.ID()
 	}
 	k.good = len(l.committed)
 	if lacks := l.firstConflict(k.log); lacks > 0 {
@@ -65,11 +80,12 @@ func (l *ledger) scanCommitted(m Moment, found []kept, need int) bool {
 func (l *ledger) scanAcknowledged(m Moment, disks []disked, need int) bool {
 	for _, a := range l.acks {
 		count, without := 0, raft.None
-		for _, d := range disks {
-			if int(a.index) <= len(d.entries) && hashBytes(d.entries[a.index-1].Command) == a.command {
+		for i := range disks {
+			entries := disks[i].found.Entries
+			if int(a.index) <= len(entries) && hashBytes(entries[a.index-1].Command) == a.command {
 				count++
 			} else {
-				without = d.id
+				without = disks[i].id
 			}
 		}
 		if count < need {

@@ -15,7 +15,11 @@ func (s *server) endApply(cause uint64) {
 	if ran.Err == nil {
 		m.pass(nil)
 	}
-	p := s.world.note(Record{Kind: Applied, Cause: cause, Node: s.id, N: uint64(s.through)})
+	results := uint64(len(ran.Results))
+	for _, r := range ran.Results {
+		results = mix(results, hashBytes(r.Bytes))
+	}
+	p := s.world.note(Record{Kind: Applied, Cause: cause, Node: s.id, N: uint64(s.through), Hash: results})
 	s.world.attempt(s, p, ran)
 }
 
@@ -49,7 +53,7 @@ func (m *watched) Expire(e raft.Entry) { m.StateMachine.(replica.Expirer).Expire
 func (m *watched) Apply(e raft.Entry) []byte {
 	s := m.server
 	if s.trouble.poisoned {
-		s.trouble.poisoned, s.trouble.mayStop = false, true
+		s.trouble.poisoned, s.trouble.panicked = false, true
 		panic("poisoned by the script")
 	}
 	for m.entries[0].Index < e.Index {

@@ -1,6 +1,10 @@
 package sim
 
 import (
+	"encoding/binary"
+	"slices"
+	"strings"
+
 	"balsa/disk"
 	"balsa/raft"
 )
@@ -37,87 +41,112 @@ func (w *World) mayStart(s *server) bool {
 	return !s.trouble.rolledBack || w.known(s, s.store.start+1)
 }
 
-// rot damages a server's disk at rest, and reports whether it found something to damage. What it chooses lies
-// in a segment before the last written one or in the identity, so that whatever it hits was durable long
-// ago: rot of the very last batch before its seal is outside of the fault model (package wal).
+// rot damages a server's disk at rest, and reports whether it found something to damage. Whatever it hits was
+// durable long ago, and something behind it proves that: it lies in a segment before the last written one, in
+// the identity, or under a seal. Rot of the very last batch before its seal is outside of the fault model
+// (package wal).
 func (w *World) rot(s *server, op Op) bool {
-	d := s.store.disk
 	r := roll(op.Nth)
-	name, content := w.oldFile(s, r)
-	if name == "" {
+	f := w.oldFile(s, r)
+	if f.old == 0 {
 		return false
 	}
-	at := int64(r.again().below(uint64(len(content))))
-	switch op.Mode {
-	case "flip":
-		d.Flip(name, at*8+int64(r&7))
-	case "zero":
-		from := at / disk.Sector * disk.Sector
-		d.Zero(name, from, from+disk.Sector)
-	case "truncate":
-		d.Plant(name, content[:at])
-	case "lose":
-		d.Delete(name)
-	case "stale":
-		w.rotStale(s, name, content, at)
-	case "misdirect": // a sector that belongs somewhere else
-		from := int64(r.again().again().below(uint64(len(content)))) / disk.Sector * disk.Sector
-		to := at / disk.Sector * disk.Sector
-		copied := append([]byte(nil), content...)
-		copy(copied[to:], content[from:min(from+disk.Sector, int64(len(content)))])
-		d.Plant(name, copied)
-	}
+	s.trouble.sealRot = f.sealed
+	f.damage(s, op.Mode, r.again())
 	return true
 }
 
-// rotStale has a sector read as it was: as in the copy of the disk that was kept, or else as it was before
-// the last part of it was written.
-func (w *World) rotStale(s *server, name string, content []byte, at int64) {
-	from := at / disk.Sector * disk.Sector
-	to := min(from+disk.Sector, int64(len(content)))
-	old := make([]byte, to-from)
-	if s.store.image != nil {
-		if image := s.store.image.Read(name); int64(len(image)) >= to {
-			old = image[from:to]
-		}
-	} else {
-		copy(old, content[from:at])
-	}
-	copied := append([]byte(nil), content...)
-	copy(copied[from:], old)
-	d := s.store.disk
-	d.Plant(name, copied)
+// aged is a file, and how much of it, from the beginning on, was durable long ago.
+type aged struct {
+	name    string
+	content []byte
+	old     int64
+	sealed  bool // and nothing but the seal proves it
 }
 
-// oldFile chooses a file of which nothing was written lately, "" if there is none, and returns the part of
-// its content that means something.
-func (w *World) oldFile(s *server, r roll) (string, []byte) {
-	names := s.store.disk.Names()
-	var old []string
-	var segments int
-	for _, name := range names {
-		if len(name) > 4 && name[len(name)-4:] == ".wal" {
-			segments++
+// damage changes something of the part that is old.
+func (f *aged) damage(s *server, mode string, r roll) {
+	d := s.store.disk
+	at := int64(r.below(uint64(f.old)))
+	from := at / disk.Sector * disk.Sector
+	to := min(from+disk.Sector, f.old)
+	switch mode {
+	case "flip":
+		d.Flip(f.name, at*8+int64(r&7))
+	case "zero":
+		d.Zero(f.name, from, to)
+	case "truncate":
+		d.Plant(f.name, f.content[:at])
+	case "lose":
+		d.Delete(f.name)
+	case "stale":
+		f.put(d, from, f.before(s, from, at, to))
+	case "misdirect": // a sector that belongs somewhere else
+		other := int64(r.again().below(uint64(f.old))) / disk.Sector * disk.Sector
+		f.put(d, from, f.content[other:min(other+to-from, f.old)])
+	}
+}
+
+// put writes bytes into the file.
+func (f *aged) put(d *disk.Memory, at int64, b []byte) {
+	copied := slices.Clone(f.content)
+	copy(copied[at:], b)
+	d.Plant(f.name, copied)
+}
+
+// before returns a sector as it was: as in the copy of the disk that was kept, or else as it was before the
+// last part of it was written.
+func (f *aged) before(s *server, from, at, to int64) []byte {
+	if s.store.image != nil {
+		if image := s.store.image.Read(f.name); int64(len(image)) >= to {
+			return image[from:to]
 		}
 	}
-	for _, name := range names {
-		if len(name) > 4 && name[len(name)-4:] == ".wal" {
-			if segments--; segments < 2 { // the last two may hold the last batch
-				continue
+	old := make([]byte, to-from)
+	copy(old, f.content[from:at])
+	return old
+}
+
+// oldFile chooses a file of which something is old; the zero value if there is none. Of the segment that has
+// the last batch only what lies before a seal is old.
+func (w *World) oldFile(s *server, r roll) aged {
+	names := s.store.disk.Names()
+	var all []aged
+	last := true
+	for i := len(names) - 1; i >= 0; i-- {
+		f := aged{name: names[i], content: s.store.disk.Read(names[i])}
+		f.old = int64(len(f.content))
+		if f.isSegment() && last {
+			at, written := f.lastBatch()
+			last = !written
+			f.old, f.sealed = at, true
+			if !written || !s.store.sealed {
+				f.old = 0
 			}
 		}
-		if len(name) > 4 && name[len(name)-4:] == ".tmp" {
-			continue
+		if f.old > 0 && !strings.HasSuffix(f.name, ".tmp") {
+			all = append(all, f)
 		}
-		old = append(old, name)
 	}
-	if len(old) == 0 {
-		return "", nil
+	if len(all) == 0 {
+		return aged{}
 	}
-	name := old[r.below(uint64(len(old)))]
-	content := s.store.disk.Read(name)
-	if len(content) == 0 {
-		return "", nil
+	return all[r.below(uint64(len(all)))]
+}
+
+func (f *aged) isSegment() bool { return strings.HasSuffix(f.name, ".wal") }
+
+// lastBatch returns where the last batch of a segment begins, and whether there is any. Batches follow each
+// other from the end of the segment's header on, each with its length behind its number (package wal).
+func (f *aged) lastBatch() (at int64, written bool) {
+	const header, lengthAt, lengthEnd = 64, 8, 12
+	for next := int64(header); next+lengthEnd <= int64(len(f.content)); {
+		length := int64(binary.LittleEndian.Uint32(f.content[next+lengthAt:]))
+		if length == 0 {
+			break
+		}
+		at, written = next, true
+		next += length
 	}
-	return name, content
+	return at, written
 }

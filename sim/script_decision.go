@@ -15,7 +15,8 @@ import (
 func eventNames() []string {
 	return strings.Fields(`BecameFollower BecamePreCandidate BecameCandidate BecameLeader PreVoteGranted
 		PreVoteDenied VoteGranted VoteDenied VoteReceived Appended AppendAccepted AppendRejected SteppedBack
-		Replicated CommitAdvanced CommitHeld PersistedTo ReadQueued ReadsConfirmed ProposalRefused
+		Replicated CommitAdvanced CommitHeld PersistedTo ReadQueued ReadsConfirmed SnapshotTaken
+		SnapshotSending SnapshotInstalled Compacted ProposalRefused
 		MessageIgnored MessageRefused PeerRefused`)
 }
 

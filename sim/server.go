@@ -63,6 +63,7 @@ type store struct {
 	incarnation raft.Incarnation
 	fault       diskFault
 	full        bool // or nearly so
+	sealed      bool // nothing was written since the last seal
 }
 
 // trouble is what interventions have done to a server.
@@ -72,9 +73,11 @@ type trouble struct {
 	applySlow   int64
 	diskStalled Time   // until when
 	poisoned    bool   // the next apply panics
-	mayStop     bool   // it was given a reason to stop by itself, in this life
+	panicked    bool   // by the script, in this life
+	wasFull     bool   // its disk, in this life
 	lastSends   uint64 // how many messages it still sends before it ends; 0: it does not
 	rotten      bool   // its disk was damaged at rest: it must refuse to start, or have lost nothing
+	sealRot     bool   // where nothing but the seal behind it proves that it was durable
 	rolledBack  bool   // it counts its starts up from an old copy of its disk
 	replaced    bool   // its disk is not the one that it was, and remembers less
 	gone        bool   // it has refused; or its disk was wiped or put back, and it will be refused for ever
@@ -95,6 +98,8 @@ func (s *server) start(cause, cut uint64) {
 	w := s.world
 	s.life++
 	s.store.start++ // whether it comes to be durable or not
+	s.trouble.panicked, s.trouble.wasFull, s.store.fault.met = false, s.store.full, false
+	s.store.sealed = false // a start writes
 	s.store.fault.cutIn(cut)
 	s.store.arm()
 	dir, err := s.store.disk.Open()
@@ -125,7 +130,7 @@ func (s *server) start(cause, cut uint64) {
 	if found.Torn > 0 {
 		w.saw(sawTornWrite)
 	}
-	s.trouble.rotten, s.trouble.mayStop = false, s.mayFail()
+	s.trouble.rotten = false
 	s.store.dir, s.store.log, s.store.incarnation = dir, log, found.Identity.Incarnation
 	s.store.start = found.Start
 	w.met(s, found.Peers)
@@ -135,9 +140,6 @@ func (s *server) start(cause, cut uint64) {
 	s.begin(p, found)
 }
 
-// mayFail reports whether its disk has a failure before it.
-func (s *server) mayFail() bool { return s.store.full || s.store.fault.after > 0 }
-
 // refused takes it that a server does not start: because its disk was damaged, or has just failed.
 func (w *World) refused(s *server, err error) {
 	damaged := errors.Is(err, wal.ErrCorrupt)
@@ -146,9 +148,12 @@ func (w *World) refused(s *server, err error) {
 		s.trouble.gone = true
 		w.ledger.lost(s.id)
 		w.saw(sawRotRefused)
-	case !damaged && s.trouble.mayStop:
+		if s.trouble.sealRot {
+			w.saw(sawSealRefused)
+		}
+	case !damaged && s.mayStop(err):
 		w.saw(sawFailedStart)
-	case damaged && !s.trouble.gone, !damaged && !s.trouble.mayStop:
+	case damaged && !s.trouble.gone, !damaged:
 		w.fail(Recovery, "n%v does not start: %v", s.id, err)
 	}
 }
@@ -241,7 +246,7 @@ func (s *server) take(cause uint64, w replica.Work) {
 		if s.write != nil {
 			s.world.fail(Assertion, "n%v asks for a write while another one is under way", s.id)
 		}
-		s.write = &w
+		s.write, s.store.sealed = &w, false
 		s.world.swarm.noticeMoment(s, writes)
 		s.store.writes++
 		s.world.push(due{at: s.world.now + s.diskTime(s.store.writes), task: write, node: s.id, life: s.life,
@@ -270,78 +275,13 @@ func (s *server) take(cause uint64, w replica.Work) {
 			s.world.note(Record{Kind: Decided, Cause: cause, Node: s.id, Event: e})
 		}
 	case replica.Stop:
-		if !s.trouble.mayStop {
-			s.world.fail(Assertion, "n%v stops by itself: %v", s.id, w.Err)
+		if !s.mayStop(w.Err) {
+			s.world.fail(Assertion, "n%v stops by itself, for a reason that it was not given: %v", s.id,
+				w.Err)
 		}
 		s.world.sawStop(w.Err)
 		s.die(cause, false, "it stops: "+w.Err.Error())
 	}
-}
-
-// endWrite performs the write in flight: only now does anything of it reach the disk.
-func (s *server) endWrite(cause uint64) {
-	w := s.write
-	wrote := w.Perform(s.store.log)
-	if errors.Is(wrote.Err, disk.ErrPowerCut) {
-		s.world.saw(sawBrokenWrite)
-		s.die(cause, s.store.fault.power, "it ends in the middle of a write")
-		return
-	}
-	p := s.world.note(Record{Kind: Written, Cause: cause, Node: s.id, N: uint64(w.Number)})
-	if wrote.Err == nil {
-		s.write = nil
-		s.world.ledger.wrote(s.world.moment(), s.id, w)
-		s.world.met(s, w.Peers)
-	}
-	s.world.attempt(s, p, wrote)
-	if s.up() && wrote.Err == nil {
-		s.maintain(p)
-	}
-}
-
-// sealAfter is how long the log is idle before it is sealed, as in the root package.
-const sealAfter = 100 * Millisecond
-
-// maintain has the log sealed when it is idle for a while, and its next segment prepared.
-func (s *server) maintain(cause uint64) {
-	w := s.world
-	w.push(due{at: w.now + sealAfter, task: seal, node: s.id, life: s.life, cause: cause, n: s.store.writes})
-	if s.store.preparation != nil {
-		return
-	}
-	if s.store.preparation = s.store.log.Prepare(); s.store.preparation != nil {
-		w.push(due{at: w.now + s.diskTime(0), task: prepare, node: s.id, life: s.life, cause: cause})
-	}
-}
-
-func (s *server) seal(d due) {
-	if s.write != nil || d.n != s.store.writes {
-		return
-	}
-	err := s.store.log.Seal()
-	if errors.Is(err, disk.ErrPowerCut) {
-		s.die(d.cause, s.store.fault.power, "it ends in the middle of a seal")
-		return
-	}
-	p := s.world.note(Record{Kind: Sealed, Cause: d.cause, Node: s.id})
-	if err != nil {
-		s.world.attempt(s, p, replica.Wrote{Err: err})
-	}
-}
-
-func (s *server) prepare(d due) {
-	done, err := s.store.preparation.Step()
-	if errors.Is(err, disk.ErrPowerCut) {
-		s.die(d.cause, s.store.fault.power, "it ends while a segment is prepared")
-		return
-	}
-	p := s.world.note(Record{Kind: Prepared, Cause: d.cause, Node: s.id})
-	if !done {
-		s.world.push(due{at: s.world.now + s.diskTime(0), task: prepare, node: s.id, life: s.life, cause: p})
-		return
-	}
-	s.store.log.Adopt(s.store.preparation)
-	s.store.preparation = nil
 }
 
 // die ends the process, and with it everything that was only in memory; with the power, what was not synced
@@ -375,13 +315,6 @@ func (s *server) die(cause uint64, power bool, why string) {
 			w.respond(p, s, question{client: int(d.peer), n: d.n}, response{outcome: Unknown})
 		}
 	}
-}
-
-// diskTime is how long the nth write takes.
-func (s *server) diskTime(n uint64) Time {
-	o := &s.world.options
-	r := s.world.chance.draw(forDisk, uint64(s.id), uint64(s.life), n)
-	return s.slowed(o.Disk + r.exponential(o.DiskMean))
 }
 
 func (s *server) slowed(t Time) Time { return t.times(max(s.trouble.slow, 1)) }

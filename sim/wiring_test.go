@@ -20,6 +20,7 @@ type liar struct {
 	Server
 	config replica.Config
 	seen   raft.Time // its clock at the last event
+	turn   raft.Time // the last in which it did something of its own
 	step   func(l *liar, now raft.Time)
 	keeps  func(l *liar, w replica.Work) bool // for itself
 }
@@ -126,11 +127,25 @@ func TestWiringLeaderStable(t *testing.T) {
 		s.Seed = seed
 		w := world(t, s, Parts{Server: lying(change, flaps, nil)})
 		if w.RunUntil(s.Options.Faulty); w.leading() != nil && w.leading().id != 2 {
-			finds(t, w, LeaderStable, "does not any more")
+			finds(t, w, LeaderStable, "although nothing has failed")
 			return
 		}
 	}
 	t.Error("the second server leads in every seed")
+}
+
+// L3: somebody stays leader, in time. Here one after the other wants to be it, for ever.
+func TestWiringSettle(t *testing.T) {
+	wants := func(l *liar, now raft.Time) {
+		turn := now / raft.Time(700*Millisecond)
+		if l.past(Second) && raft.Time(l.config.Core.ID) == turn%3+1 && turn != l.turn {
+			l.turn = turn
+			l.Server.Step(now, replica.ElectionTimeout{})
+		}
+	}
+	change := func(c *replica.Config) { c.Core.NoPreVote = true }
+	finds(t, world(t, small(0), Parts{Server: lying(change, wants, nil)}), LeaderStable,
+		"no leader has led for 1s")
 }
 
 // L4: every ticket is answered, even if the client has long ceased to wait.
@@ -242,6 +257,20 @@ func TestWiringScan(t *testing.T) {
 	}}
 	w = world(t, small(3), parts)
 	finds(t, w, Durability, "disks of 3, at least 2 must have it")
+}
+
+// What was acknowledged as durable is on each disk. Here one of them is as it was when all had healed, while
+// the other two, a majority, have everything.
+func TestWiringScanOfOneDisk(t *testing.T) {
+	var w *World
+	parts := Parts{Observe: func(r Record) {
+		if r.Time > 3*Second && w.servers[2].store.image == nil {
+			s := &w.servers[2].store
+			s.image, s.disk = s.disk, s.disk.Clone()
+		}
+	}}
+	w = world(t, small(3), parts)
+	finds(t, w, Recovery, "n3 does not find what was durable")
 }
 
 // I16: who is left when a majority of the disks is gone commits nothing. These take a new disk for the old

@@ -282,6 +282,7 @@ func (w *World) look(s *server) {
 	v.role, v.term, v.vote, v.leader = status.Role, status.Term, status.Vote, status.Leader
 	v.commit, v.applied, v.durable, v.last = status.Commit, status.Applied, status.Durable, status.Last
 	v.progress, v.uncommitted = status.Progress, status.Uncommitted
+	w.healed.stable(w, s)
 	w.ledger.stepped(w.moment(), s.id, v)
 	w.commits(s)
 }

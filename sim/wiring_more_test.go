@@ -1,0 +1,117 @@
+package sim
+
+import (
+	"fmt"
+	"testing"
+
+	"balsa/raft"
+	"balsa/replica"
+)
+
+// Lies that are told while a run goes on, not at its end.
+
+// L4: every operation of a client has ended by its deadline. Here the clients forget to look at the clock,
+// and nobody answers.
+func TestWiringOverdue(t *testing.T) {
+	spec := small(3)
+	spec.Options.Faulty = 3 * Second
+	w := world(t, spec, Parts{})
+	w.RunUntil(Second)
+	for _, s := range w.servers {
+		w.Do(Op{Kind: Stall, Node: s.id})
+	}
+	w.RunUntil(1500 * Millisecond)
+	if len(w.queue.take(func(d *due) bool { return d.task == deadline })) == 0 {
+		t.Fatal("nobody waits for anything")
+	}
+	finds(t, w, Answered, "was to end by")
+}
+
+// breaking is a machine that panics at an entry.
+type breaking struct{ numbered }
+
+func (b breaking) Apply(e raft.Entry) []byte {
+	if e.Index > 10 {
+		panic("it was not asked to")
+	}
+	return b.numbered.Apply(e)
+}
+
+// A server may stop by itself for the reason that it was given, and for no other: that its disk will fail one
+// day excuses no panic, and a full disk no failed one.
+func TestWiringStops(t *testing.T) {
+	opaque := func(_, n uint64) []byte { return fmt.Appendf(nil, "command %d", n) }
+	machine := func() replica.StateMachine { return breaking{} }
+	later := Op{At: Millisecond, Kind: DiskFail, Mode: "rename", Nth: 1000}
+	var script []Op
+	for later.Node = 1; later.Node <= 3; later.Node++ {
+		script = append(script, later)
+	}
+	finds(t, world(t, small(3, script...), Parts{Machine: machine, Command: opaque}), Assertion,
+		"stops by itself, for a reason that it was not given")
+
+	full := Op{At: Second, Kind: DiskFull, Node: 1}
+	w := world(t, small(3, full), Parts{})
+	w.RunUntil(Second)
+	s := w.servers[0]
+	w.trying(s, func() { s.take(0, replica.Stop{Err: fmt.Errorf("write: %w", errDisk)}) })
+	finds(t, w, Assertion, "stops by itself, for a reason that it was not given")
+}
+
+// doubling is a machine that answers each command with it, so many times.
+type doubling struct{ numbered }
+
+func (d doubling) Apply(e raft.Entry) (result []byte) {
+	for range d.n {
+		result = append(result, e.Command...)
+	}
+	return result
+}
+
+// The digest covers what is told to clients, and what machines make of commands: two programs that differ in
+// nothing else have different runs.
+func TestTheDigestCoversResults(t *testing.T) {
+	var digests []Digest
+	for _, times := range []int{1, 2, 2} {
+		r := world(t, small(2), Parts{
+			Machine: func() replica.StateMachine { return doubling{numbered{times}} },
+			Command: func(_, n uint64) []byte { return fmt.Appendf(nil, "command %d", n) },
+		}).Run()
+		if r.Violation != nil {
+			t.Fatal(r.Violation)
+		}
+		digests = append(digests, r.Digest)
+	}
+	if digests[0] == digests[1] || digests[1] != digests[2] {
+		t.Errorf("the digests are %v: the first must be another one than the equal rest", digests)
+	}
+}
+
+// The hash of a write, and that of an answer, tell apart what differs in one field.
+func TestHashesOfWritesAndAnswers(t *testing.T) {
+	entry := func(index raft.Index, term raft.Term) []raft.Entry {
+		return []raft.Entry{{Index: index, Term: term}}
+	}
+	var hashes []uint64
+	for _, w := range []replica.Write{
+		{}, {State: &raft.HardState{}}, {State: &raft.HardState{Term: 1}}, {State: &raft.HardState{Vote: 1}},
+		{Entries: entry(1, 1)}, {Entries: entry(2, 1)}, {Entries: entry(1, 2)},
+		{Peers: []raft.Acquaintance{{Node: 1}}}, {Peers: []raft.Acquaintance{{Node: 1, Start: 1}}},
+	} {
+		hashes = append(hashes, hashWrite(&w))
+	}
+	for _, r := range []response{
+		{}, {outcome: OK}, {leader: 1}, {reply: Reply{Revision: 1}}, {reply: Reply{Latest: 1}},
+		{reply: Reply{Created: true}}, {reply: Reply{Deleted: true}}, {reply: Reply{Found: true}},
+		{reply: Reply{Read: []byte("x")}},
+	} {
+		hashes = append(hashes, r.hash())
+	}
+	seen := map[uint64]int{}
+	for i, h := range hashes {
+		if was, twice := seen[h]; twice {
+			t.Errorf("the values %d and %d have the same hash", was, i)
+		}
+		seen[h] = i
+	}
+}
