@@ -179,6 +179,7 @@ func (c *Config) core(seed uint64) raft.Config {
 		ElectionMin: ticks(c.ElectionMin),
 		ElectionMax: ticks(c.ElectionMax),
 		Heartbeat:   ticks(c.Heartbeat),
+		Limits:      raft.Limits{SnapshotBytes: -1}, // no snapshot is taken yet, so none may be waited for
 		Seed:        seed,
 		Events:      true,
 	}

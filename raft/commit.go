@@ -20,9 +20,7 @@ func (c *Core) advanceCommit() {
 		c.emit(CommitHeld{Entry: c.log.id(index), Why: OldTerm})
 		return
 	}
-	for _, e := range c.log.between(c.commitIndex, index) {
-		c.leading.uncommitted -= e.Size()
-	}
+	c.leading.uncommitted -= sizeOf(c.log.between(c.commitIndex, index))
 	c.commitTo(index)
 	c.confirmReads()
 }

@@ -13,8 +13,10 @@ type Core struct {
 	members Configuration
 
 	// Persistent state (Figure 2): the disk has it, or will.
-	hard HardState
-	log  log
+	hard     HardState
+	log      log
+	snapshot Snapshot // the newest that is durable; zero before the first
+	previous EntryID  // the last entry of the one before it, which is kept beside it
 
 	// Volatile state: lost at a restart.
 	role         Role
@@ -72,7 +74,9 @@ type Restored struct {
 }
 
 // New makes a server from what its disk remembers. It begins as a follower (§5.2) that knows nothing to be
-// committed. An error says which field of the configuration, or which part of what was restored, cannot be.
+// committed but what its snapshot includes. When its log does not hold the last entry of the snapshot, all of
+// the log is dropped, and the first Output says so (Restart). An error says which field of the configuration,
+// or which part of what was restored, cannot be.
 func New(config Config, restored Restored) (*Core, error) {
 	config.setDefaults()
 	if err := config.validate(); err != nil {
@@ -82,11 +86,17 @@ func New(config Config, restored Restored) (*Core, error) {
 		return nil, err
 	}
 	c := &Core{
-		config:  config,
-		members: restored.Members.Clone(),
-		hard:    restored.HardState,
-		log:     newLog(restored.Entries),
-		dice:    dice(config.Seed),
+		config:   config,
+		members:  restored.Members.Clone(),
+		hard:     restored.HardState,
+		log:      newLog(restored),
+		snapshot: restored.Snapshot,
+		dice:     dice(config.Seed),
+	}
+	if last := c.snapshot.Last.Index; last > 0 { // whatever a snapshot includes was committed and applied
+		c.members = c.snapshot.Members.Clone()
+		c.commitIndex, c.appliedIndex, c.outbox.committed = last, last, last
+		c.compact()
 	}
 	c.outbox.hard = c.hard
 	c.resetTimer()
@@ -138,7 +148,14 @@ func (r *Restored) validate() error {
 	if err := r.Members.validate(); err != nil {
 		return err
 	}
-	before := EntryID{}
+	if err := r.Snapshot.Validate(); err != nil {
+		return err
+	}
+	before, last := r.Before, r.Snapshot.Last
+	if before.Index > last.Index || (before.Index == 0) != (before.Term == 0) {
+		return fmt.Errorf("raft: the restored log begins behind %v, and the snapshot ends in %v: "+
+			"what lies between them is missing", before, last)
+	}
 	for _, e := range r.Entries {
 		if e.Index != before.Index+1 || e.Term < before.Term || e.Term == 0 || !e.Kind.Valid() {
 			return fmt.Errorf("raft: restored entry %v of kind %v cannot follow %v", e.ID(), e.Kind, before)
@@ -147,6 +164,10 @@ func (r *Restored) validate() error {
 	}
 	if before.Term > r.HardState.Term {
 		return fmt.Errorf("raft: the restored log ends in %v, beyond the restored term %d", before,
+			r.HardState.Term)
+	}
+	if last.Term > r.HardState.Term {
+		return fmt.Errorf("raft: the restored snapshot ends in %v, beyond the restored term %d", last,
 			r.HardState.Term)
 	}
 	return nil
@@ -173,6 +194,12 @@ func (c *Core) Step(now Time, in Input) {
 		c.persisted(in.Write)
 	case Applied:
 		c.applied(in.Index)
+	case Snapshotted:
+		c.snapshotted(in.Snapshot)
+	case ChunkStored:
+		c.chunkStored(in)
+	case Installed:
+		c.installed(in.Snapshot)
 	case ElectionTimeout:
 		if c.role != Leader {
 			c.electionTimeout()
@@ -213,6 +240,10 @@ func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
 		c.appendEntries(from, sequence, m)
 	case AppendEntriesResponse:
 		c.appendEntriesResponse(from, sequence, m)
+	case InstallSnapshot:
+		c.installSnapshot(from, sequence, m)
+	case InstallSnapshotResponse:
+		c.installSnapshotResponse(from, sequence, m)
 	default:
 		c.refuse(from, m, Unsupported)
 	}
@@ -228,7 +259,7 @@ const maxJump Term = 1 << 32
 func (c *Core) plausible(m Message) bool {
 	term := m.term()
 	switch m.(type) {
-	case PreVote, RequestVote, AppendEntries:
+	case PreVote, RequestVote, AppendEntries, InstallSnapshot:
 		if term == 0 {
 			return false
 		}
@@ -242,7 +273,8 @@ func (c *Core) plausible(m Message) bool {
 // move it either.
 func adoptsTerm(m Message) bool {
 	switch m := m.(type) {
-	case RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse:
+	case RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse, InstallSnapshot,
+		InstallSnapshotResponse:
 		return true
 	case PreVoteResponse:
 		return !m.Granted
@@ -292,9 +324,9 @@ func (c *Core) propose(p Propose) {
 // applied notes how far the state machine has come.
 func (c *Core) applied(index Index) {
 	assert(index <= c.outbox.committed, "the driver applied what was not handed out as committed")
-	for _, e := range c.log.between(c.appliedIndex, index) {
-		c.load.unapplied -= e.Size()
-	}
+	size := sizeOf(c.log.between(c.appliedIndex, index))
+	c.load.unapplied -= size
+	c.load.applied += size
 	c.appliedIndex = max(c.appliedIndex, index)
 }
 

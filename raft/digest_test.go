@@ -36,7 +36,7 @@ func TestDigestSeesEveryFieldThatADecisionCanRestOn(t *testing.T) {
 		"refused":        func(c *Core) { c.refused++ },
 		"log":            func(c *Core) { c.log.entries = c.log.entries[:1] },
 		"an entry":       func(c *Core) { c.log.entries[0].Command = []byte("other") },
-		"snapshot":       func(c *Core) { c.log.snapshot.Term++ },
+		"snapshot":       func(c *Core) { c.log.base.Term++ },
 		"saved":          func(c *Core) { c.log.saved++ },
 		"durable":        func(c *Core) { c.log.durable++ },
 		"flights":        func(c *Core) { c.log.flights[0].last++ },

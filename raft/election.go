@@ -223,9 +223,7 @@ func (c *Core) lead() {
 	c.timer = timer{}
 	c.clock.catchUp(c.log.lastTime())
 	c.leading = leading{round: 1} // 0 is the answer that confirms nothing
-	for _, e := range c.log.between(c.commitIndex, c.log.last().Index) {
-		c.leading.uncommitted += e.Size()
-	}
+	c.leading.uncommitted = sizeOf(c.log.between(c.commitIndex, c.log.last().Index))
 	for _, id := range c.others() {
 		c.leading.peers = append(c.leading.peers, peer{id: id, next: c.log.last().Index + 1, probing: true})
 	}

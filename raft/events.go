@@ -33,6 +33,8 @@ const (
 	Silence                         // the leader was not heard
 	Unsupported                     // this version does not speak that message
 	NotAsked                        // the answer is to a question that was never asked
+	NotDurable                      // the answer would promise what is not durable yet
+	LogReplaced                     // the own log gave way to a snapshot (§7)
 )
 
 // String names the reason.
@@ -41,7 +43,8 @@ func (r Reason) String() string {
 		"log not up-to-date", "hears a leader", "gap", "conflict", "of an old term", "stale response",
 		"unknown sender", "second leader", "malformed", "conflict with what is committed or verified",
 		"beyond the log", "lost what it acknowledged", "no quorum answered", "the disk is stalled",
-		"the leader is silent", "unsupported", "never asked"}[r]
+		"the leader is silent", "unsupported", "never asked", "not durable yet",
+		"the log gave way to a snapshot"}[r]
 }
 
 // The events. Terms are the server's own unless the field says otherwise.

@@ -28,6 +28,7 @@ type vitals struct {
 	role                      Role
 	last                      Index
 	match                     Index // the sum over all peers of a leader
+	base, snapshot            Index
 }
 
 func (c *Core) vitals() vitals {
@@ -37,6 +38,8 @@ func (c *Core) vitals() vitals {
 		appliedIndex: c.appliedIndex,
 		role:         c.role,
 		last:         c.log.last().Index,
+		base:         c.log.base.Index,
+		snapshot:     c.snapshot.Last.Index,
 	}
 	for i := range c.leading.peers {
 		v.match += c.leading.peers[i].match
@@ -57,7 +60,18 @@ func (c *Core) check(before vitals) {
 	assert(c.verified <= last.Index, "verified beyond the log")
 	assert(c.outbox.persisted <= c.outbox.written, "acknowledged a write that was not handed out")
 
+	assert(c.log.base.Index <= c.snapshot.Last.Index, "the log begins behind a gap")
+	assert(c.snapshot.Last.Index <= c.appliedIndex, "a snapshot of more than was applied")
+	assert(c.snapshot.Last.Index <= c.log.durable, "what a snapshot includes is not durable")
+	assert(c.snapshot.Last.Term <= c.hard.Term, "the snapshot is from a later term")
+	assert(c.previous.Index <= c.snapshot.Last.Index, "the older snapshot is the newer one")
+	assert(c.load.unapplied >= 0 && c.load.applied >= 0 && c.load.applied <= c.log.bytes,
+		"bytes of the log are not accounted for")
+	assert(len(c.outbox.chunks) <= 1, "more than one chunk waits")
+
 	assert(before.hard.Term <= c.hard.Term, "the term went back")
+	assert(before.base <= c.log.base.Index, "what was compacted came back")
+	assert(before.snapshot <= c.snapshot.Last.Index, "the snapshot went back")
 	assert(before.commitIndex <= c.commitIndex, "the commit index went back")
 	assert(before.appliedIndex <= c.appliedIndex, "the applied index went back")
 	if before.hard.Term == c.hard.Term {
@@ -94,6 +108,7 @@ func (c *Core) checkPeers(before vitals) {
 		assert(p.next <= c.log.last().Index+1, "next lies beyond the log")
 		assert(len(p.onTheWay) <= c.config.Limits.Window, "more is on the way than the window admits")
 		assert(!p.probing || len(p.onTheWay) <= 1, "more than one probe is on the way")
+		assert(p.transfer.offset <= p.transfer.size, "a follower has more of a snapshot than there is")
 		match += p.match
 	}
 	if before.role == Leader && before.hard.Term == c.hard.Term {
@@ -105,7 +120,16 @@ func (c *Core) checkPeers(before vitals) {
 // Audit checks what has to walk the log: call it in tests, not after every step of a server in use. It
 // panics with a Violation.
 func (c *Core) Audit() {
-	before := c.log.snapshot
+	before := c.log.base
+	assert(before.Index == 0 || len(c.log.entries) > 0 || c.log.baseTime == c.snapshot.Time,
+		"log time was lost with the log")
+	assert(c.log.holds(c.snapshot.Last), "the log does not join the snapshot")
+	assert(c.log.bytes == sizeOf(c.log.between(c.snapshot.Last.Index, c.log.last().Index)),
+		"the bytes behind the snapshot are miscounted")
+	assert(c.load.applied == sizeOf(c.log.between(c.snapshot.Last.Index, c.appliedIndex)),
+		"the bytes applied behind the snapshot are miscounted")
+	assert(c.load.unapplied == sizeOf(c.log.between(c.appliedIndex, c.outbox.committed)),
+		"the bytes not applied are miscounted")
 	for _, e := range c.log.entries {
 		assert(e.Index == before.Index+1, "the log has a gap")
 		assert(e.Term >= before.Term, "terms fall within the log")

@@ -46,13 +46,23 @@ func (c *Core) Likeness() Likeness {
 			take(&p.onTheWay[j].sequence)
 			p.onTheWay[j].sent -= c.outbox.waited
 		}
+		if p.transfer.on() {
+			take(&p.transfer.sequence)
+			p.transfer.sent -= c.outbox.waited
+		}
 	}
 	d.outbox.relate(func(to *Letter) {
-		if _, paired := to.Message.(AppendEntriesResponse); paired {
+		switch to.Message.(type) {
+		case AppendEntriesResponse, InstallSnapshotResponse:
 			l.Paired = append(l.Paired, Pairing{to.To, c.config.ID, to.Sequence})
 		}
 		to.Sequence = 0
 	})
+	for i := range d.outbox.chunks {
+		chunk := &d.outbox.chunks[i]
+		l.Paired = append(l.Paired, Pairing{chunk.From, c.config.ID, chunk.Sequence})
+		chunk.Sequence = 0
+	}
 	for i := range d.log.flights {
 		d.log.flights[i].write -= c.outbox.persisted
 	}

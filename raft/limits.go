@@ -31,7 +31,8 @@ type Limits struct {
 
 // load is what this server makes its leader wait for.
 type load struct {
-	unapplied int  // handed out to be applied, not applied
+	unapplied int  // bytes of entries handed out to be applied, and not applied
+	applied   int  // bytes of entries applied, behind the newest snapshot
 	busy      bool // a leader was told so, and must be told when it is over
 }
 
@@ -39,6 +40,9 @@ type load struct {
 func (c *Core) overloaded(size int) bool {
 	l, limits := &c.leading, c.config.Limits
 	if l.uncommitted > 0 && l.uncommitted+size > limits.UncommittedBytes {
+		return true
+	}
+	if due, is := c.snapshotBudget(); is && c.log.bytes > 0 && uint64(c.log.bytes+size) > 2*due {
 		return true
 	}
 	return c.backlogged()

@@ -2,23 +2,28 @@ package raft
 
 import "slices"
 
-// log is a server's log since its last snapshot, in memory, together with what is known of its copy on disk.
+// log is a server's log in memory, together with what is known of its copy on disk. It begins behind base,
+// which is the last entry that the newest snapshot includes, or lies below it: some entries trail behind the
+// snapshot for followers that are a little behind.
 //
-//	snapshot        durable         saved           last
-//	   │               │              │               │
-//	   ▼               ▼              ▼               ▼
-//	 ──┤ entries on disk │ being written │ not handed out │
+//	base  the snapshot's last   durable         saved           last
+//	 │             │               │              │               │
+//	 ▼             ▼               ▼              ▼               ▼
+//	 ┤ trailing    │ entries on disk │ being written │ not handed out │
 //
 // Entries are immutable and handed out by reference: the slice is never overwritten in place. A truncation
 // therefore abandons the backing array, or a write still in flight would find other entries under its
 // hands.
 type log struct {
-	snapshot EntryID // what lies before entries[0]; zero before the first snapshot
+	base     EntryID // what lies before entries[0]; zero before the first compaction
+	baseTime Time    // its log time; 0 when unknown, which it is only as long as entries follow
 	entries  []Entry
-	saved    Index // everything up to it was handed out to be written; lowered by truncation
-	durable  Index // everything up to it in the *current* log is on disk
+	saved    Index   // everything up to it was handed out to be written; lowered by truncation
+	durable  Index   // everything up to it in the *current* log is on disk, there or in a snapshot
+	restart  EntryID // to be handed out: the log on disk begins anew behind it; zero: it goes on
 	flights  []flight
 	unsynced int // bytes of entries in flight
+	bytes    int // of the entries behind the newest snapshot
 }
 
 // flight is a write of entries that was handed out and is not acknowledged yet. last is lowered when the
@@ -29,37 +34,74 @@ type flight struct {
 	bytes int
 }
 
-func newLog(entries []Entry) log {
-	l := log{entries: slices.Clip(entries)}
+// newLog makes the log of what was found on disk. When it does not hold the snapshot's last entry (it is too
+// short, or another entry stands there), what follows that entry is not in it: all of it is dropped, and the
+// disk is told so.
+func newLog(r Restored) log {
+	l := log{base: r.Before, entries: slices.Clip(r.Entries)}
 	l.saved = l.last().Index
 	l.durable = l.saved
+	if s := r.Snapshot; !l.holds(s.Last) {
+		l.begin(s)
+	} else if l.base == s.Last {
+		l.baseTime = s.Time
+	}
+	l.bytes = sizeOf(l.between(r.Snapshot.Last.Index, l.last().Index))
 	return l
+}
+
+// begin drops everything, and begins anew behind the last entry of a snapshot that is durable. The
+// acknowledgements of writes in flight say nothing of what is written from now on.
+func (l *log) begin(s Snapshot) {
+	l.base, l.baseTime, l.entries, l.bytes = s.Last, s.Time, nil, 0
+	for i := range l.flights {
+		l.flights[i].last = 0
+	}
+	l.restartBehind(s.Last)
+}
+
+// restartBehind has the log on disk begin anew behind an entry that a durable snapshot includes. What follows
+// it here is handed out once more.
+func (l *log) restartBehind(last EntryID) {
+	l.restart, l.saved, l.durable = last, last.Index, last.Index
+}
+
+// compact drops from memory the entries up to and including one index. What remains moves to an array of its
+// own, for the dropped ones would otherwise stay with it; they themselves are left alone, as somebody may
+// still be reading them.
+func (l *log) compact(through Index) {
+	if through <= l.base.Index {
+		return
+	}
+	e := l.entries[through-l.base.Index-1]
+	l.entries = slices.Clone(l.entries[through-l.base.Index:])
+	l.base, l.baseTime = e.ID(), e.Time
 }
 
 func (l *log) last() EntryID {
 	if len(l.entries) == 0 {
-		return l.snapshot
+		return l.base
 	}
 	return l.entries[len(l.entries)-1].ID()
 }
 
-// lastTime returns the log time of the last entry, 0 when there is none.
+// lastTime returns the log time of the last entry, 0 when there never was one.
 func (l *log) lastTime() Time {
 	if len(l.entries) == 0 {
-		return 0
+		return l.baseTime
 	}
 	return l.entries[len(l.entries)-1].Time
 }
 
 // term returns the term of the entry at index, and whether the log knows it.
 func (l *log) term(index Index) (Term, bool) {
-	if index == l.snapshot.Index {
-		return l.snapshot.Term, true
+	if index == l.base.Index {
+		return l.base.Term, true
 	}
-	if index < l.snapshot.Index || index > l.last().Index {
+	if index < l.base.Index || index > l.last().Index {
 		return 0, false
 	}
-	return l.entries[index-l.snapshot.Index-1].Term, true
+	return l.entries[index-l.base.Index-1].Term, true
 }
 
 // id returns the name of the entry at index, which the log must know.
@@ -81,7 +123,7 @@ func (l *log) between(after, through Index) []Entry {
 	if after >= through {
 		return nil
 	}
-	from, to := after-l.snapshot.Index, through-l.snapshot.Index
+	from, to := after-l.base.Index, through-l.base.Index
 	return l.entries[from:to:to]
 }
 
@@ -100,12 +142,22 @@ func (l *log) after(index Index, maxBytes int) []Entry {
 
 func (l *log) append(entries ...Entry) {
 	l.entries = append(l.entries, entries...)
+	l.bytes += sizeOf(entries)
+}
+
+// sizeOf returns the bytes for which entries count against every budget.
+func sizeOf(entries []Entry) (size int) {
+	for _, e := range entries {
+		size += e.Size()
+	}
+	return size
 }
 
 // truncate drops the entry at index and all that follow.
 func (l *log) truncate(index Index) {
 	last := index - 1
-	l.entries = slices.Clip(l.entries[:last-l.snapshot.Index])
+	l.bytes -= sizeOf(l.between(last, l.last().Index)) // a snapshot includes nothing that can be truncated
+	l.entries = slices.Clip(l.entries[:last-l.base.Index])
 	l.saved = min(l.saved, last)
 	l.durable = min(l.durable, last)
 	for i := range l.flights {
@@ -115,9 +167,13 @@ func (l *log) truncate(index Index) {
 
 // firstNew returns how many of the entries the log already holds, and whether the next of them contradicts
 // one of ours. Skipping what is there is what makes AppendEntries idempotent: a delayed, shorter one must
-// not cut off what a later one brought (§5.3).
+// not cut off what a later one brought (§5.3). What lies below our base was committed, and is held by the
+// snapshot.
 func (l *log) firstNew(entries []Entry) (skip int, conflict bool) {
 	for i, e := range entries {
+		if e.Index < l.base.Index {
+			continue
+		}
 		term, ok := l.term(e.Index)
 		if !ok {
 			return i, false
@@ -135,14 +191,14 @@ func (l *log) firstNew(entries []Entry) (skip int, conflict bool) {
 // answer: one round trip for each diverging term instead of one for each entry (§5.3, end).
 func (l *log) agreement(id EntryID) EntryID {
 	index := min(id.Index, l.last().Index)
-	for index > l.snapshot.Index {
+	for index > l.base.Index {
 		if term, _ := l.term(index); term <= id.Term {
 			break
 		}
 		index--
 	}
-	if index <= l.snapshot.Index {
-		return l.snapshot
+	if index <= l.base.Index {
+		return l.base
 	}
 	return l.id(index)
 }
@@ -153,10 +209,7 @@ func (l *log) handOut(write Write) []Entry {
 	last := l.last().Index
 	entries := l.between(l.saved, last)
 	if len(entries) > 0 {
-		f := flight{write: write, last: last}
-		for _, e := range entries {
-			f.bytes += e.Size()
-		}
+		f := flight{write: write, last: last, bytes: sizeOf(entries)}
 		l.flights = append(l.flights, f)
 		l.unsynced += f.bytes
 		l.saved = last

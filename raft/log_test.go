@@ -13,7 +13,7 @@ func logOfTerms(terms ...Term) log {
 	for i, term := range terms {
 		entries = append(entries, Entry{Term: term, Index: Index(i + 1), Kind: Normal})
 	}
-	return newLog(entries)
+	return newLog(Restored{Entries: entries})
 }
 
 func TestAtLeast(t *testing.T) {

@@ -70,10 +70,11 @@ func (c *Core) Output() Output {
 	out := Output{Answers: o.answers, Readings: o.readings, Events: o.events}
 	o.answers, o.readings, o.events = nil, nil, nil
 
-	if c.hard != o.hard || c.log.saved != c.log.last().Index {
+	if c.hard != o.hard || c.log.saved != c.log.last().Index || c.log.restart != (EntryID{}) {
 		o.written++
 		o.unacknowledged = append(o.unacknowledged, waitingWrite{write: o.written, since: o.waited})
 		out.Write = o.written
+		out.Restart, c.log.restart = c.log.restart, EntryID{}
 		out.Entries = c.log.handOut(o.written)
 		if now := c.hard; now != o.hard {
 			out.HardState, o.hard = &now, now
@@ -81,12 +82,11 @@ func (c *Core) Output() Output {
 	}
 	if through := min(c.commitIndex, c.log.durable); through > o.committed {
 		out.Committed = c.log.between(o.committed, through)
-		for _, e := range out.Committed {
-			c.load.unapplied += e.Size()
-		}
+		c.load.unapplied += sizeOf(out.Committed)
 		o.committed = through
 	}
 	out.Messages, o.ready = o.ready, nil
+	out.Chunks = c.takeChunks()
 	return out
 }
 
@@ -105,6 +105,7 @@ type outbox struct {
 
 	held     []held // messages that promise what is not durable yet
 	ready    []Letter
+	chunks   []Chunk // at most one, of a snapshot that arrives; waits for the present term to be durable
 	answers  []Answer
 	readings []Reading
 	events   []Event
@@ -159,7 +160,7 @@ func (o *outbox) release() {
 // been undone.
 func (c *Core) setHardState(term Term, vote NodeID) {
 	if term != c.hard.Term {
-		c.outbox.held = nil
+		c.outbox.held, c.outbox.chunks = nil, nil
 		c.verified = 0
 	}
 	c.hard = HardState{Term: term, Vote: vote}

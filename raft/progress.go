@@ -17,6 +17,10 @@ import (
 //	  next is a guess         ◀───────────
 //	            a rejection, or a sign that entries were lost
 //
+//	            next falls to where our log no longer reaches         a snapshot is installed
+//	  either ──────────────────────────────────────────▶ installing ─────────────────▶ replicating
+//	                                                     (snapshot.go)
+//
 // Beside that an empty AppendEntries goes to each follower every heartbeat interval, whatever else is on
 // its way. It names the follower's match as Prev, so one that overtakes entries is not refused; it leaves
 // and is answered without waiting for a disk, so a slow disk does not depose a leader. Its answer tells how
@@ -55,6 +59,7 @@ type peer struct {
 	// it was lost. It grows each time: large entries on a slow link would otherwise be sent again before they
 	// can have arrived, and again, until nothing gets through.
 	patience int
+	transfer transfer // of a snapshot
 }
 
 // maxPatience bounds, in heartbeats, how late lost entries are sent again.
@@ -112,6 +117,11 @@ func (c *Core) heartbeat() {
 func (c *Core) replicate() {
 	for i := range c.leading.peers {
 		p := &c.leading.peers[i]
+		if p.next <= c.log.base.Index { // Prev is not known any more
+			c.sendSnapshot(p)
+			continue
+		}
+		p.transfer = transfer{}
 		for p.next <= c.log.last().Index && c.windowOpen(p) {
 			c.sendEntries(p)
 		}
@@ -140,9 +150,7 @@ func (c *Core) sendEntries(p *peer) {
 	m := c.newAppend(p, p.next-1)
 	m.Entries = c.log.after(m.Prev.Index, c.config.Limits.AppendBytes)
 	s := shipment{prev: m.Prev.Index, last: m.Prev.Index + Index(len(m.Entries)), sent: c.outbox.waited}
-	for _, e := range m.Entries {
-		s.bytes += e.Size()
-	}
+	s.bytes = sizeOf(m.Entries)
 	s.sequence = c.request(p.id, m, 0)
 	p.onTheWay = append(p.onTheWay, s)
 	if !p.probing {
@@ -150,8 +158,11 @@ func (c *Core) sendEntries(p *peer) {
 	}
 }
 
+// sendEmpty asks a follower how far it has come. When our log does not reach back to its match, it is asked
+// about the earliest entry that we can name: it may hold that, and if not its rejection is contact all the
+// same.
 func (c *Core) sendEmpty(p *peer) {
-	c.request(p.id, c.newAppend(p, p.match), 0)
+	c.request(p.id, c.newAppend(p, max(p.match, c.log.base.Index)), 0)
 }
 
 func (c *Core) newAppend(p *peer, prev Index) AppendEntries {
@@ -181,7 +192,7 @@ func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEnt
 		c.refuse(from, m, BeyondLog)
 		return
 	}
-	p.silent = 0
+	c.heard(p)
 	p.round = max(p.round, m.Round)
 	if m.Rejected {
 		c.stepBack(p, sequence, m)
@@ -200,7 +211,7 @@ func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEnt
 func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
 	at := slices.IndexFunc(p.onTheWay, func(s shipment) bool { return s.sequence == sequence })
 	if at < 0 || m.Round == 0 {
-		c.ignore(p.id, m, StaleResponse)
+		c.notStepBack(p, sequence, m)
 		return
 	}
 	prev := p.onTheWay[at].prev
@@ -211,7 +222,10 @@ func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
 		return
 	}
 	p.patience = 0
-	agreed := c.log.agreement(m.Conflict).Index
+	agreed := m.Conflict.Index // below our base there is nothing to compare it with
+	if agreed >= c.log.base.Index {
+		agreed = c.log.agreement(m.Conflict).Index
+	}
 	c.probe(p, min(agreed+1, prev))
 	c.emit(SteppedBack{Peer: p.id, Conflict: m.Conflict, Next: p.next})
 }
@@ -224,23 +238,61 @@ func (c *Core) probe(p *peer, next Index) {
 	p.onTheWay = nil
 }
 
+// notStepBack takes a rejection of nothing that is on its way. It is late, or it answers a heartbeat that
+// named the base of our log, above the follower's match: what was sent from below that base some time before
+// was then lost. (A heartbeat that names the match is not refused, and tells of losses by what the follower
+// holds.)
+func (c *Core) notStepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
+	if m.Round > 0 && p.match < c.log.base.Index {
+		if s, is := p.lost(sequence, AppendEntriesResponse{}, c.outbox.waited); is {
+			c.sendAgain(p, s.prev+1)
+			return
+		}
+	}
+	c.ignore(p.id, m, StaleResponse)
+}
+
+// heard notes that a follower answered. One that had fallen silent in the middle of a snapshot is asked anew
+// soon, not after the patience that grew meanwhile.
+func (c *Core) heard(p *peer) {
+	if p.silent >= c.config.ElectionMin {
+		p.transfer.patience = min(p.transfer.patience, c.config.Heartbeat)
+	}
+	p.silent = 0
+}
+
 // acknowledged takes a measurement. It never goes back: a late answer knows less than one that overtook it.
 func (c *Core) acknowledged(p *peer, sequence Sequence, m AppendEntriesResponse) {
 	p.busy = m.Busy
-	if m.Match > p.match {
-		p.match, p.measuredAt, p.patience = m.Match, c.sequence, 0
+	c.measured(p, m.Match)
+	if s, is := p.lost(sequence, m, c.outbox.waited); is {
+		// A probe is repeated where it was: before its first answer a follower holds nothing that is known to
+		// be ours, and to begin there would send it the whole log.
+		c.sendAgain(p, max(m.Holds, s.prev)+1)
+	}
+	p.settle()
+}
+
+// measured notes how far a follower durably holds our log.
+func (c *Core) measured(p *peer, match Index) {
+	if match > p.match {
+		p.match, p.measuredAt, p.patience = match, c.sequence, 0
 		c.emit(Replicated{To: p.id, Match: p.match})
 		c.advanceCommit()
 	}
 	for len(p.onTheWay) > 0 && p.onTheWay[0].last <= p.match {
 		p.onTheWay = p.onTheWay[1:]
 	}
-	if s, is := p.lost(sequence, m, c.outbox.waited); is {
-		p.patience = min(max(2*p.patience, c.config.Heartbeat), maxPatience*c.config.Heartbeat)
-		// A probe is repeated where it was: before its first answer a follower holds nothing that is known to
-		// be ours, and to begin there would send it the whole log.
-		c.probe(p, max(m.Holds, s.prev)+1)
-	}
+}
+
+// sendAgain begins anew after a loss, and waits longer for the next.
+func (c *Core) sendAgain(p *peer, next Index) {
+	p.patience = min(max(2*p.patience, c.config.Heartbeat), maxPatience*c.config.Heartbeat)
+	c.probe(p, next)
+}
+
+// settle lets next follow match, and ends the probing where they have met.
+func (p *peer) settle() {
 	p.next = max(p.next, p.match+1)
 	if p.probing && p.next == p.match+1 {
 		p.probing = false

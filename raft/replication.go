@@ -18,7 +18,11 @@ func (c *Core) appendEntries(from NodeID, sequence Sequence, m AppendEntries) {
 	}
 	c.follow(m.Term, from, HeardLeader)
 	c.resetTimer()
-	if !c.log.holds(m.Prev) {
+	if m.Prev.Index < c.log.base.Index {
+		// We cannot compare, and need not: what our snapshot includes, and whatever else we know to be
+		// committed, is in the log of every leader of this term. A rejection would be repeated for ever.
+		c.verified = max(c.verified, c.commitIndex)
+	} else if !c.log.holds(m.Prev) {
 		c.rejectAppend(from, sequence, m, c.missing(m.Prev))
 		return
 	}

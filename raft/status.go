@@ -57,11 +57,15 @@ func (c *Core) Status() Status {
 		Durable:     c.log.durable,
 		Entries:     len(c.log.entries),
 		Uncommitted: c.leading.uncommitted,
+		Snapshot:    c.snapshot.Last,
+		First:       c.log.base.Index + 1,
+		LogBytes:    c.log.bytes,
 		Refused:     c.refused,
 	}
 	for _, p := range c.leading.peers {
 		s.Progress = append(s.Progress, Progress{ID: p.id, Match: p.match, Next: p.next, Probing: p.probing,
-			Busy: p.busy, OnTheWay: len(p.onTheWay), Silent: p.silent})
+			Busy: p.busy, OnTheWay: len(p.onTheWay), Silent: p.silent,
+			Installing: p.transfer.on(), Offset: p.transfer.offset, Size: p.transfer.size})
 	}
 	return s
 }
@@ -82,12 +86,10 @@ func (c *Core) Commit() Index { return c.commitIndex }
 func (c *Core) Members() Configuration { return c.members }
 
 // EntriesAfter returns the entries behind an index as they stand in memory at the moment, for checks that
-// look at several servers at once. They must not be written to.
+// look at several servers at once. Those that are no longer in memory are left out: Status.First is the first
+// that is. They must not be written to.
 func (c *Core) EntriesAfter(i Index) []Entry {
-	if i >= c.log.last().Index {
-		return nil
-	}
-	return c.log.entries[i-c.log.snapshot.Index:]
+	return c.log.between(max(i, c.log.base.Index), c.log.last().Index)
 }
 
 // Clone returns a second server in the same state, with the same future: fed the same inputs, both decide
@@ -101,6 +103,7 @@ func (c *Core) Clone() *Core {
 	d.outbox.readings = slices.Clone(c.outbox.readings)
 	d.outbox.held = slices.Clone(c.outbox.held)
 	d.outbox.ready = slices.Clone(c.outbox.ready)
+	d.outbox.chunks = slices.Clone(c.outbox.chunks)
 	d.outbox.answers = slices.Clone(c.outbox.answers)
 	d.outbox.events = slices.Clone(c.outbox.events)
 	return &d
@@ -126,8 +129,9 @@ func (c *Core) canonical() string {
 	fmt.Fprintf(&b, "timer %v ballots %v round %d sequence %d clock %v dice %d uncommitted %d refused %d\n",
 		c.timer, c.ballots, c.leading.round, c.sequence, c.clock, c.dice, c.leading.uncommitted, c.refused)
 	fmt.Fprintf(&b, "peers %v reads %v load %v\n", c.leading.peers, c.leading.reads, c.load)
-	fmt.Fprintf(&b, "log %v saved %d durable %d flights %v\n", c.log.snapshot, c.log.saved, c.log.durable,
-		c.log.flights)
+	fmt.Fprintf(&b, "snapshot %v previous %v\n", c.snapshot, c.previous)
+	fmt.Fprintf(&b, "log %v %d saved %d durable %d restart %v flights %v bytes %d\n", c.log.base,
+		c.log.baseTime, c.log.saved, c.log.durable, c.log.restart, c.log.flights, c.log.bytes)
 	for _, e := range c.log.entries {
 		fmt.Fprintf(&b, "%d %d %d %d %x\n", e.Index, e.Term, e.Time, e.Kind, e.Command)
 	}
@@ -136,10 +140,11 @@ func (c *Core) canonical() string {
 		o.entriesIn)
 	fmt.Fprintf(&b, "waited %d unacknowledged %v\n", o.waited, o.unacknowledged)
 	for _, h := range o.held {
-		fmt.Fprintf(&b, "held %d %d %d %T %v\n", h.until, h.To, h.Sequence, h.Message, h.Message)
+		fmt.Fprintf(&b, "held %d %d %d %T %v %v\n", h.until, h.To, h.Sequence, h.Message, h.Message, h.Ask)
 	}
 	for _, l := range o.ready {
-		fmt.Fprintf(&b, "ready %d %d %T %v\n", l.To, l.Sequence, l.Message, l.Message)
+		fmt.Fprintf(&b, "ready %d %d %T %v %v\n", l.To, l.Sequence, l.Message, l.Message, l.Ask)
 	}
+	fmt.Fprintf(&b, "chunks %v\n", o.chunks)
 	return b.String()
 }
