@@ -106,10 +106,15 @@ func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 func readSnapshot(r io.Reader) (View, error) {
 	in := &summedReader{r: bufio.NewReaderSize(r, 64<<10)}
 	v := emptyView()
-	count := in.header(&v)
+	revision, count := in.header()
+	v.revision = revision
 	last := ""
 	for i := uint64(0); i < count && in.err == nil; i++ {
-		last = in.item(&v, last)
+		key, item := in.item(revision, last)
+		if in.err == nil {
+			v.tree.Set(key, item)
+		}
+		last = key
 	}
 	in.trailer()
 	if in.err != nil {
@@ -150,10 +155,10 @@ func (s *summedReader) bad(format string, args ...any) {
 	}
 }
 
-func (s *summedReader) header(v *View) (count uint64) {
+func (s *summedReader) header() (revision Revision, count uint64) {
 	b := s.read(snapshotHeader)
 	if s.err != nil {
-		return 0
+		return 0, 0
 	}
 	if string(b[:8]) != snapshotMagic {
 		s.bad("it does not begin with %q", snapshotMagic)
@@ -167,18 +172,17 @@ func (s *summedReader) header(v *View) (count uint64) {
 	default:
 		s.bad("version %d, this program reads those up to %d", version, snapshotVersion)
 	}
-	v.revision = Revision(binary.LittleEndian.Uint64(b[16:]))
-	return binary.LittleEndian.Uint64(b[24:])
+	return Revision(binary.LittleEndian.Uint64(b[16:])), binary.LittleEndian.Uint64(b[24:])
 }
 
-// item reads one item into v and returns its key, which must lie above the one before. Lengths are held
-// against their limits before anything is allocated.
-func (s *summedReader) item(v *View, last string) string {
+// item reads one item of a map at a revision; its key must lie above the one before. Lengths are held against
+// their limits before anything is allocated.
+func (s *summedReader) item(revision Revision, last string) (string, Item) {
 	b := s.read(s.itemHeader)
 	keyLength, valueLength := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
 	if keyLength > MaxKey || valueLength > MaxValue {
 		s.bad("an item of %d and %d bytes", keyLength, valueLength)
-		return last
+		return last, Item{}
 	}
 	item := Item{
 		Created:  Revision(binary.LittleEndian.Uint64(b[8:])),
@@ -193,16 +197,13 @@ func (s *summedReader) item(v *View, last string) string {
 	if key <= last { // an empty key is never above one
 		s.bad("its keys are out of order")
 	}
-	if item.Created > item.Modified || item.Modified > v.revision || item.Version == 0 {
-		s.bad("revisions %d and %d of an item at revision %d", item.Created, item.Modified, v.revision)
+	if item.Created > item.Modified || item.Modified > revision || item.Version == 0 {
+		s.bad("revisions %d and %d of an item at revision %d", item.Created, item.Modified, revision)
 	}
 	if item.Expires < 0 {
 		s.bad("an item that expires at %d", item.Expires)
 	}
-	if s.err == nil {
-		v.tree.Set(key, item)
-	}
-	return key
+	return key, item
 }
 
 // trailer holds the checksum against what was read and insists on the end: bytes behind it were never
