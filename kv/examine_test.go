@@ -35,6 +35,8 @@ func TestExamineJudgesAsRestoreDoes(t *testing.T) {
 		bad[i]++
 		check(bad)
 		check(resum(bad)) // some of these are good
+		bad[i] = 'z'      // among them one whose keys are out of order
+		check(resum(bad))
 	}
 	check(append(bytes.Clone(image), 0))
 }
