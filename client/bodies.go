@@ -1,5 +1,7 @@
 package client
 
+import "time"
+
 // SubmitRequest asks for a command in the text form: "SET key value with spaces" or "DELETE key".
 type SubmitRequest struct {
 	Command string `json:"command"`
@@ -51,6 +53,8 @@ type ItemBody struct {
 	CreateRevision uint64  `json:"create_revision"`
 	ModRevision    uint64  `json:"mod_revision"`
 	Version        uint64  `json:"version"`
+
+	Expires *time.Time `json:"expires,omitempty"` // when the key goes away by itself
 }
 
 // PutBody answers a PUT.
@@ -62,6 +66,20 @@ type PutBody struct {
 // DeleteBody answers a DELETE. Deleted is 0 when the key was not there.
 type DeleteBody struct {
 	Deleted  uint32 `json:"deleted"`
+	Revision uint64 `json:"revision"`
+}
+
+// IncrementRequest asks for something to be added to the number under a key: 1 when By is absent, or the
+// whole body is.
+type IncrementRequest struct {
+	By *int64 `json:"by,omitempty"`
+}
+
+// IncrementBody answers a POST to PathIncrement. Value is the number that the key now holds, exactly: beyond
+// 2⁵³ some readers of JSON round it.
+type IncrementBody struct {
+	Value    int64  `json:"value"`
+	Created  bool   `json:"created"`
 	Revision uint64 `json:"revision"`
 }
 

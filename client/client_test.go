@@ -99,7 +99,7 @@ func TestAnswers(t *testing.T) {
 	n := start(t, 5, accept)
 	c := connect(t, n.URL)
 	item, err := c.Get(t.Context(), "k")
-	want := Item{[]byte("value"), 7, 8, 2, 9, ConsistencyLeader, 5}
+	want := Item{[]byte("value"), 7, 8, 2, 9, ConsistencyLeader, 5, time.Time{}}
 	if diff := cmp.Diff(want, item); diff != "" || err != nil {
 		t.Errorf("Get: %v\n%s", err, diff)
 	}
@@ -459,7 +459,7 @@ func TestErrorTellsAndHidesControlCharacters(t *testing.T) {
 }
 
 func TestClasses(t *testing.T) {
-	classes := []error{ErrNotFound, ErrPreconditionFailed, ErrUnavailable, ErrBadRequest}
+	classes := []error{ErrNotFound, ErrPreconditionFailed, ErrConflict, ErrUnavailable, ErrBadRequest}
 	for code, class := range map[Code]error{
 		CodeBadRequest: ErrBadRequest, CodeKeyNotFound: ErrNotFound, CodeNotFound: ErrBadRequest,
 		CodeMethodNotAllowed: ErrBadRequest, CodePreconditionFailed: ErrPreconditionFailed,
@@ -468,7 +468,7 @@ func TestClasses(t *testing.T) {
 		CodeLeaderChanged: ErrUnavailable, CodeStaleRead: ErrUnavailable,
 		CodeNotReady: ErrUnavailable, CodeShuttingDown: ErrUnavailable, CodeTimeout: ErrUnavailable,
 		CodeNoSpace: nil, CodeUnreachable: ErrUnavailable, CodeBroken: ErrUnavailable, CodeForeign: nil,
-		CodeConflict: nil, CodeCompacted: nil, "new": nil,
+		CodeConflict: ErrConflict, CodeCompacted: nil, "new": nil,
 	} {
 		for _, c := range classes {
 			if errors.Is(&Error{Code: code}, c) != (c == class) {

@@ -28,7 +28,7 @@ const (
 	CodeKeyNotFound        Code = "key_not_found"       // 404
 	CodeNotFound           Code = "not_found"           // 404: the path is not part of the API
 	CodeMethodNotAllowed   Code = "method_not_allowed"  // 405
-	CodeConflict           Code = "conflict"            // 409, reserved
+	CodeConflict           Code = "conflict"            // 409: what is there stands against it
 	CodeConfigBusy         Code = "config_busy"         // 409, reserved
 	CodeCompacted          Code = "compacted"           // 410, reserved
 	CodePreconditionFailed Code = "precondition_failed" // 412, reserved
@@ -58,6 +58,7 @@ var (
 	ErrOutcomeUnknown     = errors.New("outcome unknown")
 	ErrNotFound           = errors.New("key not found")
 	ErrPreconditionFailed = errors.New("precondition failed")
+	ErrConflict           = errors.New("conflict")
 	ErrUnavailable        = errors.New("unavailable")
 	ErrBadRequest         = errors.New("bad request")
 )
@@ -105,6 +106,8 @@ func (c Code) class() error {
 		return ErrNotFound
 	case CodePreconditionFailed:
 		return ErrPreconditionFailed
+	case CodeConflict:
+		return ErrConflict
 	case CodeBadRequest, CodeNotFound, CodeMethodNotAllowed, CodeTooLarge, CodeBadInput:
 		return ErrBadRequest
 	case CodeNoLeader, CodeLeaderChanged, CodeStaleRead, CodeNotReady, CodeShuttingDown, CodeOverloaded,

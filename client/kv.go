@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Item is a key's value and what is known about it.
@@ -18,18 +19,8 @@ type Item struct {
 	Revision       uint64 // of the state from which the answer was made
 	Consistency    string // what the answer promises, see the Consistency constants
 	ServedBy       uint64 // the node that answered
-}
-
-// PutResult says what a Put did.
-type PutResult struct {
-	Revision uint64 // of this write: its index in the log
-	Created  bool   // the key was not there before
-}
-
-// DeleteResult says what a Delete did.
-type DeleteResult struct {
-	Revision uint64 // of the map afterwards; this write's own if it deleted anything
-	Deleted  uint32 // 0 when the key was not there
+	// Expires is when the key goes away by itself, by the cluster's time; zero if it does not.
+	Expires time.Time
 }
 
 // Get returns what is stored under a key: as of now (linearizable), unless an option says that less is
@@ -52,52 +43,12 @@ func (c *Client) Get(ctx context.Context, key string, options ...ReadOption) (It
 		Revision:       f.number(HeaderRevision),
 		Consistency:    a.header.Get(HeaderConsistency),
 		ServedBy:       a.servedBy,
+		Expires:        f.time(HeaderExpires),
 	}
 	if f.missing != "" {
 		return Item{}, foreign(call, a.endpoint, http.StatusOK, "the answer has no "+f.missing)
 	}
 	return item, nil
-}
-
-// Put stores a value, any bytes, under a key, and returns when a majority holds it. Every error is an
-// *Error; only those of class ErrOutcomeUnknown leave it open whether the value was stored.
-func (c *Client) Put(ctx context.Context, key string, value []byte) (PutResult, error) {
-	if err := checkKey(key); err != nil {
-		return PutResult{}, err
-	}
-	if value == nil {
-		value = []byte{}
-	}
-	call := call{method: http.MethodPut, path: KeyPath(PathKV, key), body: value, write: true}
-	a, err := c.do(ctx, call)
-	if err != nil {
-		return PutResult{}, err
-	}
-	var body PutBody
-	if err := json.Unmarshal(a.body, &body); err != nil {
-		return PutResult{}, foreign(call, a.endpoint, http.StatusOK, "the answer is no JSON")
-	}
-	c.noteWrite(body.Revision)
-	return PutResult{Revision: body.Revision, Created: body.Created}, nil
-}
-
-// Delete removes a key. That it was not there is no error. Every error is an *Error, with the outcomes of
-// Put's.
-func (c *Client) Delete(ctx context.Context, key string) (DeleteResult, error) {
-	if err := checkKey(key); err != nil {
-		return DeleteResult{}, err
-	}
-	call := call{method: http.MethodDelete, path: KeyPath(PathKV, key), write: true}
-	a, err := c.do(ctx, call)
-	if err != nil {
-		return DeleteResult{}, err
-	}
-	var body DeleteBody
-	if err := json.Unmarshal(a.body, &body); err != nil {
-		return DeleteResult{}, foreign(call, a.endpoint, http.StatusOK, "the answer is no JSON")
-	}
-	c.noteWrite(body.Revision)
-	return DeleteResult{Revision: body.Revision, Deleted: body.Deleted}, nil
 }
 
 // MaxKey is the size of the longest key, in bytes.
@@ -143,4 +94,17 @@ func (f *fields) number(name string) uint64 {
 		f.missing = name
 	}
 	return n
+}
+
+// time is the zero time where there is none.
+func (f *fields) time(name string) time.Time {
+	text := f.header.Get(name)
+	if text == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil && f.missing == "" {
+		f.missing = name
+	}
+	return t
 }

@@ -13,6 +13,7 @@ const (
 	PathClientGet    = "/client/get/"   // GET ClientItem: this node's own state, which may be behind
 	PathClientKV     = "/client/kv"     // GET all keys and values of this node's own state as one JSON object
 	PathKV           = "/v1/kv/"        // GET, HEAD, PUT, DELETE: raw bytes, at any node
+	PathIncrement    = "/incr"          // behind a key below PathKV: POST IncrementRequest
 	PathStatus       = "/v1/status"     // GET Status
 	PathLive         = "/livez"         // GET Health: the node's loop turns
 	PathReady        = "/readyz"        // GET Health: the node can serve
@@ -30,6 +31,7 @@ const (
 	HeaderCluster        = "Balsa-Cluster"         // the id of the cluster, in hexadecimal
 	HeaderCreateRevision = "Balsa-Create-Revision" // the write that created the key
 	HeaderVersion        = "Balsa-Version"         // how many writes since then; 1 for a new key
+	HeaderExpires        = "Balsa-Expires"         // when the key goes away, RFC 3339; absent if it stays
 )
 
 // What an answer promises, as HeaderConsistency and ?consistency say it. None is ever weaker than what was

@@ -114,12 +114,13 @@ func routes() []route {
 	}
 	return []route{
 		{
-			path:       client.PathKV,
-			methods:    map[string]handler{"GET": getKey, "HEAD": getKey, "PUT": putKey, "DELETE": deleteKey},
+			path: client.PathKV,
+			methods: map[string]handler{"GET": getKey, "HEAD": getKey, "PUT": putKey, "DELETE": deleteKey,
+				"POST": incrementKey},
 			allow:      read + ", PUT, DELETE",
-			parameters: readParameters + " " + reachParameters,
+			parameters: readParameters + " " + reachParameters + " ttl",
 			conditions: map[string]string{"GET": readConditions, "HEAD": readConditions,
-				"PUT": writeConditions, "DELETE": writeConditions},
+				"PUT": writeConditions, "DELETE": writeConditions, "POST": writeConditions},
 			patience: defaultTimeout,
 		},
 		{

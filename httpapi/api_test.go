@@ -39,6 +39,7 @@ type fakeNode struct {
 	stuck  chan struct{} // Status waits for it to be closed
 	asked  int           // how often Status was
 	slow   bool          // Propose waits out its context
+	now    raft.Time     // of what is proposed
 }
 
 func (n *fakeNode) Propose(ctx context.Context, command []byte) ([]byte, error) {
@@ -66,7 +67,8 @@ func (n *fakeNode) propose(ctx context.Context, command []byte, call string, loc
 	}
 	n.status.Last.Index++
 	n.status.Applied, n.status.Commit = n.status.Last.Index, n.status.Last.Index
-	e := raft.Entry{Term: n.status.Term, Index: n.status.Last.Index, Kind: raft.Normal, Command: command}
+	e := raft.Entry{Term: n.status.Term, Index: n.status.Last.Index, Kind: raft.Normal, Command: command,
+		Time: n.now}
 	return n.store.Apply(e), nil
 }
 

@@ -75,9 +75,7 @@ func (c *call) limitBody(timeout time.Duration) {
 // admit refuses what there is no handler for, and what would be misunderstood or misused.
 func (c *call) admit(route *route, escapedKey string) *problem {
 	if route.methods[c.r.Method] == nil {
-		c.w.Header().Set("Allow", route.allow)
-		return &problem{status: http.StatusMethodNotAllowed, code: client.CodeMethodNotAllowed,
-			message: "this path takes " + route.allow}
+		return c.notAllowed(route.allow)
 	}
 	for _, name := range strings.Fields(route.conditions[c.r.Method]) {
 		if len(c.r.Header.Values(name)) > 0 {
@@ -106,6 +104,13 @@ func (c *call) admit(route *route, escapedKey string) *problem {
 	return nil
 }
 
+// notAllowed refuses a method that the path does not take.
+func (c *call) notAllowed(allow string) *problem {
+	c.w.Header().Set("Allow", allow)
+	return &problem{status: http.StatusMethodNotAllowed, code: client.CodeMethodNotAllowed,
+		message: "this path takes " + allow}
+}
+
 // knownHost reports whether a request was meant for this node by whoever typed its address. A page from
 // elsewhere can have its own name point at this machine, and then counts as the same origin; that it cannot
 // do with an IP address, with localhost, or with the name that the node itself advertises.
@@ -119,7 +124,7 @@ func knownHost(host, api string) bool {
 }
 
 // notYet are parameters of the API that belong to later versions or to other paths.
-const notYet = "freshness cas ttl lease prev index wait recurse keys separator raw prefix start end limit " +
+const notYet = "freshness cas lease prev index wait recurse keys separator raw prefix start end limit " +
 	"after reverse count pretty forward confirm verbose exclude " + readParameters + " " + reachParameters
 
 // readQuery returns the request's timeout, and refuses paths without a route and parameters that the route

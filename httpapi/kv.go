@@ -2,8 +2,10 @@ package httpapi
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"balsa/client"
@@ -25,6 +27,9 @@ func getKey(c *call) *problem {
 	h.Set("ETag", etag(item.Modified))
 	h.Set(client.HeaderCreateRevision, strconv.FormatUint(uint64(item.Created), 10))
 	h.Set(client.HeaderVersion, strconv.FormatUint(item.Version, 10))
+	if item.Expires != 0 {
+		h.Set(client.HeaderExpires, expiry(item).Format(time.RFC3339Nano))
+	}
 	switch {
 	case matches(c.r.Header.Values("If-None-Match"), etag(item.Modified)):
 		c.w.WriteHeader(http.StatusNotModified)
@@ -41,12 +46,13 @@ func notFound() *problem {
 		message: kv.ErrNotFound.Error()}
 }
 
-// putKey stores the request's body.
+// putKey stores the request's body, for good or for a while.
 func putKey(c *call) *problem {
-	if p := c.noReadParameters(); p != nil {
+	reach, p := c.checkWrite(readParameters)
+	if p != nil {
 		return p
 	}
-	reach, p := c.checkReach()
+	ttl, p := timeToLive(c.query)
 	if p != nil {
 		return p
 	}
@@ -54,7 +60,11 @@ func putKey(c *call) *problem {
 	if p != nil {
 		return p
 	}
-	result, p := c.propose(kv.Put(c.key, value), reach)
+	command := kv.Put(c.key, value)
+	if ttl > 0 {
+		command = kv.PutTTL(c.key, value, ttl.Nanoseconds())
+	}
+	result, p := c.propose(command, reach)
 	if p != nil {
 		return p
 	}
@@ -69,10 +79,7 @@ func putKey(c *call) *problem {
 
 // deleteKey removes a key. That it is not there is no error: what was asked for holds.
 func deleteKey(c *call) *problem {
-	if p := c.noReadParameters(); p != nil {
-		return p
-	}
-	reach, p := c.checkReach()
+	reach, p := c.checkWrite(readParameters + " ttl")
 	if p != nil {
 		return p
 	}
@@ -84,18 +91,41 @@ func deleteKey(c *call) *problem {
 	return nil
 }
 
-// noReadParameters refuses what only a read understands, and keys that are none.
-func (c *call) noReadParameters() *problem {
-	for _, name := range strings.Fields(readParameters) {
+// checkWrite refuses parameters that belong to other requests, and keys that are none, and reads how far a
+// write may go.
+func (c *call) checkWrite(others string) (reach, *problem) {
+	for _, name := range strings.Fields(others) {
 		if c.query.Has(name) {
-			return badRequest("the parameter %q belongs to reads", name)
+			return anywhere, misplaced(name)
 		}
 	}
 	if err := kv.CheckKey(c.key); err != nil {
-		return refusalProblem(err)
+		return anywhere, refusalProblem(err)
 	}
-	return nil
+	return c.checkReach()
 }
+
+func misplaced(parameter string) *problem {
+	if parameter == "ttl" {
+		return badRequest("the parameter \"ttl\" belongs to PUT")
+	}
+	return badRequest("the parameter %q belongs to reads", parameter)
+}
+
+// timeToLive reads ?ttl; 0 is for good.
+func timeToLive(query url.Values) (time.Duration, *problem) {
+	if !query.Has("ttl") {
+		return 0, nil
+	}
+	ttl, err := time.ParseDuration(query.Get("ttl"))
+	if err != nil || ttl <= 0 {
+		return 0, badRequest("ttl is a duration above zero, such as ttl=30s")
+	}
+	return ttl, nil
+}
+
+// expiry is when an item goes that does.
+func expiry(item kv.Item) time.Time { return time.Unix(0, int64(item.Expires)).UTC() }
 
 // propose replicates a command and reads what the map made of it.
 func (c *call) propose(command []byte, reach reach) (kv.Result, *problem) {
@@ -144,6 +174,10 @@ func itemBody(key string, item kv.Item) client.ItemBody {
 		CreateRevision: uint64(item.Created),
 		ModRevision:    uint64(item.Modified),
 		Version:        item.Version,
+	}
+	if item.Expires != 0 {
+		at := expiry(item)
+		b.Expires = &at
 	}
 	b.Key, b.KeyBase64 = textOrBytes([]byte(key))
 	b.Value, b.ValueBase64 = textOrBytes(item.Value)

@@ -109,7 +109,7 @@ func TestBodiesThatNeverEnd(t *testing.T) {
 		"GET /v1/kv/k?timeout=3s":            404,
 		"DELETE /v1/kv/k?timeout=3s":         200,
 		"POST /v1/kv/k?timeout=3s":           405,
-		"PUT /v1/kv/k?timeout=3s&ttl=3s":     400,
+		"PUT /v1/kv/k?timeout=3s&wait=3s":    400,
 		"POST /client/submit?timeout=3s&x=1": 400,
 		"PUT /nowhere":                       404,
 	} {

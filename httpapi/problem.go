@@ -105,6 +105,9 @@ func refusalProblem(err error) *problem {
 	if errors.Is(err, kv.KeyTooLong) || errors.Is(err, kv.ValueTooLong) {
 		p.status, p.code = http.StatusRequestEntityTooLarge, client.CodeTooLarge
 	}
+	if errors.Is(err, kv.NotANumber) || errors.Is(err, kv.Overflow) { // the map's fault, not the request's
+		p.status, p.code = http.StatusConflict, client.CodeConflict
+	}
 	return p
 }
 

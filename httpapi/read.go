@@ -15,6 +15,9 @@ import (
 
 // read waits until the map may be read as the request demands, and says in the headers what that is worth.
 func (c *call) read() *problem {
+	if c.query.Has("ttl") {
+		return misplaced("ttl")
+	}
 	if err := kv.CheckKey(c.key); err != nil {
 		return refusalProblem(err)
 	}

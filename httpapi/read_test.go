@@ -224,7 +224,7 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 	} {
 		expect(t, h, what, "v", 400, bad("bad_request", message))
 	}
-	for _, name := range strings.Fields("freshness cas ttl lease prev index wait recurse keys separator " +
+	for _, name := range strings.Fields("freshness cas lease prev index wait recurse keys separator " +
 		"raw prefix limit forward pretty") {
 		for _, method := range []string{"GET", "PUT", "DELETE"} {
 			message := `the parameter "` + name + `" is not offered here by this version`

@@ -32,7 +32,7 @@ func submitCommand(c *call) *problem {
 		return p
 	}
 	var request client.SubmitRequest
-	if err := decodeJSON(body, &request); err != nil {
+	if err := decodeJSON(body, &request, `{"command":"SET key value"}`); err != nil {
 		return badRequest("%v", err)
 	}
 	command, err := kv.ParseText(request.Command)
@@ -51,15 +51,15 @@ func submitCommand(c *call) *problem {
 	return nil
 }
 
-// decodeJSON reads one JSON value and nothing else. Its error says where and what.
-func decodeJSON(body []byte, into any) error {
+// decodeJSON reads one JSON value and nothing else. Its error says where and what, and shows an example.
+func decodeJSON(body []byte, into any, example string) error {
 	if !utf8.Valid(body) {
 		return errors.New("the body is not UTF-8: PUT below /v1/kv/ takes any bytes")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
-		return explainJSON(err)
+		return explainJSON(err, example)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("the body goes on behind its JSON, at byte %d", decoder.InputOffset())
@@ -67,23 +67,30 @@ func decodeJSON(body []byte, into any) error {
 	return nil
 }
 
-func explainJSON(err error) error {
+func explainJSON(err error, example string) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {
 	case errors.Is(err, io.EOF):
-		return errors.New(`the body is empty: send {"command":"SET key value"}`)
+		return errors.New("the body is empty: send " + example)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the body is no JSON: it ends too early")
 	case errors.As(err, &syntax):
 		return fmt.Errorf("the body is no JSON: %v, at byte %d", syntax, syntax.Offset)
 	case errors.As(err, &kind) && kind.Field != "":
-		return fmt.Errorf("the body's %q is a %s and should be a %v, at byte %d",
-			kind.Field, kind.Value, kind.Type, kind.Offset)
+		return fmt.Errorf("the body's %q is a %s and should be %s, at byte %d",
+			kind.Field, kind.Value, withArticle(kind.Type.String()), kind.Offset)
 	case errors.As(err, &kind):
-		return fmt.Errorf(`the body is no JSON object (%s): send {"command":"SET key value"}`, kind.Value)
+		return fmt.Errorf("the body is no JSON object (%s): send %s", kind.Value, example)
 	}
 	return errors.New("the body does not fit: " + strings.TrimPrefix(err.Error(), "json: "))
+}
+
+func withArticle(noun string) string {
+	if strings.ContainsAny(noun[:1], "aeiou") {
+		return "an " + noun
+	}
+	return "a " + noun
 }
 
 func showLeader(c *call) *problem {

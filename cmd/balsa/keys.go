@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"balsa/client"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // maxInput bounds what put reads of a file or of stdin, in bytes. It is above what a node takes, so that a
@@ -21,6 +23,7 @@ const maxInput = 8 << 20
 func putCommand(c *console) *cobra.Command {
 	var at endpoints
 	var as format
+	var ttl time.Duration
 	cmd := &cobra.Command{
 		Use:   "put KEY [VALUE|@FILE|-]",
 		Short: "Store a value under a key",
@@ -28,14 +31,18 @@ func putCommand(c *console) *cobra.Command {
 or the bytes of standard input (-, or no value at all). A value that begins with @
 itself goes in through standard input.
 
+With --ttl the key goes away by itself after that time, unless it is written anew.
+
 It prints the revision of the write. Exit status 6 says that the write may have
 happened, or may not.`,
 		Example: `  balsa put greeting "hello world"
   balsa put picture @photo.jpg
-  date | balsa put now`,
+  date | balsa put now
+  balsa put session abc --ttl 30s`,
 		Args: arguments(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := as.check(); err != nil {
+			options, wrong := writeOptions(cmd.Flags(), ttl)
+			if err := errors.Join(as.check(), wrong); err != nil {
 				return err
 			}
 			value, err := c.value(args[1:])
@@ -48,7 +55,7 @@ happened, or may not.`,
 			}
 			defer cluster.Close()
 			var done client.PutResult
-			c.patiently(at, func() { done, err = cluster.Put(cmd.Context(), args[0], value) })
+			c.patiently(at, func() { done, err = cluster.Put(cmd.Context(), args[0], value, options...) })
 			if err != nil {
 				return clientError(err)
 			}
@@ -58,15 +65,29 @@ happened, or may not.`,
 	}
 	at.register(cmd.Flags())
 	as.register(cmd.Flags(), "plain")
+	cmd.Flags().DurationVar(&ttl, "ttl", 0, "how long the key lives, such as 30s; left out: for good")
 	return cmd
+}
+
+// writeOptions returns what the client is to do beside writing. No time to live and one of zero are two
+// things: the second is a mistake.
+func writeOptions(flags *pflag.FlagSet, ttl time.Duration) ([]client.WriteOption, error) {
+	switch {
+	case !flags.Changed("ttl"):
+		return nil, nil
+	case ttl <= 0:
+		return nil, fail(exitUsage, "--ttl is %v: give a duration above zero, or leave it out", ttl)
+	}
+	return []client.WriteOption{client.TTL(ttl)}, nil
 }
 
 // shownWrite is what a write did, as JSON.
 type shownWrite struct {
 	Key      string  `json:"key"`
 	Revision uint64  `json:"revision"`
-	Created  *bool   `json:"created,omitempty"` // of put
+	Created  *bool   `json:"created,omitempty"` // of put and incr
 	Deleted  *uint32 `json:"deleted,omitempty"` // of del
+	Value    *int64  `json:"value,omitempty"`   // of incr
 }
 
 // written prints what a write did: the one number that matters, or all of it.
@@ -75,11 +96,12 @@ func (c *console) written(as format, done shownWrite, plain string) error {
 	case "json":
 		return c.json(done)
 	case "table":
-		head, last := "CREATED", ""
-		if done.Created != nil {
-			last = strconv.FormatBool(*done.Created)
-		} else {
-			head, last = "DELETED", plain
+		head, last := "DELETED", plain
+		switch {
+		case done.Value != nil:
+			head = "VALUE"
+		case done.Created != nil:
+			head, last = "CREATED", strconv.FormatBool(*done.Created)
 		}
 		return c.table(as, []string{"KEY", "REVISION", head},
 			[][]string{{strconv.Quote(done.Key), number(done.Revision), last}})
@@ -167,6 +189,8 @@ type shownItem struct {
 	Revision       uint64  `json:"revision"`    // of the state that was read
 	Consistency    string  `json:"consistency"` // what the answer promises
 	ServedBy       uint64  `json:"served_by"`
+
+	Expires *time.Time `json:"expires,omitempty"` // when the key goes away by itself
 }
 
 func (c *console) item(as format, key string, item client.Item) error {
@@ -175,6 +199,9 @@ func (c *console) item(as format, key string, item client.Item) error {
 		shown := shownItem{Key: key, CreateRevision: item.CreateRevision, ModRevision: item.ModRevision,
 			Version: item.Version, Revision: item.Revision, Consistency: item.Consistency,
 			ServedBy: item.ServedBy}
+		if !item.Expires.IsZero() {
+			shown.Expires = &item.Expires
+		}
 		text := string(item.Value)
 		if utf8.Valid(item.Value) {
 			shown.Value = &text

@@ -43,7 +43,8 @@ func rootCommand(c *console) *cobra.Command {
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(serveCommand(c), devCommand(c), clusterCommand(c), versionCommand(c), simCommand(c))
 	root.AddCommand(demoCommand(c))
-	root.AddCommand(putCommand(c), getCommand(c), delCommand(c), statusCommand(c))
+	root.AddCommand(putCommand(c), getCommand(c), delCommand(c), incrCommand(c),
+		statusCommand(c))
 	return root
 }
 

@@ -1,0 +1,113 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// PutResult says what a Put did.
+type PutResult struct {
+	Revision uint64 // of this write: its index in the log
+	Created  bool   // the key was not there before
+}
+
+// DeleteResult says what a Delete did.
+type DeleteResult struct {
+	Revision uint64 // of the map afterwards; this write's own if it deleted anything
+	Deleted  uint32 // 0 when the key was not there
+}
+
+// IncrementResult says what an Increment did.
+type IncrementResult struct {
+	Revision uint64 // of this write: its index in the log
+	Created  bool   // the key was not there before, and counted as 0
+	Value    int64  // the number that the key now holds
+}
+
+// WriteOption changes what a write does.
+type WriteOption func(*writing)
+
+// writing is what the options of a write come to.
+type writing struct{ ttl *time.Duration }
+
+// TTL lets the key that a Put writes go away by itself when so much time has passed in the cluster, which
+// must be above zero. A later Put without it makes the key stay; an Increment changes nothing about it.
+// Delete and Increment refuse this option.
+func TTL(d time.Duration) WriteOption { return func(w *writing) { w.ttl = &d } }
+
+// Put stores a value, any bytes, under a key, and returns when a majority holds it. Every error is an
+// *Error; only those of class ErrOutcomeUnknown leave it open whether the value was stored.
+func (c *Client) Put(
+	ctx context.Context, key string, value []byte, options ...WriteOption,
+) (PutResult, error) {
+	if value == nil {
+		value = []byte{}
+	}
+	call := call{method: http.MethodPut, path: KeyPath(PathKV, key), body: value}
+	var body PutBody
+	if err := c.write(ctx, key, call, options, &body); err != nil {
+		return PutResult{}, err
+	}
+	c.noteWrite(body.Revision)
+	return PutResult{Revision: body.Revision, Created: body.Created}, nil
+}
+
+// Delete removes a key. That it was not there is no error. Every error is an *Error, with the outcomes of
+// Put's.
+func (c *Client) Delete(ctx context.Context, key string, options ...WriteOption) (DeleteResult, error) {
+	call := call{method: http.MethodDelete, path: KeyPath(PathKV, key)}
+	var body DeleteBody
+	if err := c.write(ctx, key, call, options, &body); err != nil {
+		return DeleteResult{}, err
+	}
+	c.noteWrite(body.Revision)
+	return DeleteResult{Revision: body.Revision, Deleted: body.Deleted}, nil
+}
+
+// Increment adds to the number under a key, whose value must be the decimal digits of an int64, and returns
+// the sum. A key that is not there counts as 0. Every error is an *Error, with the outcomes of Put's; one of
+// class ErrConflict says that the value is no such number, or that the sum would be none.
+func (c *Client) Increment(
+	ctx context.Context, key string, by int64, options ...WriteOption,
+) (IncrementResult, error) {
+	request, err := json.Marshal(IncrementRequest{By: &by})
+	if err != nil {
+		return IncrementResult{}, &Error{Code: CodeBadRequest, Message: err.Error(), Outcome: NotApplied}
+	}
+	call := call{method: http.MethodPost, path: KeyPath(PathKV, key) + PathIncrement, body: request}
+	var body IncrementBody
+	if err := c.write(ctx, key, call, options, &body); err != nil {
+		return IncrementResult{}, err
+	}
+	c.noteWrite(body.Revision)
+	return IncrementResult{Revision: body.Revision, Created: body.Created, Value: body.Value}, nil
+}
+
+// write carries out a call that changes a key, and reads the answer's body.
+func (c *Client) write(ctx context.Context, key string, call call, options []WriteOption, body any) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	var w writing
+	for _, option := range options {
+		option(&w)
+	}
+	if w.ttl != nil && call.method != http.MethodPut {
+		return &Error{Code: CodeBadRequest, Message: "a time to live belongs to Put", Outcome: NotApplied}
+	}
+	if w.ttl != nil {
+		call.path += "?" + url.Values{"ttl": {w.ttl.String()}}.Encode()
+	}
+	call.write = true
+	a, err := c.do(ctx, call)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(a.body, body); err != nil {
+		return foreign(call, a.endpoint, http.StatusOK, "the answer is no JSON")
+	}
+	return nil
+}
