@@ -110,13 +110,34 @@ func BenchmarkRecover(b *testing.B) {
 	} {
 		b.Run(fmt.Sprintf("%d_by_%d", c.entries, c.perBatch), func(b *testing.B) {
 			path := b.TempDir()
-			fill(b, path, c.entries, c.perBatch)
+			fill(b, path, c.entries, c.perBatch, 32, 0)
 			b.ReportAllocs()
 			for b.Loop() {
 				l, r, dir := onDisk(b, path)
 				if len(r.Entries) != c.entries {
 					b.Fatalf("%d entries", len(r.Entries))
 				}
+				ok(b, l.Close())
+				ok(b, dir.Close())
+			}
+		})
+	}
+}
+
+// BenchmarkRecoverBehindARelease measures Open of a log of 1,000,000 entries of which the first 900,000 were
+// released: it reads the segments from the one on in which the next entry stands.
+func BenchmarkRecoverBehindARelease(b *testing.B) {
+	for _, perBatch := range []int{1, 32, 256} {
+		b.Run(fmt.Sprintf("by_%d", perBatch), func(b *testing.B) {
+			path := b.TempDir()
+			fill(b, path, 1_000_000, perBatch, 128, 900_000)
+			b.ReportAllocs()
+			for b.Loop() {
+				l, r, dir := onDisk(b, path)
+				if len(r.Entries) != 100_000 || r.Before.Index != 900_000 {
+					b.Fatalf("%d entries behind %v", len(r.Entries), r.Before)
+				}
+				b.ReportMetric(float64(l.Bytes())/(1<<20), "MiB")
 				ok(b, l.Close())
 				ok(b, dir.Close())
 			}
@@ -137,15 +158,16 @@ func (u unsynced) Open(name string) (disk.File, error) {
 	return unsyncedFile{f}, err
 }
 
-func fill(b *testing.B, path string, entries, perBatch int) {
+func fill(b *testing.B, path string, entries, perBatch, size, release int) {
 	b.Helper()
 	dir, err := disk.OS(path)
 	ok(b, err)
 	l, _, err := Open(unsynced{dir}, Options{Identity: identity()})
 	ok(b, err)
 	for done := 0; done < entries; done += perBatch {
-		ok(b, l.Append(nil, entriesOf(raft.Index(done+1), min(perBatch, entries-done), 32)))
+		ok(b, l.Append(nil, entriesOf(raft.Index(done+1), min(perBatch, entries-done), size)))
 	}
+	ok(b, l.Release(raft.Index(release)))
 	ok(b, l.Close())
 	ok(b, dir.Close())
 }

@@ -39,6 +39,8 @@ func (b base) follows(last base, segment uint64) error {
 	switch {
 	case b.segment == 0 || b.number == 0 || b.before.Index == 0 || b.before.Term == 0:
 		return errors.New("the log is said to begin nowhere")
+	case b.segment == 1 && (b.number != 1 || b.join != raft.EntryID{}):
+		return fmt.Errorf("the first segment is said to begin with batch %d behind %v", b.number, b.join)
 	case b.segment > segment:
 		return fmt.Errorf("the log is said to begin in segment %d, behind this one", b.segment)
 	case b.segment < last.segment || b.before.Index < last.before.Index || b.before.Term < last.before.Term:
@@ -123,6 +125,13 @@ func (c *chain) dispensable() []span {
 	gone := slices.Clone(c.spans[:n])
 	c.spans = slices.Delete(c.spans, 0, n)
 	return gone
+}
+
+// agrees reports whether a base says of its segment what the chain says of it.
+func (c *chain) agrees(b base) bool {
+	return !slices.ContainsFunc(c.spans, func(s span) bool {
+		return s.segment == b.segment && (s.number != b.number || s.join != b.join)
+	})
 }
 
 // bytesOf is how much some segments take.

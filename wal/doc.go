@@ -9,9 +9,10 @@
 // # What is on the disk
 //
 //	identity.1, identity.2     cluster, node, incarnation, bootstrap configuration: two equal copies
-//	0000000001.wal             the segments of the log, numbered without gaps
-//	0000000002.wal
-//	*.tmp                      something a crash has cut short: never relied upon, removed by the next start
+//	0000000004.wal             the segments of the log, numbered without gaps; the ones before were released
+//	0000000005.wal
+//	*.tmp                      cut short by a crash, released, or not yet a segment: never relied upon,
+//	                           removed by the next start
 //
 //	segment   ┌────────┬───────┬───────┬───────┬──────────┬───────────────────┐
 //	          │ header │ batch │ batch │ batch │ end mark │ zeros             │  it goes on in the next one
@@ -24,8 +25,40 @@
 // one Append writes with one sync; it lies in one segment, and one that is larger than a segment gets a
 // segment of its own size. Batches are numbered through the whole log. Two checksums, of its header and of
 // all of it, are seeded with the place where it stands, so what was written elsewhere or in another life of
-// a file does not verify. The first batch of a segment repeats the hard state and the start number, so that
-// older segments can go one day; so do the peers. An end mark is a batch too, and so is a seal.
+// a file does not verify. The first batch of a segment repeats the hard state, the start number, the peers,
+// and where the log begins, so that older segments can go. An end mark is a batch too, and so is a seal.
+//
+// # Where the log begins
+//
+// Release and Restart write a base: the log begins behind this entry, and is read from this segment on.
+//
+//	            4                           5                             6
+//	┌───────┬─────────┬─────┐  ┌───────┬─────────┬──────┬─────┐  ┌──────┬─────────┬───────┐
+//	│ 3, 8  │ 11 … 20 │ end │  │ 4, 12 │ 21 … 35 │ 5, 25│ end │  │ 5, 25│ 36 … 40 │ zeros │  base: segment, entry
+//	└───────┴─────────┴─────┘  └───────┴─────────┴──────┴─────┘  └──────┴─────────┴───────┘
+//	  gone: 5, 25 says so        needed: it holds 26               repeats what was said last
+//
+//	base record  ┌─────────┬────────┬───────────────────┬───────────────────┐
+//	             │ segment │ number │ join              │ before            │  u64 each; an entry is
+//	             │ 5       │ 57     │ term 2, index 20  │ term 2, index 25  │  its term and its index
+//	             └─────────┴────────┴───────────────────┴───────────────────┘
+//	number  of the first batch in that segment, with which the counting goes on
+//	join    the last entry when that segment was begun: what its first batch stands behind
+//	before  the log begins behind it; it becomes Recovered.Before
+//
+// A start reads the last segment that was written to, and takes the last base in it, so it knows of each
+// missing segment whether it was released or lost: what stands before the base is neither read nor missed
+// (it may hold anything: its removal was undone by a power cut, or its file was being used again); from
+// there on each must be there. A base that is overlooked, because the batch that says it is bad, has the
+// start ask for older segments than there are, and refuse: nothing is ever passed over. Entries up to the
+// base are dropped, so what a log holds depends on what was asked of it, not on how it is cut.
+//
+// Segments behind the base may have replaced entries that stood in segments before it, down to an index
+// below join; between that index and the base nothing is known, and nothing is needed. Whether the entries
+// that are there reach back to the base is checked when all is read.
+//
+// A restart is a base with a record that holds nothing and drops all entries before it. The hard state and
+// the peers stay.
 //
 // # Segments ahead of use
 //
@@ -36,6 +69,10 @@
 // segments so prepared and 260 µs into ones that are not, 32 entries of 128 bytes 135 µs and 256 µs; single
 // entries of 128 bytes take 140 µs in both, for they hardly ever need a new block. What a preparation
 // costs: at most one file of the size of a segment, and 256 KiB of memory while it is filled.
+//
+// Up to two released segments of the size of the next one wait under temporary names, and are filled in
+// place of a new file. They are filled with zeros all the same: the old batches would not verify in another
+// segment, but behind a torn batch anything that is no zero looks like damage.
 //
 // # What a bad batch means
 //
@@ -93,6 +130,21 @@
 // 2 before 3: else a mark could be durable whose successor is not, which would be taken for damage. 3
 // before 4: else the new segment could hold a durable batch behind an unmarked, or torn, end of the old
 // one, and be taken for damage too.
+//
+// Release, in this order:
+//
+//	1  a base written and synced like any batch       torn: the log begins where it did; whole: the segments
+//	                                                  before the base are not read any more
+//	2  their files renamed to NNN.wal.tmp or removed  any of it may be undone: they are removed by the next
+//	                                                  start; nothing is synced for their sake
+//	3  one of those renamed to next.wal.tmp, filled,  as with a new file; what a power cut gives back under
+//	   used as above                                  its old name, full of anything, is not read
+//
+// 1 before 2: else a segment could be gone, and nothing say that it was released. No snapshot is given up,
+// and none is relied upon, before its own file is durable: that is up to the caller.
+//
+// Restart. One batch: all of it is there, and the log is empty behind the entry; or nothing of it, and the
+// log is as it was. Its segment is the first one that is needed; those before it go as above.
 //
 // Open. Nothing is written before everything was verified. Then: strays are removed; a bad copy of the
 // identity is replaced; the directory is synced; the last batch is written once more where it stands, and

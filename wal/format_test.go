@@ -54,6 +54,9 @@ func TestSizesAreWhatIsWritten(t *testing.T) {
 	for _, b := range []batch{
 		{state: state}, {start: 1}, {entries: entries}, {end: true}, {seal: true},
 		{peers: []raft.Acquaintance{{Node: 1, Incarnation: 2, Start: 3}, {Node: 2, Incarnation: 1 << 63}}},
+		{base: &base{1, 2, raft.EntryID{Term: 3, Index: 4}, raft.EntryID{Term: 5, Index: 1 << 60}}},
+		{base: &base{segment: 1, number: 2, before: raft.EntryID{Term: 5, Index: 6}}, restart: true},
+		{state: state, start: 9, entries: entries, base: &base{segment: 7}},
 		{state: state, start: 9, peers: []raft.Acquaintance{{Node: 7, Start: 1 << 40}}},
 		{state: state, start: 9, entries: entries[:1]}, {state: state, entries: entries},
 	} {

@@ -78,6 +78,8 @@ func FuzzRecords(f *testing.F) {
 	for _, b := range []batch{
 		{state: &raft.HardState{Term: 2, Vote: 1}}, {start: 2}, {end: true}, {seal: true},
 		{peers: []raft.Acquaintance{{Node: 1, Incarnation: 5, Start: 9}, {Node: 3, Incarnation: 6}}},
+		{base: &base{1, 1, raft.EntryID{}, raft.EntryID{Term: 1, Index: 1}}},
+		{base: &base{1, 1, raft.EntryID{}, raft.EntryID{Term: 1, Index: 9}}, restart: true},
 		{state: &raft.HardState{Term: 2}, start: 3, entries: []raft.Entry{entry(1, 1, 3), entry(2, 2, 0)}},
 	} {
 		f.Add(b.append(nil, place{})[batchHeader:])

@@ -101,6 +101,10 @@ func (r *recovery) judgeBase(b batch, first bool) error {
 	if err := b.base.follows(r.chain.base, r.tail.segment); err != nil {
 		return err
 	}
+	if !r.chain.agrees(*b.base) {
+		return fmt.Errorf("segment %d is said to begin with batch %d behind %v",
+			b.base.segment, b.base.number, b.base.join)
+	}
 	if b.restart {
 		return r.outline.restart(b.base.before)
 	}
