@@ -107,7 +107,7 @@ func (r *Replica) acknowledgeInstall(now raft.Time) {
 		return
 	}
 	installed := *r.install
-	r.install = nil
+	r.install, r.committed = nil, max(r.committed, installed.Last.Index)
 	r.core.Step(now, raft.Installed{Snapshot: installed})
 }
 

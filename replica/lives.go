@@ -25,15 +25,21 @@ func (r *Replica) life() raft.Sequence {
 }
 
 // mine gives a response the number by which the core knows its request, and reports whether it is for this
-// start. A response without a number is a follower's report of how far it has come, which answers nothing.
+// start. A response without a number is a follower's report of how far it has come, or that a snapshot is in
+// force there, which answers nothing.
 // Messages by hand are taken as they are.
 func (r *Replica) mine(e *raft.Envelope) bool {
 	if !raft.IsResponse(e.Message) || e.From.Cluster == (raft.ClusterID{}) {
 		return true
 	}
 	if e.Sequence == 0 {
-		_, report := e.Message.(raft.AppendEntriesResponse)
-		return report
+		switch m := e.Message.(type) {
+		case raft.AppendEntriesResponse:
+			return true
+		case raft.InstallSnapshotResponse:
+			return m.Complete
+		}
+		return false
 	}
 	number := e.Sequence ^ r.life()
 	if number&^coreMask != 0 {
