@@ -61,6 +61,17 @@
 // only the sum of the whole tells. That one is a CRC-64, not a CRC-32C again, for a CRC over data that
 // carries its own CRC of the same polynomial hardly depends on the data.
 //
+// # Keeper
+//
+// Store speaks of files, Keeper of raft's snapshots: it is what a replica works with. What it writes has one
+// section, "state", and the configuration as package wire writes it; it takes in nothing else, for a part
+// that it does not know it could not restore.
+//
+//	Save    writes one, then prunes                     a full disk, or a newer one: Passing
+//	Chunk   reads the file of one that is sent          Readers stay open, for the newest two
+//	Store   takes in one that arrives, then prunes      a full disk, or nonsense: Next does not move
+//	Restore reads one from end to end
+//
 // # The crash windows
 //
 // Create. Written under its temporary name, synced, renamed, the directory synced; only then is it one of
@@ -79,15 +90,16 @@
 // directory is synced, so that a name that a killed process has given is durable before anything rests on
 // it.
 //
-// A failed sync, of a file or of the directory, is final: the store keeps the error, and no snapshot comes
-// or goes any more. A failed write ends its Writer or Receiver, so that a full disk costs no more than that
-// snapshot.
+// A failed sync, of a file or of the directory, is final: the store keeps the error, ErrFailed from then on,
+// and no snapshot comes or goes any more. A failed write ends its Writer or Receiver, so that a full disk
+// costs no more than that snapshot; and a Receiver waits until there is room again.
 //
 // # Damage
 //
 // A file that does not verify is reported in Found.Broken, stays where it is, and counts for nothing; the
 // older snapshot serves in place of it. Whether the log reaches back that far is the caller's to check. If
-// files are there and none is good, Open returns ErrCorrupt. A file of a later version, of another cluster,
-// or of a codec that was not given is refused, for it may be good. A broken file goes when a good snapshot
-// of the same entry takes its name, or when a person has looked at it.
+// files are there and none is good, Open returns ErrCorrupt, unless it was told that the log holds everything.
+// A file of a later version, of another cluster, or of a codec that was not given is refused, for it may be
+// good. A broken file goes when a good snapshot of the same entry takes its name, or when a person has looked
+// at it.
 package snapshot

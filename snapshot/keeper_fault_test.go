@@ -45,6 +45,15 @@ func TestAFullDiskInStore(t *testing.T) {
 	if next == 0 || !errors.Is(to.Refusal(), disk.ErrNoSpace) {
 		t.Fatalf("stuck at %d, refused for %v", next, to.Refusal())
 	}
+	m.Intercept(func(c disk.Call) error {
+		if c.Operation == disk.OpRead {
+			t.Error("what has arrived is read again, though nobody has touched it")
+		}
+		return nil
+	})
+	_, _, err = to.Store(chunk(t, from, s, next, 1000))
+	ok(t, err)
+	m.Intercept(nil)
 	m.Limit(0)
 	if asked, _, err := to.Store(ask(s)); asked != next || err != nil {
 		t.Fatalf("stuck at %d, then wanted from %d: %v", next, asked, err)
@@ -59,6 +68,32 @@ func TestAFullDiskInStore(t *testing.T) {
 		}
 		return err
 	}))
+}
+
+// The disk is full just when what has arrived is to be dropped: the next transfer begins anew.
+func TestAFullDiskAtAMismatch(t *testing.T) {
+	from, m := keep(t, disk.NewMemory()), disk.NewMemory()
+	s, other := saved(t, from, 10), saved(t, from, 20)
+	to := keep(t, m)
+	wrong := chunk(t, from, other, 0, 500)
+	wrong.Last, wrong.Size = s.Last, s.Size
+	_, _, err := to.Store(ask(s))
+	ok(t, err)
+	m.Intercept(func(c disk.Call) error {
+		if c.Operation == disk.OpCreate {
+			return disk.ErrNoSpace
+		}
+		return nil
+	})
+	for range 3 {
+		if next, complete, err := to.Store(wrong); next != 0 || complete != nil || err != nil {
+			t.Fatalf("next %d, complete %v, %v", next, complete, err)
+		}
+	}
+	m.Intercept(nil)
+	_, err = send(t, from, to, s, 300)
+	ok(t, err)
+	lists(t, to, 10)
 }
 
 // The power is cut, the process is killed, or an operation fails, at every operation of a history of saves

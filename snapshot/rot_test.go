@@ -54,6 +54,13 @@ func falls(t *testing.T, change func(b []byte) []byte) {
 	m.Delete(fileName(id(10)))
 	_, _, err = found(t, m)
 	fails(t, err, ErrCorrupt)
+	whole := options()
+	whole.LogWhole = true
+	_, f, err := boot(m, whole)
+	ok(t, err)
+	if len(f.Broken) != 1 || !bytes.Equal(m.Read(name), bad) {
+		t.Fatalf("with a whole log: broken %v", f.Broken)
+	}
 }
 
 func TestEveryBitThatFlipsIsNoticed(t *testing.T) {

@@ -27,14 +27,14 @@ type Broken struct {
 // codec are good. Errors: ErrCorrupt if snapshots are there and none is good, or if they contradict each
 // other; ErrVersion; or what the disk said. Found is filled in as far as possible also with an error.
 func Inspect(dir disk.Dir) (Found, error) {
-	found, err := scan(dir, func(Info) error { return nil })
+	found, err := scan(dir, func(Info) error { return nil }, false)
 	if err != nil {
 		return found, fmt.Errorf("snapshot: %w", err)
 	}
 	return found, nil
 }
 
-func scan(dir disk.Dir, want func(Info) error) (found Found, err error) {
+func scan(dir disk.Dir, want func(Info) error, noneWillDo bool) (found Found, err error) {
 	names, err := dir.List()
 	if err != nil {
 		return found, err
@@ -60,12 +60,12 @@ func scan(dir disk.Dir, want func(Info) error) (found Found, err error) {
 			found.Snapshots = append([]Info{info}, found.Snapshots...)
 		}
 	}
-	return found, found.judge()
+	return found, found.judge(noneWillDo)
 }
 
 // judge says whether what was found makes sense.
-func (f *Found) judge() error {
-	if len(f.Snapshots) == 0 && len(f.Broken) > 0 {
+func (f *Found) judge(noneWillDo bool) error {
+	if len(f.Snapshots) == 0 && len(f.Broken) > 0 && !noneWillDo {
 		return fmt.Errorf("no snapshot is good: %w", worst(f.Broken))
 	}
 	for i := 1; i < len(f.Snapshots); i++ {

@@ -25,6 +25,8 @@ type Options struct {
 	// Receiver needs: MinChunkBytes to MaxChunkBytes; 0 means DefaultChunkBytes. It may differ from start
 	// to start.
 	ChunkBytes int
+	// LogWhole says that the log reaches back to its beginning, so that it serves though no snapshot is good.
+	LogWhole bool
 }
 
 func (o Options) check() error {
@@ -68,10 +70,10 @@ type held struct {
 // It writes nothing before it has verified everything. The directory must stay open as long as the store is
 // used; files that are not the store's are left alone.
 //
-// A broken snapshot is no error as long as another one is good: the caller finds it in Found, must tell a
-// person, and must check that the log reaches back to the one that is left. Errors: ErrCorrupt, ErrVersion,
-// ErrForeign, ErrCodec, ErrInvalid, or what the disk said. After any of them nothing that was acknowledged
-// is lost and Open may be called again.
+// A broken snapshot is no error as long as another one is good, or Options.LogWhole is set: the caller finds
+// it in Found, must tell a person, and must check that the log reaches back to the one that is left. Errors:
+// ErrCorrupt, ErrVersion, ErrForeign, ErrCodec, ErrInvalid, or what the disk said. After any of them nothing
+// that was acknowledged is lost and Open may be called again.
 func Open(dir disk.Dir, o Options) (*Store, Found, error) {
 	if o.ChunkBytes == 0 {
 		o.ChunkBytes = DefaultChunkBytes
@@ -88,7 +90,7 @@ func (s *Store) open() (Found, error) {
 	if err := s.options.check(); err != nil {
 		return Found{}, err
 	}
-	found, err := scan(s.dir, s.accept)
+	found, err := scan(s.dir, s.accept, s.options.LogWhole)
 	if err != nil {
 		return found, err
 	}
