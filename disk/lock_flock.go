@@ -24,3 +24,17 @@ func lockFile(path string) (*os.File, error) {
 	}
 	return nil, errors.Join(err, f.Close())
 }
+
+// inUse reports whether somebody else holds a lock. The only way to ask is to take it, shared, for an instant.
+func inUse(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	held := errors.Is(err, syscall.EWOULDBLOCK)
+	if held {
+		err = nil
+	}
+	return held, errors.Join(err, f.Close())
+}

@@ -26,3 +26,15 @@ func lockFile(path string) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(h), path), nil
 }
+
+// inUse reports whether somebody has the lock file to himself.
+func inUse(path string) (bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, errorSharingViolation) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return false, f.Close()
+}

@@ -40,7 +40,21 @@ var (
 	ErrClosed = errors.New("closed")
 )
 
-// damage is an ErrCorrupt at an offset of a file.
+// Damage is an ErrCorrupt with its place.
+type Damage struct {
+	File   string
+	Offset int64 // in the file, in bytes
+	What   string
+}
+
+// Error is the place, what is wrong there, and ErrCorrupt's words of what to do.
+func (d *Damage) Error() string {
+	return fmt.Sprintf("%s at byte %d: %s: %v", d.File, d.Offset, d.What, ErrCorrupt)
+}
+
+// Unwrap returns ErrCorrupt.
+func (d *Damage) Unwrap() error { return ErrCorrupt }
+
 func damage(file string, offset int64, format string, args ...any) error {
-	return fmt.Errorf("%s at byte %d: %s: %w", file, offset, fmt.Sprintf(format, args...), ErrCorrupt)
+	return &Damage{File: file, Offset: offset, What: fmt.Sprintf(format, args...)}
 }
