@@ -29,3 +29,17 @@ func Recover(bootstrap raft.Configuration, state raft.HardState, before raft.Ent
 	}
 	return restored, nil
 }
+
+// Includes reports whether a restored state goes as far as an entry. A snapshot up to that entry may then be
+// missing, or damaged; otherwise what this server has acknowledged may be gone with it: a received snapshot
+// counts before the log on disk has begun anew behind it.
+func Includes(restored raft.Restored, last raft.EntryID) bool {
+	if last.Index <= restored.Snapshot.Last.Index {
+		return true
+	}
+	if last.Index <= restored.Before.Index {
+		return false // there is no snapshot that reaches up to the log: Recover refuses that
+	}
+	at := last.Index - restored.Before.Index - 1
+	return at < raft.Index(len(restored.Entries)) && restored.Entries[at].ID() == last
+}

@@ -41,7 +41,8 @@ func falls(t *testing.T, change func(b []byte) []byte) {
 	m.Plant(name, bad)
 	good, broken, err := found(t, m)
 	ok(t, err)
-	if !slices.Equal(good, []raft.Index{10}) || len(broken) != 1 || broken[0].Name != name {
+	if !slices.Equal(good, []raft.Index{10}) || len(broken) != 1 || broken[0].Name != name ||
+		broken[0].Last != id(20) {
 		t.Fatalf("good %v, broken %v", good, broken)
 	}
 	fails(t, broken[0].Err, ErrCorrupt)

@@ -20,7 +20,8 @@ type Found struct {
 // Broken is a snapshot that does not verify or cannot be read. It was left as it is.
 type Broken struct {
 	Name string
-	Err  error // ErrCorrupt, or what the disk said
+	Last raft.EntryID // the last entry that it includes, by its name
+	Err  error        // ErrCorrupt, or what the disk said
 }
 
 // Inspect reads and verifies everything, as Open does, and writes nothing. Snapshots of any cluster and any
@@ -55,7 +56,7 @@ func scan(dir disk.Dir, want func(Info) error, noneWillDo bool) (found Found, er
 		case errors.Is(err, ErrVersion), errors.Is(err, ErrForeign), errors.Is(err, ErrCodec):
 			return found, err // a good file, and not for us
 		case err != nil:
-			found.Broken = append(found.Broken, Broken{name, err})
+			found.Broken = append(found.Broken, Broken{name, id, err})
 		default:
 			found.Snapshots = append([]Info{info}, found.Snapshots...)
 		}
