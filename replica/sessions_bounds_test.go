@@ -1,0 +1,214 @@
+package replica
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"testing"
+
+	"balsa/raft"
+)
+
+// history feeds one entry after the other to a machine.
+type history struct {
+	t       *testing.T
+	machine *Machine
+	inner   *counter
+	index   raft.Index
+	now     raft.Time
+}
+
+func newHistory(t *testing.T) *history {
+	inner := &counter{}
+	return &history{t: t, machine: NewMachine(inner), inner: inner, now: 1000}
+}
+
+func (h *history) put(once Once, command string) Result {
+	h.t.Helper()
+	h.index++
+	e := raft.Entry{Term: 1, Index: h.index, Time: h.now}
+	e.Kind, e.Command = once.encode([]byte(command))
+	return applyAll(h.t, h.machine, []raft.Entry{e})[0]
+}
+
+func (h *history) open(ttl raft.Time) raft.Index {
+	h.t.Helper()
+	h.put(Once{What: OpenSession, TTL: ttl}, "")
+	return h.index
+}
+
+func (h *history) use(session raft.Index, number uint64) Result {
+	h.t.Helper()
+	return h.put(Once{What: InSession, Session: session, Number: number}, "x")
+}
+
+// E7: numbers may come in any order, each counts once, and the newest 256 are remembered.
+func TestTheWindowOfNumbers(t *testing.T) {
+	h := newHistory(t)
+	s := h.open(1 << 40)
+	for _, number := range []uint64{5, 3, 9} {
+		if r := h.use(s, number); r.Replayed || r.Gone {
+			t.Errorf("number %d: %+v", number, r)
+		}
+	}
+	if r := h.use(s, 3); !r.Replayed || string(r.Bytes) != "2: x" {
+		t.Errorf("number 3 again: %+v, want its first result", r)
+	}
+	for number := uint64(10); number < 10+maxRemembered; number++ {
+		h.use(s, number)
+	}
+	for number, want := range map[uint64]Result{
+		3: {Gone: true}, 9: {Gone: true}, 4: {Gone: true}, // 4 was never seen; nobody can tell any more
+		10: {Bytes: []byte("4: x"), Replayed: true},
+	} {
+		if r := h.use(s, number); !equalResults(r, want) {
+			t.Errorf("number %d: %+v, want %+v", number, r, want)
+		}
+	}
+	if h.inner.n != 3+maxRemembered {
+		t.Errorf("%d commands were applied", h.inner.n)
+	}
+	if r := h.use(s+1, 1); !r.Gone {
+		t.Errorf("in a session that never was: %+v", r)
+	}
+}
+
+// E8: sessions end by the time of entries, whatever kind they are of, and each use begins their time anew.
+func TestSessionsEndByLogTimeAlone(t *testing.T) {
+	h := newHistory(t)
+	s := h.open(100)
+	h.now += 99
+	if r := h.use(s, 1); r.Gone {
+		t.Error("it has ended before its time")
+	}
+	if due := h.machine.due(); due != h.now+100 {
+		t.Errorf("due at %d, want %d", due, h.now+100)
+	}
+	h.now += 99
+	h.put(Once{}, "somebody else")
+	if r := h.use(s, 1); !r.Replayed {
+		t.Errorf("after 99 of 100: %+v", r)
+	}
+	h.now += 100
+	h.index++
+	noop := raft.Entry{Term: 1, Index: h.index, Time: h.now, Kind: raft.NoOp}
+	applyAll(t, h.machine, []raft.Entry{noop})
+	if n := h.machine.sessions.count(); n != 0 {
+		t.Errorf("%d sessions are left at the end of their time", n)
+	}
+	if r := h.use(s, 2); !r.Gone || h.machine.due() != 0 {
+		t.Errorf("after its end: %+v, due %d", r, h.machine.due())
+	}
+	forEver := h.open(math.MaxInt64)
+	h.now += 1 << 60
+	if r := h.use(forEver, 1); r.Gone {
+		t.Error("one for ever has ended")
+	}
+}
+
+func TestASessionIsClosedOnce(t *testing.T) {
+	h := newHistory(t)
+	s := h.open(100)
+	end := Once{What: CloseSession, Session: s}
+	if r := h.put(end, ""); r.Gone {
+		t.Error("it was not there")
+	}
+	if r := h.put(end, ""); !r.Gone {
+		t.Error("it was there twice")
+	}
+	if r := h.use(s, 1); !r.Gone || h.inner.n != 0 {
+		t.Errorf("used after its end: %+v", r)
+	}
+}
+
+// A key is a session with one command: forgotten after its time, and not found under the id of a session.
+func TestKeys(t *testing.T) {
+	h := newHistory(t)
+	under := Once{What: UnderKey, Key: "k", TTL: 100}
+	if r := h.put(under, "x"); string(r.Bytes) != "1: x" || r.Replayed {
+		t.Errorf("the first: %+v", r)
+	}
+	if r := h.use(h.index, 1); !r.Gone {
+		t.Errorf("a key was used as a session: %+v", r)
+	}
+	h.now += 99
+	if r := h.put(under, "y"); string(r.Bytes) != "1: x" || !r.Replayed {
+		t.Errorf("the second: %+v", r)
+	}
+	h.now += 100
+	if r := h.put(under, "z"); string(r.Bytes) != "2: z" || r.Replayed {
+		t.Errorf("after its time: %+v", r)
+	}
+}
+
+// Too many sessions push out the one that was not used for the longest time, and no other.
+func TestTooManySessions(t *testing.T) {
+	h := newHistory(t)
+	first, second := h.open(1<<40), h.open(1<<40)
+	for range maxSessions - 2 {
+		h.open(1 << 40)
+	}
+	h.use(first, 1)
+	h.put(Once{What: UnderKey, Key: "k", TTL: 1 << 40}, "x")
+	if n := h.machine.sessions.count(); n != maxSessions {
+		t.Fatalf("%d sessions", n)
+	}
+	if r := h.use(first, 1); !r.Replayed {
+		t.Errorf("the first was used since: %+v", r)
+	}
+	if r := h.use(second, 1); !r.Gone {
+		t.Errorf("the second was not used for the longest time: %+v", r)
+	}
+}
+
+// The results are bounded by bytes too: others go first, then the own earlier ones.
+func TestTooLargeResults(t *testing.T) {
+	h := newHistory(t)
+	h.machine.sessions.limits.bytes = 10 * (rememberedOverhead + 100)
+	large := string(bytes.Repeat([]byte("x"), 97))
+	a, b := h.open(1<<40), h.open(1<<40)
+	put := func(s raft.Index, number uint64) Result {
+		result := large[:len(large)-len(fmt.Sprint(h.inner.n+1))+1] // with its number in front, 100 bytes
+		return h.put(Once{What: InSession, Session: s, Number: number}, result)
+	}
+	put(a, 1)
+	for number := range uint64(9) {
+		put(b, number+1)
+	}
+	if h.machine.sessions.count() != 2 {
+		t.Fatal("there was room for ten")
+	}
+	put(b, 10)
+	if r := h.use(a, 1); !r.Gone {
+		t.Errorf("the other session: %+v", r)
+	}
+	put(b, 11)
+	if r := h.use(b, 1); !r.Gone {
+		t.Errorf("its own first: %+v", r)
+	}
+	if r := h.use(b, 2); !r.Replayed {
+		t.Errorf("its own second: %+v", r)
+	}
+	h.machine.sessions.limits.bytes = 50
+	if r := h.put(Once{What: UnderKey, Key: "k", TTL: 5}, large); r.Gone || r.Replayed {
+		t.Errorf("too large to be kept: %+v", r)
+	}
+	if r := h.put(Once{What: UnderKey, Key: "k", TTL: 5}, large); !r.Gone {
+		t.Errorf("and again: %+v", r)
+	}
+}
+
+// A capture copies addresses and no results.
+func BenchmarkCaptureOfFullSessions(b *testing.B) {
+	sessions := newSessions()
+	for i := range maxSessions {
+		e := raft.Entry{Index: raft.Index(2*i + 1), Time: 1}
+		sessions.open(e, 1<<40)
+		for number := range uint64(20) {
+			sessions.numbered(e, e.Index, number+1, func() []byte { return make([]byte, 64) })
+		}
+	}
+	for b.Loop() {
+		sessions.capture()
+	}
+}
