@@ -83,6 +83,22 @@ type IncrementBody struct {
 	Revision uint64 `json:"revision"`
 }
 
+// SessionRequest asks for a session. TTL is a duration such as "1h": how long the session lasts when it is
+// not used.
+type SessionRequest struct {
+	TTL string `json:"ttl"`
+}
+
+// SessionBody answers a POST to PathSessions. Its id goes into HeaderIdempotencyKey, see SessionKey.
+type SessionBody struct {
+	ID uint64 `json:"id"`
+}
+
+// SnapshotBody answers a POST to PathSnapshot. Index is the last entry of the log that the snapshot has.
+type SnapshotBody struct {
+	Index uint64 `json:"index"`
+}
+
 // Health answers PathLive and PathReady. The checks are there with ?verbose, and whenever one fails.
 type Health struct {
 	Status string  `json:"status"` // "ok" or "failed"

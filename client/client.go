@@ -19,7 +19,8 @@ import (
 // one, and waits with growing, randomized pauses while there is no leader. A read is asked again after any
 // failure that another try could mend. A write is sent again only when its outcome is NotApplied: a write
 // whose connection broke after it was sent may be in the log, and sending it twice could undo somebody else's
-// write that came between.
+// write that came between. A write with a key (Once), or of a Session, may be sent again after any such
+// failure, at any node: the cluster carries it out once.
 type Client struct {
 	given     int // how many of the endpoints New was given; the others were learned
 	http      *http.Client
@@ -54,7 +55,8 @@ const (
 type Option func(*Client)
 
 // WithPatience bounds how long one call goes on trying, whatever its context allows; 10 s by default. It
-// must be positive.
+// must be positive. A write that may be sent again (Once, Session) goes on for longer if its context has a
+// deadline: who gives up with an unknown outcome has lost what the key was for.
 func WithPatience(d time.Duration) Option { return func(c *Client) { c.patience = d } }
 
 // WithTryTimeout bounds each single try; 2 s for reads and 6 s for writes by default. It must be positive.
@@ -137,11 +139,13 @@ type call struct {
 	method, path string
 	body         []byte
 	write        bool
+	key          string // the cluster carries the write out once under it; empty: every time it is sent
+	harmless     bool   // a write that does no harm when it happens twice
 }
 
 // do makes rounds over the endpoints until one of them answers for good.
 func (c *Client) do(ctx context.Context, call call) (*answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	ctx, cancel := c.bound(ctx, call)
 	defer cancel()
 	var told *Error
 	for round := 0; ; round++ {
@@ -150,13 +154,21 @@ func (c *Client) do(ctx context.Context, call call) (*answer, error) {
 			return a, nil
 		}
 		if !call.mayRepeat(err) {
-			return nil, err
+			return nil, afterUnknown(told, err)
 		}
 		told = moreTelling(told, err)
 		if !pause(ctx, round, err.RetryAfter) {
 			return nil, told
 		}
 	}
+}
+
+// bound gives a call the time that it may take.
+func (c *Client) bound(ctx context.Context, call call) (context.Context, context.CancelFunc) {
+	if _, bounded := ctx.Deadline(); bounded && call.key != "" {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, c.patience)
 }
 
 // round asks each endpoint at most once, beginning with the one that answered last, and going where hints
@@ -171,10 +183,10 @@ func (c *Client) round(ctx context.Context, call call) (*answer, *Error) {
 		if err == nil {
 			return a, nil
 		}
-		told = moreTelling(told, err)
 		if !call.mayRepeat(err) {
-			return nil, err
+			return nil, afterUnknown(told, err)
 		}
+		told = moreTelling(told, err)
 		if ctx.Err() != nil {
 			break
 		}
@@ -185,16 +197,28 @@ func (c *Client) round(ctx context.Context, call call) (*answer, *Error) {
 
 // mayRepeat says whether another try could help and cannot harm.
 func (c call) mayRepeat(e *Error) bool {
-	return e.Code.class() == ErrUnavailable && (!c.write || e.Outcome == NotApplied)
+	return e.Code.class() == ErrUnavailable &&
+		(!c.write || c.harmless || c.key != "" || e.Outcome == NotApplied)
 }
 
 // moreTelling prefers what a node said over silence: "connection refused" at one node is not why a write
 // failed when another has said that there is no leader.
 func moreTelling(old, now *Error) *Error {
 	if old != nil && old.Status != 0 && now.Status == 0 {
-		return old
+		return afterUnknown(now, old)
 	}
-	return now
+	return afterUnknown(old, now)
+}
+
+// afterUnknown keeps in mind that another try may have had its effect, or may still: that this one was
+// refused says nothing about that one. But what the map itself refused under a key, it has refused for good.
+func afterUnknown(other, e *Error) *Error {
+	if other == nil || other.Outcome == NotApplied || e.Outcome != NotApplied || e.Code == CodeConflict {
+		return e
+	}
+	unsure := *e
+	unsure.Outcome = OutcomeUnknown
+	return &unsure
 }
 
 // The pauses between rounds: short at first, since an election takes a few hundred milliseconds.

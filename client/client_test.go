@@ -459,7 +459,8 @@ func TestErrorTellsAndHidesControlCharacters(t *testing.T) {
 }
 
 func TestClasses(t *testing.T) {
-	classes := []error{ErrNotFound, ErrPreconditionFailed, ErrConflict, ErrUnavailable, ErrBadRequest}
+	classes := []error{ErrNotFound, ErrPreconditionFailed, ErrConflict, ErrSessionGone, ErrUnavailable,
+		ErrBadRequest}
 	for code, class := range map[Code]error{
 		CodeBadRequest: ErrBadRequest, CodeKeyNotFound: ErrNotFound, CodeNotFound: ErrBadRequest,
 		CodeMethodNotAllowed: ErrBadRequest, CodePreconditionFailed: ErrPreconditionFailed,
@@ -468,7 +469,8 @@ func TestClasses(t *testing.T) {
 		CodeLeaderChanged: ErrUnavailable, CodeStaleRead: ErrUnavailable,
 		CodeNotReady: ErrUnavailable, CodeShuttingDown: ErrUnavailable, CodeTimeout: ErrUnavailable,
 		CodeNoSpace: nil, CodeUnreachable: ErrUnavailable, CodeBroken: ErrUnavailable, CodeForeign: nil,
-		CodeConflict: ErrConflict, CodeCompacted: nil, "new": nil,
+		CodeConflict: ErrConflict, CodeNothingNew: ErrConflict, CodeSessionGone: ErrSessionGone,
+		CodeCompacted: nil, "new": nil,
 	} {
 		for _, c := range classes {
 			if errors.Is(&Error{Code: code}, c) != (c == class) {

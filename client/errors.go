@@ -27,13 +27,15 @@ const (
 	CodeForbidden          Code = "forbidden"           // 403: not from a page, or a name, like this one
 	CodeKeyNotFound        Code = "key_not_found"       // 404
 	CodeNotFound           Code = "not_found"           // 404: the path is not part of the API
+	CodeSessionGone        Code = "session_gone"        // 404: so nobody knows what became of the write
 	CodeMethodNotAllowed   Code = "method_not_allowed"  // 405
 	CodeConflict           Code = "conflict"            // 409: what is there stands against it
+	CodeNothingNew         Code = "nothing_new"         // 409: the latest snapshot has it all
 	CodeConfigBusy         Code = "config_busy"         // 409, reserved
 	CodeCompacted          Code = "compacted"           // 410, reserved
 	CodePreconditionFailed Code = "precondition_failed" // 412, reserved
 	CodeTooLarge           Code = "too_large"           // 413
-	CodeBadInput           Code = "bad_input"           // 422, reserved
+	CodeBadInput           Code = "bad_input"           // 422: the key stands for another write
 	CodeOverloaded         Code = "overloaded"          // 429
 	CodeInternal           Code = "internal"            // 500: a bug; the node has stopped or will
 	CodeNoLeader           Code = "no_leader"           // 503: an election is on
@@ -59,6 +61,7 @@ var (
 	ErrNotFound           = errors.New("key not found")
 	ErrPreconditionFailed = errors.New("precondition failed")
 	ErrConflict           = errors.New("conflict")
+	ErrSessionGone        = errors.New("session gone")
 	ErrUnavailable        = errors.New("unavailable")
 	ErrBadRequest         = errors.New("bad request")
 )
@@ -106,8 +109,10 @@ func (c Code) class() error {
 		return ErrNotFound
 	case CodePreconditionFailed:
 		return ErrPreconditionFailed
-	case CodeConflict:
+	case CodeConflict, CodeNothingNew:
 		return ErrConflict
+	case CodeSessionGone:
+		return ErrSessionGone
 	case CodeBadRequest, CodeNotFound, CodeMethodNotAllowed, CodeTooLarge, CodeBadInput:
 		return ErrBadRequest
 	case CodeNoLeader, CodeLeaderChanged, CodeStaleRead, CodeNotReady, CodeShuttingDown, CodeOverloaded,

@@ -14,6 +14,9 @@ const (
 	PathClientKV     = "/client/kv"     // GET all keys and values of this node's own state as one JSON object
 	PathKV           = "/v1/kv/"        // GET, HEAD, PUT, DELETE: raw bytes, at any node
 	PathIncrement    = "/incr"          // behind a key below PathKV: POST IncrementRequest
+	PathSessions     = "/v1/sessions"   // POST SessionRequest
+	PathSession      = "/v1/sessions/"  // with an id behind it: DELETE
+	PathSnapshot     = "/v1/snapshot"   // POST: the node takes a snapshot of its own state now
 	PathStatus       = "/v1/status"     // GET Status
 	PathLive         = "/livez"         // GET Health: the node's loop turns
 	PathReady        = "/readyz"        // GET Health: the node can serve
@@ -31,6 +34,8 @@ const (
 	HeaderCluster        = "Balsa-Cluster"         // the id of the cluster, in hexadecimal
 	HeaderCreateRevision = "Balsa-Create-Revision" // the write that created the key
 	HeaderVersion        = "Balsa-Version"         // how many writes since then; 1 for a new key
+	HeaderIdempotencyKey = "Idempotency-Key"       // of a write: see Once
+	HeaderReplayed       = "Idempotent-Replayed"   // "true": an earlier try did it; this is what it answered
 	HeaderExpires        = "Balsa-Expires"         // when the key goes away, RFC 3339; absent if it stays
 )
 

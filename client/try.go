@@ -86,6 +86,9 @@ func newRequest(ctx context.Context, endpoint string, call call) (*http.Request,
 	if err == nil && call.body != nil {
 		request.Header.Set("Content-Type", "application/octet-stream")
 	}
+	if err == nil && call.key != "" {
+		request.Header.Set(HeaderIdempotencyKey, call.key)
+	}
 	return request, err
 }
 

@@ -2,9 +2,11 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -31,12 +33,44 @@ type IncrementResult struct {
 type WriteOption func(*writing)
 
 // writing is what the options of a write come to.
-type writing struct{ ttl *time.Duration }
+type writing struct {
+	ttl  *time.Duration
+	once bool
+	key  string
+}
 
 // TTL lets the key that a Put writes go away by itself when so much time has passed in the cluster, which
 // must be above zero. A later Put without it makes the key stay; an Increment changes nothing about it.
 // Delete and Increment refuse this option.
 func TTL(d time.Duration) WriteOption { return func(w *writing) { w.ttl = &d } }
+
+// Once has the cluster carry out a write once, however often it is sent with this key: 1 to 128 visible
+// characters of ASCII, remembered for an hour after its latest use, and best drawn at random; "" has the
+// client draw one. So the client sends it again after any failure that another try could mend, until its
+// context or its patience ends; an error of class ErrOutcomeUnknown remains possible, and the caller may then
+// ask again with the same key. A key stands for one write: with another one it answers for the first, or
+// is refused. A key of digits, "-" and digits belongs to a session (SessionKey).
+func Once(key string) WriteOption {
+	return func(w *writing) { w.once, w.key = true, key }
+}
+
+// maxOnce is the length of the longest key of Once.
+const maxOnce = 128
+
+// idempotencyKey checks the key, or draws one of 130 random bits.
+func (w writing) idempotencyKey() (string, error) {
+	visible := func(r rune) bool { return r > ' ' && r <= '~' }
+	switch {
+	case !w.once:
+		return "", nil
+	case w.key == "":
+		return rand.Text(), nil
+	case len(w.key) > maxOnce || strings.ContainsFunc(w.key, func(r rune) bool { return !visible(r) }):
+		return "", &Error{Code: CodeBadRequest, Outcome: NotApplied,
+			Message: "the key of Once is 1 to 128 visible characters of ASCII"}
+	}
+	return w.key, nil
+}
 
 // Put stores a value, any bytes, under a key, and returns when a majority holds it. Every error is an
 // *Error; only those of class ErrOutcomeUnknown leave it open whether the value was stored.
@@ -100,6 +134,10 @@ func (c *Client) write(ctx context.Context, key string, call call, options []Wri
 	}
 	if w.ttl != nil {
 		call.path += "?" + url.Values{"ttl": {w.ttl.String()}}.Encode()
+	}
+	var err error
+	if call.key, err = w.idempotencyKey(); err != nil {
+		return err
 	}
 	call.write = true
 	a, err := c.do(ctx, call)
