@@ -75,6 +75,7 @@ type record struct {
 	leaderLogs map[raft.Term]chain         // as long as it grew
 	prefixes   map[raft.EntryID]uint64     // of every entry in any log
 	committed  []commitment                // by index, from 1
+	snapshots  map[raft.EntryID]chain      // of which there was a snapshot
 	votes      map[ballotPaper]raft.NodeID // on disk
 	newest     raft.Term
 	proposed   raft.Ticket
@@ -97,6 +98,7 @@ func newRecord() record {
 		leaders:    map[raft.Term]raft.NodeID{},
 		leaderLogs: map[raft.Term]chain{},
 		prefixes:   map[raft.EntryID]uint64{},
+		snapshots:  map[raft.EntryID]chain{},
 		votes:      map[ballotPaper]raft.NodeID{},
 		reads:      map[raft.Ticket]openRead{},
 		tally:      tally{},
@@ -109,7 +111,10 @@ func (w *world) handedOut(n *node, out raft.Output) {
 	if len(n.writes) > 0 && out.Write <= n.writes[len(n.writes)-1].number {
 		failf("write %d of server %v does not follow the one before", out.Write, n.id)
 	}
-	n.writes = append(n.writes, write{out.Write, out.HardState, out.Entries})
+	n.writes = append(n.writes, write{out.Write, out.HardState, out.Restart, out.Entries})
+	if out.Restart != (raft.EntryID{}) {
+		n.log = w.restarted(n, out.Restart)
+	}
 	if len(out.Entries) == 0 {
 		return
 	}
@@ -143,6 +148,9 @@ func (w *world) onDisk(n *node, wr write) {
 		}
 		n.hard = *h
 	}
+	if wr.restart != (raft.EntryID{}) {
+		n.disk, n.shelf.base = w.restarted(n, wr.restart), wr.restart
+	}
 	n.disk = n.disk.with(wr.entries)
 	if n.hard.Vote == raft.None {
 		return
@@ -170,8 +178,12 @@ func (w *world) sent(n *node, l raft.Letter) {
 		}
 	case raft.AppendEntries:
 		w.promises(n, m, m.Term, w.leaders[m.Term] == n.id)
+	case raft.InstallSnapshot:
+		w.promises(n, m, m.Term, w.leaders[m.Term] == n.id)
+	case raft.InstallSnapshotResponse:
+		w.sentSnapshot(n, m)
 	case raft.AppendEntriesResponse:
-		mine, long := n.disk.at(m.Match)
+		mine, long := n.recovered().at(m.Match)
 		w.promises(n, m, m.Term, long)
 		if m.Rejected {
 			return
@@ -232,8 +244,8 @@ func (w *world) apply(n *node, entries []raft.Entry) {
 		if e.Index != n.applied+1 {
 			failf("server %v is to apply %v after %d", n.id, e.ID(), n.applied)
 		}
-		hash, ok := n.disk.at(e.Index)
-		before, _ := n.disk.at(e.Index - 1)
+		hash, ok := n.recovered().at(e.Index)
+		before, _ := n.recovered().at(e.Index - 1)
 		if !ok || hash != linkHash(before, e) {
 			failf("server %v is to apply %v, which its disk does not hold", n.id, e.ID())
 		}
@@ -255,7 +267,7 @@ func (w *world) look(n *node) {
 	if s.Commit < n.before.Commit || s.Term < n.before.Term || s.Durable > s.Last.Index {
 		failf("server %v went back from %+v to %+v", n.id, n.before, s)
 	}
-	onDisk, long := n.disk.at(s.Durable)
+	onDisk, long := n.disk.behind(w.snapshots[s.Snapshot]).at(s.Durable)
 	if inMemory, _ := n.log.at(s.Durable); !long || onDisk != inMemory {
 		failf("server %v takes %d entries for durable, and its disk does not hold them", n.id, s.Durable)
 	}
@@ -294,7 +306,7 @@ func (w *world) lookAtLeader(n *node, s raft.Status) {
 		if follower.hard.Term != s.Term {
 			continue // it may have moved on and replaced what it acknowledged here
 		}
-		theirs, long := follower.disk.at(p.Match)
+		theirs, long := follower.recovered().at(p.Match)
 		if mine, _ := n.log.at(p.Match); !long || theirs != mine {
 			failf("leader %v believes that %v holds %d durably, which it does not", n.id, p.ID, p.Match)
 		}

@@ -21,6 +21,7 @@ import (
 type odds struct {
 	tick, deliver, persist, propose, read int // weights of the steps
 	crash, restart, replay, cut, hamper   int
+	snapshot, save, install               int
 	lose, repeat, reorder, clone          int // percent
 }
 
@@ -31,6 +32,7 @@ func drawOdds(dice *rand.Rand) odds {
 		tick: 15 + upTo(45), deliver: 40 + upTo(80), persist: 10 + upTo(60), propose: 1 + upTo(8),
 		read: sometimes(10), hamper: sometimes(3),
 		crash: sometimes(4), restart: 1 + upTo(6), replay: sometimes(4), cut: sometimes(3),
+		snapshot: dice.IntN(2) * (1 + upTo(80)), save: 1 + upTo(300), install: 1 + upTo(1)*upTo(200),
 		lose: sometimes(20), repeat: sometimes(30), reorder: sometimes(60), clone: upTo(1) * upTo(1),
 	}
 }
@@ -47,6 +49,8 @@ type node struct {
 	log    chain          // handed out: on disk or being written
 	writes []write        // not acknowledged, in order
 
+	shelf shelf
+
 	stalled bool // its disk acknowledges nothing
 	slow    bool // its state machine reports nothing
 
@@ -58,6 +62,7 @@ type node struct {
 type write struct {
 	number  raft.Write
 	hard    *raft.HardState
+	restart raft.EntryID
 	entries []raft.Entry
 }
 
@@ -111,6 +116,9 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 				Window:           1 + dice.IntN(8),
 				InFlightBytes:    1 + dice.IntN(1000),
 				BacklogBytes:     1 + dice.IntN(1000),
+				SnapshotBytes:    []int{-1, 1 + dice.IntN(300)}[min(w.odds.snapshot, 1)],
+				TrailingBytes:    dice.IntN(2)*dice.IntN(2000) - 1,
+				ChunkBytes:       1 + dice.IntN(40),
 			},
 			Events: true,
 		}}
@@ -122,16 +130,16 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 }
 
 func (w *world) start(n *node) {
-	restored := raft.Restored{HardState: n.hard, Members: w.members}
-	for _, l := range n.disk {
-		restored.Entries = append(restored.Entries, l.entry)
-	}
-	core, err := raft.New(n.config, restored)
+	core, err := raft.New(n.config, n.restored(w.members))
 	if err != nil {
 		failf("server %v cannot start from its disk: %v", n.id, err)
 	}
-	n.core, n.log, n.writes = core, slices.Clone(n.disk), nil
-	n.before, n.applied, n.owes = core.Status(), 0, 0
+	n.core, n.log, n.writes = core, slices.Clone(n.recovered()), nil
+	n.before, n.applied, n.owes = core.Status(), n.shelf.newest().Last.Index, 0
+	if n.before.Commit != n.applied || n.before.Applied != n.applied {
+		failf("server %v starts with commit %d and applied %d from a snapshot up to %d", n.id,
+			n.before.Commit, n.before.Applied, n.applied)
+	}
 }
 
 // move takes one random step.
@@ -151,6 +159,7 @@ func (w *world) move() {
 		{o.restart, w.restart},
 		{o.replay, w.replay},
 		{o.cut, w.cutOrMend},
+		{o.snapshot, w.snapshotSomewhere},
 	}
 	total := 0
 	for _, s := range steps {
@@ -282,6 +291,7 @@ func (w *world) crash() {
 		w.onDisk(n, wr)
 	}
 	w.trace("%v crashes, keeping %d of %d writes", n.id, kept, len(n.writes))
+	n.shelf.crash()
 	n.core, n.writes, n.log = nil, nil, n.disk
 	w.forgetReads(n)
 	n.before = raft.Status{ID: n.id}
@@ -372,7 +382,11 @@ func (w *world) carryOut(n *node, out raft.Output) {
 	for _, a := range out.Answers {
 		w.answered(n, a)
 	}
+	w.chunks(n, out)
 	for _, l := range out.Messages {
+		if !w.letter(n, &l) {
+			continue
+		}
 		w.sent(n, l)
 		w.keep(mail{n.id, l.To, l.Sequence, l.Message})
 	}
@@ -414,6 +428,7 @@ func (w *world) settle() {
 				busy = true
 				w.persist(n, len(n.writes))
 			}
+			busy = w.snapshotsSettle(n) || busy
 		}
 		if !busy {
 			return
