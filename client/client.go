@@ -49,6 +49,7 @@ const (
 	defaultPatience = 10 * time.Second
 	readTry         = 2 * time.Second
 	writeTry        = 6 * time.Second
+	longTry         = 65 * time.Second
 )
 
 // Option changes how a Client behaves.
@@ -141,6 +142,7 @@ type call struct {
 	write        bool
 	key          string // the cluster carries the write out once under it; empty: every time it is sent
 	harmless     bool   // a write that does no harm when it happens twice
+	long         bool   // the node may take as long as it ever does
 }
 
 // do makes rounds over the endpoints until one of them answers for good.

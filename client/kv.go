@@ -82,6 +82,27 @@ func (c *Client) Status(ctx context.Context, endpoint string) (Status, error) {
 	return s, nil
 }
 
+// Snapshot asks one node, named by its endpoint, to take a snapshot of its own state now, and returns the last
+// entry of the log that it includes. Other nodes take theirs by themselves. It is sent once, and waits for as
+// long as the context allows, a minute at most; a snapshot that takes longer comes all the same. Every error
+// is an *Error; one of class ErrConflict says that the node's latest snapshot includes everything already.
+func (c *Client) Snapshot(ctx context.Context, endpoint string) (last uint64, err error) {
+	normal, err := normalize(endpoint)
+	if err != nil {
+		return 0, &Error{Code: CodeBadRequest, Message: err.Error(), Outcome: NotApplied}
+	}
+	call := call{method: http.MethodPost, path: PathSnapshot + "?timeout=60s", write: true, long: true}
+	a, failure := c.try(ctx, normal, call)
+	if failure != nil {
+		return 0, failure
+	}
+	var body SnapshotBody
+	if err := json.Unmarshal(a.body, &body); err != nil {
+		return 0, foreign(call, normal, http.StatusOK, "the answer is no JSON")
+	}
+	return body.Index, nil
+}
+
 // fields reads numbers from headers and remembers the first that is none.
 type fields struct {
 	header  http.Header

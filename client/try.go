@@ -69,6 +69,8 @@ func (s *sentinel) nothing() bool { return s.asked.Load() && !s.got.Load() }
 
 func (c *Client) tryTimeout(call call) time.Duration {
 	switch {
+	case call.long:
+		return longTry
 	case c.perTry > 0:
 		return c.perTry
 	case call.write:

@@ -104,3 +104,34 @@ func TestExpiresIsRead(t *testing.T) {
 		}
 	}
 }
+
+// TestSnapshot: one node is asked, once, for longer than a try of anything else would wait.
+func TestSnapshot(t *testing.T) {
+	onPipes(t, func(t *testing.T, p *pipes) {
+		n, other := &node{id: 1}, &node{id: 2, answer: accept}
+		n.answer = func(w http.ResponseWriter, r *http.Request) {
+			if r.Method+" "+r.RequestURI != "POST /v1/snapshot?timeout=60s" {
+				t.Errorf("asked for %s %s", r.Method, r.RequestURI)
+			}
+			time.Sleep(50 * time.Second)
+			w.WriteHeader(http.StatusAccepted)
+			_ = json.NewEncoder(w).Encode(SnapshotBody{Index: 17})
+		}
+		p.serve("a:1", n)
+		p.serve("b:1", other)
+		c := p.client(time.Second, time.Second, "b:1", "a:1")
+		if last, err := c.Snapshot(t.Context(), "a:1"); err != nil || last != 17 {
+			t.Errorf("%d, %v", last, err)
+		}
+		n.answer = refuse(409, ErrorDetail{Code: CodeNothingNew, Outcome: NotApplied})
+		if _, err := c.Snapshot(t.Context(), "a:1"); !errors.Is(err, ErrConflict) {
+			t.Errorf("nothing new: %v", err)
+		}
+		if _, err := c.Snapshot(t.Context(), "nobody:1"); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("nobody there: %v", err)
+		}
+		if n.asked.Load() != 2 || other.asked.Load() != 0 {
+			t.Errorf("asked %d and %d times", n.asked.Load(), other.asked.Load())
+		}
+	})
+}
