@@ -3,7 +3,6 @@ package replica
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"testing"
 
@@ -120,9 +119,6 @@ func (m *recorder) Apply(e raft.Entry) []byte {
 	return []byte(resultOf(e, len(m.applied)))
 }
 
-func (m *recorder) Snapshot() (io.WriterTo, error) { return nil, errors.New("nobody asks for it yet") }
-func (m *recorder) Restore(io.Reader) error        { return errors.New("nobody asks for it yet") }
-
 // commands are what it applied, in order.
 func (m *recorder) commands() []string {
 	var all []string
@@ -147,6 +143,7 @@ type bench struct {
 
 	writes  []Write // in flight
 	applies []Apply // in flight
+	others
 	sent    []raft.Envelope
 	answers []Answer
 	events  []raft.Event
@@ -155,6 +152,11 @@ type bench struct {
 
 // hold makes a replica, server 1 of n, of what a log remembers.
 func hold(t *testing.T, n int, log *modelLog, change ...func(*Config)) *bench {
+	t.Helper()
+	return holdFrom(t, n, log, &modelSnapshots{}, change...)
+}
+
+func holdFrom(t *testing.T, n int, log *modelLog, s *modelSnapshots, change ...func(*Config)) *bench {
 	t.Helper()
 	config := Config{
 		Core:     raft.Config{ID: 1, Heartbeat: 2, ElectionMin: 5, ElectionMax: 10, Seed: 7, Events: true},
@@ -170,12 +172,17 @@ func hold(t *testing.T, n int, log *modelLog, change ...func(*Config)) *bench {
 	for _, c := range change {
 		c(&config)
 	}
-	r, err := New(config, log.restored(n))
+	restored, err := Recover(voters(n), log.state, log.base, slices.Clone(log.entries), s.List())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := New(config, restored)
 	if err != nil {
 		t.Fatal(err)
 	}
 	machine := &recorder{}
-	return &bench{Replica: r, t: t, now: 1000 * aTick, log: log, machine: machine, front: NewMachine(machine)}
+	return &bench{Replica: r, t: t, now: 1000 * aTick, log: log, machine: machine,
+		front: NewMachine(machine), others: others{disk: s}}
 }
 
 // do steps events, all at the same time, and then collects the work.
@@ -204,10 +211,13 @@ func (b *bench) collect() {
 			b.events = append(b.events, w.Events...)
 		case Stop:
 			b.stops = append(b.stops, w.Err)
+		default:
+			b.others.collect(w)
 		}
 	}
-	if len(b.writes) > 1 || len(b.applies) > 1 {
-		b.t.Fatalf("%d writes and %d applies in flight", len(b.writes), len(b.applies))
+	if len(b.writes) > 1 || len(b.applies)+len(b.captures)+len(b.restores) > 1 || len(b.saves) > 1 ||
+		len(b.chunkReads) > 1 || len(b.stores) > 1 {
+		b.t.Fatalf("too much in flight: %d writes, %d applies, %+v", len(b.writes), len(b.applies), b.others)
 	}
 }
 
@@ -256,7 +266,7 @@ func (b *bench) apply() {
 // settle performs whatever there is until there is no more.
 func (b *bench) settle() {
 	b.t.Helper()
-	for rounds := 0; len(b.writes)+len(b.applies) > 0; rounds++ {
+	for rounds := 0; len(b.writes)+len(b.applies)+b.others.count() > 0; rounds++ {
 		if rounds > 10_000 {
 			b.t.Fatal("the work never ends")
 		}
@@ -266,6 +276,7 @@ func (b *bench) settle() {
 		if len(b.applies) > 0 {
 			b.apply()
 		}
+		b.settleOthers()
 	}
 }
 
