@@ -73,6 +73,10 @@ func TestBasesFollowEachOther(t *testing.T) {
 		"with entries behind": {batch{base: at(4), entries: []raft.Entry{entry(1, 5, 1)}},
 			[]batch{{base: at(5)}}, intact},
 		"with entries inside": {batch{base: at(3), entries: []raft.Entry{entry(1, 3, 1)}}, nil, damaged},
+		"none lacking": {batch{base: &base{2, 4, raft.EntryID{Term: 1, Index: 4},
+			raft.EntryID{Term: 1, Index: 4}}}, nil, intact},
+		"one lacking": {batch{base: &base{2, 4, raft.EntryID{Term: 1, Index: 4},
+			raft.EntryID{Term: 1, Index: 3}}}, nil, damaged},
 		"a restart with some": {batch{base: at(3), restart: true,
 			entries: []raft.Entry{entry(1, 4, 1)}}, nil, damaged},
 	} {

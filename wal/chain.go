@@ -53,9 +53,9 @@ func (b base) follows(last base, segment uint64) error {
 // chain is which segment holds what: the log while it is open, and recovery, both keep one, so that the
 // log can say at any time which segments it still needs.
 //
-//	segment     4          5            6            7
-//	entries  11 … 20    21 … 35   36 … 50, 33 … 40  41 …     33 to 35 and 36 to 50 were replaced
-//	first      11         21           33           41       needed behind 25: 5 and later; behind 32: 6
+//	segment     4          5               6            7
+//	entries  11 … 20    21 … 35   36 … 50, 33 … 40    41 …      33 to 35 and 36 to 50 were replaced
+//	first      11         21              33           41       needed behind 31: 5 and later; behind 32: 6
 type chain struct {
 	base  base // as it was written last
 	spans []span
@@ -68,7 +68,7 @@ type span struct {
 	size    int64        // bytes of the file
 	number  uint64       // of its first batch
 	join    raft.EntryID // the last entry before it
-	first   raft.Index   // the lowest index that it holds and that was not replaced later; 0 for none
+	first   raft.Index   // the lowest index that it holds, replaced since or not; 0 for none
 }
 
 // begin notes that the log goes on in a segment, with a batch of that number.
@@ -82,31 +82,16 @@ func (c *chain) take(b batch, tip raft.EntryID) {
 	if b.base != nil {
 		c.base = *b.base
 	}
-	if b.restart {
-		c.replace(1)
-	}
-	if len(b.entries) == 0 {
-		return
-	}
-	first := b.entries[0].Index
-	c.replace(first)
-	if last := &c.spans[len(c.spans)-1]; last.first == 0 {
-		last.first = first
+	last := &c.spans[len(c.spans)-1]
+	if len(b.entries) > 0 && (last.first == 0 || last.first > b.entries[0].Index) {
+		last.first = b.entries[0].Index
 	}
 }
 
-// replace forgets the entries from an index on.
-func (c *chain) replace(from raft.Index) {
-	for i := len(c.spans) - 1; i >= 0; i-- {
-		if c.spans[i].first >= from {
-			c.spans[i].first = 0
-		}
-	}
-}
-
-// needed returns the base of a log that begins behind an entry. The segment is the one with the next entry:
-// entries are only ever replaced from the end, so all later ones stand there or in later segments. When
-// there is no next entry it is the last segment.
+// needed returns the base of a log that begins behind an entry. The segment is the last one that holds an
+// index up to the next entry's: were that entry in an earlier one, it would have been replaced there. All
+// later entries were written later, and stand there too or behind. When there is no next entry it is the
+// last segment.
 func (c *chain) needed(before raft.EntryID) base {
 	need := c.spans[len(c.spans)-1]
 	if before.Index < c.tip.Index {

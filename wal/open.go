@@ -62,7 +62,7 @@ func open(dir disk.Dir, o Options) (*Log, Recovered, error) {
 	}
 	r.Start++
 	l.start = r.Start
-	if err = l.commit(batch{start: r.Start}); err != nil {
+	if err = errors.Join(r.remove(r.released), l.commit(batch{start: r.Start})); err != nil {
 		return nil, Recovered{}, errors.Join(err, l.Close())
 	}
 	return l, r.Recovered, nil
@@ -87,16 +87,25 @@ func (r *recovery) prepare(want Identity, size int64) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range r.strays {
-		if err := r.dir.Remove(name); err != nil {
-			return fmt.Errorf("remove %s: %w", name, err)
-		}
+	if err := r.remove(r.strays); err != nil {
+		return err
 	}
 	if r.First {
 		return r.begin(want, size)
 	}
 	if len(r.damaged) > 0 {
 		return writeIdentity(r.dir, r.Identity, r.damaged)
+	}
+	return nil
+}
+
+// remove removes files. Those of released segments go only when the log is settled: the base that releases
+// them may stand in a last batch that was read from the memory of the operating system and is not durable.
+func (r *recovery) remove(names []string) error {
+	for _, name := range names {
+		if err := r.dir.Remove(name); err != nil {
+			return fmt.Errorf("remove %s: %w", name, err)
+		}
 	}
 	return nil
 }

@@ -13,15 +13,14 @@ import (
 // methods, so that nothing is written that could not be read again.
 //
 //	index  (5)  6  7  8  9 10 11
-//	term    1   1  1  4  4  5  5    terms {1 from 5} {4 from 8} {5 from 10}, released 5, known 5, last 11
+//	term    1   1  1  4  4  5  5    terms {1 from 5} {4 from 8} {5 from 10}, released 5, last 11
 //
 // Recovery meets batches that replaced entries of segments that are gone, before it meets the release that
 // let these go. Then the terms of what lies between are not known, and are not asked for.
 type outline struct {
 	released raft.Index // what is there up to it is needed no more, and replaced never
 	last     raft.Index
-	known    raft.Index // the terms of the entries from here on are told by terms, and those before are not
-	terms    []termRun
+	terms    []termRun // begin with the first entry of which the term is known
 }
 
 // termRun says that the entries from first on are of one term.
@@ -35,9 +34,6 @@ func (o *outline) tip() raft.EntryID { return raft.EntryID{Term: o.term(o.last),
 
 // term is the term of an entry, 0 if it was not told.
 func (o *outline) term(index raft.Index) (term raft.Term) {
-	if index < o.known {
-		return 0
-	}
 	for _, run := range o.terms {
 		if run.first <= index {
 			term = run.term
@@ -48,7 +44,7 @@ func (o *outline) term(index raft.Index) (term raft.Term) {
 
 // begin has the log begin behind an entry, whatever it held.
 func (o *outline) begin(before raft.EntryID) {
-	o.last, o.known, o.terms = before.Index, before.Index, nil
+	o.last, o.terms = before.Index, nil
 	if before.Index > 0 {
 		o.terms = []termRun{{term: before.Term, first: before.Index}}
 	}
@@ -75,7 +71,7 @@ func (o *outline) release(through raft.EntryID) error {
 		return fmt.Errorf("a release through %v, where the log has an entry of term %d", through, term)
 	}
 	o.released = through.Index
-	if through.Index+1 < o.known {
+	if len(o.terms) > 0 && through.Index+1 < o.terms[0].first {
 		return nil
 	}
 	first := slices.IndexFunc(o.terms, func(run termRun) bool { return run.first > through.Index })
@@ -83,7 +79,6 @@ func (o *outline) release(through raft.EntryID) error {
 		first = len(o.terms)
 	}
 	o.terms = slices.Replace(o.terms, 0, first, termRun{term: through.Term, first: through.Index})
-	o.known = through.Index
 	return nil
 }
 
@@ -109,7 +104,7 @@ func (o *outline) accept(entries []raft.Entry) error {
 
 // cut forgets everything from first on.
 func (o *outline) cut(first raft.Index) {
-	o.last, o.known = first-1, min(o.known, first)
+	o.last = first - 1
 	for n := len(o.terms); n > 0 && o.terms[n-1].first >= first; n-- {
 		o.terms = o.terms[:n-1]
 	}

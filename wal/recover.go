@@ -32,7 +32,8 @@ type recovery struct {
 	Recovered
 	dir      disk.Dir
 	segments []uint64 // ascending; without those that were released
-	strays   []string // files that no one relies on: under temporary names, or released
+	strays   []string // files under temporary names: no one relied on them
+	released []string // segments before the base
 	damaged  []string // copies of the identity that are to be written anew
 	base     base     // where the log begins, as its last segment says; zero: at index 1
 
@@ -124,7 +125,7 @@ func (r *recovery) locate() error {
 	}
 	first := max(1, r.base.segment)
 	for len(r.segments) > 0 && r.segments[0] < first {
-		r.strays = append(r.strays, segmentName(r.segments[0]))
+		r.released = append(r.released, segmentName(r.segments[0]))
 		r.segments = r.segments[1:]
 	}
 	if r.base.segment > 0 {

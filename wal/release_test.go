@@ -351,3 +351,35 @@ func TestAReleaseFails(t *testing.T) {
 		}
 	}
 }
+
+// The base was written, and its sync has failed: the next start reads it from the memory of the operating
+// system alone. It must not act upon it before it is durable.
+func TestABaseThatIsNotDurable(t *testing.T) {
+	for _, s := range []step{{release: 30}, {restart: &raft.EntryID{Term: 9, Index: 70}}} {
+		for cut, failed := 1, true; failed; cut++ {
+			m, l, before := begins(t, 40)
+			m.Intercept(func(c disk.Call) error {
+				if c.Operation == disk.OpSync {
+					return errBroken
+				}
+				return nil
+			})
+			fails(t, s.append(l), errBroken)
+			m.Intercept(nil)
+			m.Kill()
+			w := &world{t: t, disk: m, random: rand.New(rand.NewPCG(uint64(cut), 3))}
+			w.failAt(cut, disk.ErrPowerCut)
+			_, _, err := boot(m, small())
+			failed = err != nil
+			for range 4 {
+				w.subsets(func(m *disk.Memory) {
+					r, err := inspect(m)
+					ok(t, err)
+					if !before.equal(r) && !before.after(s).equal(r) {
+						t.Fatalf("cut %d: recovered %v", cut, held(r))
+					}
+				})
+			}
+		}
+	}
+}
