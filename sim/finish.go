@@ -56,6 +56,9 @@ func (w *World) Run() Result {
 		w.history.end(w.moment())
 		w.violation = w.history.violation()
 	}
+	if w.violation == nil {
+		w.talks()
+	}
 	if w.violation == nil && w.options.Healed > 0 {
 		w.scan()
 	}

@@ -36,6 +36,7 @@ type ledger struct {
 	commands  map[uint64]raft.Index     // where a command was committed, by its hash
 	results   []outcome                 // of applying, by index, from 1 on
 	acks      []acknowledgement         // what clients were told, in that order
+	largest   int                       // of all entries, in bytes
 	repeats   func(command []byte) bool // which commands clients may send twice; nil: none
 }
 
@@ -85,6 +86,7 @@ type observed struct {
 type logged struct {
 	chain   uint64 // a hash of this entry and of all before it
 	content uint64 // a hash of this entry alone
+	bytes   int    // of this entry and of all before it
 	term    raft.Term
 	time    raft.Time
 	since   Moment // when it came to stand there
@@ -106,6 +108,8 @@ func newLedger(nodes int, limits raft.Limits) *ledger {
 	limits.AppendBytes = cmp.Or(limits.AppendBytes, 1<<20)
 	limits.UncommittedBytes = cmp.Or(limits.UncommittedBytes, 64<<20)
 	limits.Window = cmp.Or(limits.Window, 64)
+	limits.InFlightBytes = cmp.Or(limits.InFlightBytes, 8<<20)
+	limits.BacklogBytes = cmp.Or(limits.BacklogBytes, 64<<20)
 	l := &ledger{
 		limits:   limits,
 		servers:  make([]observed, nodes),

@@ -97,6 +97,9 @@ func (l *ledger) checkProgress(m Moment, o *observed, s *sight) bool {
 		if p.Next <= p.Match || p.OnTheWay > l.limits.Window {
 			return l.accuseProgress(m, o, p)
 		}
+		if !l.checkFlight(m, o, p) {
+			return false
+		}
 		if was := o.matches[p.ID-1]; p.Match != was {
 			if p.Match < was {
 				return l.accuse(ProgressTruth, attest(o.at, o.id, "knows n%v to hold its log up to %d", p.ID,

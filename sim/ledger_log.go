@@ -33,6 +33,8 @@ func (l *ledger) extend(m Moment, id raft.NodeID, log []logged, e *raft.Entry) (
 			id, e.ID())
 	}
 	k := chained(chainOf(log), e, m)
+	k.bytes = bytesOf(log, e.Index-1) + e.Size()
+	l.largest = max(l.largest, e.Size())
 	if n := len(log); n > 0 && e.Time < log[n-1].time {
 		return log, l.accuse(Monotonicity, attest(log[n-1].since, id, "has an entry %d of log time %d", n,
 			log[n-1].time), attest(m, id, "has an entry %d of log time %d behind it", n+1, e.Time),
@@ -102,7 +104,7 @@ func (l *ledger) followLog(m Moment, o *observed, s *sight, audit bool) bool {
 			attest(m, o.id, "holds %d entries", n), "the log of n%v does not end in %v as it says", o.id,
 			s.last)
 	}
-	return l.checkAppended(m, o, s, added)
+	return l.checkAppended(m, o, s, added) && l.checkRoom(m, o, s, same, added)
 }
 
 // termOf returns the term of an entry that a server holds; 0 when it does not show it.
@@ -139,27 +141,6 @@ func (l *ledger) checkReplaced(m Moment, o *observed, s *sight, same int) bool {
 		return l.accuse(Monotonicity, first, second,
 			"n%v replaced entry %d (term %d), although it knew of commits up to %d", o.id, same+1, gone.term,
 			o.commit)
-	}
-	return true
-}
-
-// checkAppended holds that a leader takes no command while too much is uncommitted. What it does not take
-// part in is the no-op, and what it found in its log when it was elected. From the last entry back: what was
-// uncommitted before an entry is what is uncommitted now without it and those after it.
-func (l *ledger) checkAppended(m Moment, o *observed, s *sight, added []raft.Entry) bool {
-	if o.role != raft.Leader || s.role != raft.Leader || o.term != s.term {
-		return true
-	}
-	rest := s.uncommitted
-	for i := len(added) - 1; i >= 0; i-- {
-		e := &added[i]
-		rest -= e.Size()
-		if e.Kind == raft.Normal && rest > 0 && rest+len(e.Command) > l.limits.UncommittedBytes {
-			return l.accuse(Bounds, attest(o.at, o.id, "leads with %d bytes uncommitted", o.uncommitted),
-				attest(m, o.id, "takes entry %v of %d bytes", e.ID(), len(e.Command)),
-				"n%v took a command of %d bytes with %d uncommitted, at most %d are allowed", o.id,
-				len(e.Command), rest, l.limits.UncommittedBytes)
-		}
 	}
 	return true
 }

@@ -59,7 +59,10 @@ func progressCases() []ledgerCase {
 }
 
 func boundCases() []ledgerCase {
-	limited := func(s *stage) { s.limits = raft.Limits{AppendBytes: 150, Window: 4, UncommittedBytes: 40} }
+	limited := func(s *stage) {
+		s.limits = raft.Limits{AppendBytes: 150, Window: 4, UncommittedBytes: 40, InFlightBytes: 1000,
+			BacklogBytes: 1000}
+	}
 	return []ledgerCase{
 		{"uncommitted bytes", Bounds, 1, 1, "with 33 uncommitted, at most 40 are allowed",
 			func(s *stage, wrong bool) {
@@ -73,6 +76,33 @@ func boundCases() []ledgerCase {
 				s.at(1).progress[0].OnTheWay = is(wrong, 5, 4)
 				s.see(1)
 			}},
+		{"bytes on their way", Bounds, 1, 1, "n1 has 160 bytes of entries on their way to n2, at most 140",
+			func(s *stage, wrong bool) {
+				limited(s)
+				s.limits.InFlightBytes, s.limits.AppendBytes, s.limits.UncommittedBytes = 100, 40, 1000
+				s.append(1, 4)
+				s.at(1).progress[0].Match, s.at(1).progress[0].Next = 3, is[raft.Index](wrong, 8, 7)
+				s.see(1)
+			}},
+		{"entries for a slow disk", Bounds, 4, 4, "n4 took entries while 120 bytes were not durable",
+			func(s *stage, wrong bool) {
+				s.limits.BacklogBytes = is(wrong, 110, 120)
+				s.promise(4, raft.None, 1)
+				s.hold(4, s.at(1).log...)
+				s.hold(4, s.entry(4, 1))
+			}},
+		{"entries for a slow machine", Bounds, 2, 2, "n2 took entries while 0 bytes were not durable and 120",
+			func(s *stage, wrong bool) {
+				s.limits.BacklogBytes = is(wrong, 110, 120)
+				s.hold(2, s.entry(4, 1))
+			}},
+		{"a command at a leader that is behind", Bounds, 1, 1, "n1 took entries while 0 bytes", func(s *stage,
+			wrong bool) {
+			s.limits.BacklogBytes = 110
+			e := s.entry(4, 1)
+			e.Kind = is(wrong, raft.Normal, raft.NoOp)
+			s.hold(1, e)
+		}},
 		{"bytes in one message", Bounds, 1, 1, "n1 sent 160 bytes of entries in one message, at most 150",
 			func(s *stage, wrong bool) {
 				limited(s)

@@ -112,21 +112,6 @@ func (l *ledger) server(id raft.NodeID) *observed {
 	return &l.servers[id-1]
 }
 
-// checkSize bounds one message. An entry larger than the bound travels alone.
-func (l *ledger) checkSize(m Moment, id, to raft.NodeID, entries []raft.Entry) bool {
-	if len(entries) < 2 {
-		return true
-	}
-	bytes := 0
-	for i := range entries {
-		bytes += entries[i].Size()
-	}
-	return bytes <= l.limits.AppendBytes || l.accuse(Bounds, attest(l.servers[id-1].elected, id, "leads"),
-		attest(m, id, "sends %d entries to n%v", len(entries), to),
-		"n%v sent %d bytes of entries in one message, at most %d are allowed", id, bytes,
-		l.limits.AppendBytes)
-}
-
 // hard says which term and vote are on a disk.
 func (d *stored) hard() string {
 	if d.state.Vote == raft.None {

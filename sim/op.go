@@ -35,8 +35,8 @@ const (
 	DiskFull OpKind = "disk-full"
 	DiskOK   OpKind = "disk-ok"
 	// Rot changes a server's disk at rest, while it is down: Mode flip, zero, truncate, lose (a file),
-	// misdirect (a sector that belongs elsewhere), stale (a sector as it was), by the roll Nth. It never
-	// reaches the last batch, which is outside of the fault model.
+	// misdirect (a sector that belongs elsewhere), stale (a sector as it was), by the roll Nth. It reaches
+	// what lies under a seal, and never the last batch, which is outside of the fault model.
 	Rot OpKind = "rot"
 	// Wipe empties a server's disk while it is down. Image keeps a copy of it, and Rollback puts that back.
 	Wipe     OpKind = "wipe"

@@ -47,6 +47,7 @@ type server struct {
 
 	trouble trouble
 	backlog []due  // what has come while it was stalled
+	steps   int    // since its work was begun for the last time
 	pending uint64 // the latest event of this moment whose work has not begun; 0 when there is none
 }
 
@@ -213,6 +214,7 @@ func (s *server) config(found wal.Recovered) replica.Config {
 // node, when it has taken everything that has come in the same moment. After a stall that is much.
 func (s *server) step(cause uint64, e replica.Event) {
 	s.engine.Step(s.clock.read(s.world.now), e)
+	s.steps++
 	if s.world.momentEnds() {
 		s.work(cause)
 		return
@@ -228,6 +230,7 @@ func (s *server) work(cause uint64) {
 	s.pending = 0
 	work := s.engine.Work()
 	s.world.look(s)
+	s.world.leave(s, work)
 	for _, w := range work {
 		if s.up() {
 			s.take(cause, w)

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"balsa/raft"
@@ -56,6 +57,49 @@ func TestWiringStops(t *testing.T) {
 	s := w.servers[0]
 	w.trying(s, func() { s.take(0, replica.Stop{Err: fmt.Errorf("write: %w", errDisk)}) })
 	finds(t, w, Assertion, "stops by itself, for a reason that it was not given")
+}
+
+// I14: over a whole run there are only so many messages. Here each server says everything many times.
+func TestWiringTalks(t *testing.T) {
+	repeats := func(l *liar, w replica.Work) []replica.Work {
+		if _, is := w.(replica.Send); !is || l.past(2*Second) {
+			return []replica.Work{w}
+		}
+		return slices.Repeat([]replica.Work{w}, 40)
+	}
+	server := func(c replica.Config, r raft.Restored) (Server, error) {
+		s, err := replica.New(c, r)
+		return &chatty{liar: liar{Server: s, config: c}, repeats: repeats}, err
+	}
+	finds(t, world(t, small(1), Parts{Server: server}), Bounds, "messages were sent in all")
+}
+
+// chatty is a liar that makes more of its work.
+type chatty struct {
+	liar
+	repeats func(*liar, replica.Work) []replica.Work
+}
+
+func (c *chatty) Work() (work []replica.Work) {
+	for _, w := range c.liar.Work() {
+		work = append(work, c.repeats(&c.liar, w)...)
+	}
+	return work
+}
+
+// What leaves in one moment has a bound too.
+func TestWiringLeaves(t *testing.T) {
+	w := world(t, small(0), Parts{})
+	w.RunUntil(Second)
+	send := replica.Work(replica.Send{Envelope: raft.Envelope{To: 2, Message: raft.PreVote{}}})
+	s := w.servers[0]
+	s.steps = 1
+	w.leave(s, slices.Repeat([]replica.Work{send}, 1<<12+2*(w.ledger.limits.Window+2)+3))
+	if w.violation != nil {
+		t.Errorf("what may leave is accused: %v", w.violation)
+	}
+	w.leave(s, slices.Repeat([]replica.Work{send}, 1<<12+2*(w.ledger.limits.Window+2)+3))
+	finds(t, w, Bounds, "messages in one moment after 0 events")
 }
 
 // doubling is a machine that answers each command with it, so many times.
