@@ -98,8 +98,8 @@
 //
 // A file that does not verify is reported in Found.Broken, stays where it is, and counts for nothing; the
 // older snapshot serves in place of it. Whether the log reaches back that far is the caller's to check. If
-// files are there and none is good, Open returns ErrCorrupt, unless it was told that the log holds everything.
+// files are there and none is good, Open returns ErrCorrupt, unless it was told that the log is whole.
 // A file of a later version, of another cluster, or of a codec that was not given is refused, for it may be
-// good. A broken file goes when a good snapshot of the same entry takes its name, or when a person has looked
-// at it.
+// good. A broken file goes when a good snapshot of the same entry takes its name, or when a person has
+// looked at it.
 package snapshot

@@ -69,9 +69,9 @@ func (k *Keeper) Save(s raft.Snapshot, image io.WriterTo) (raft.Snapshot, error)
 // prune lets go of all snapshots but the newest two. One that is being sent goes too: a follower that wants
 // it gets a newer one. Only one that is being restored stays until the next time.
 func (k *Keeper) prune() error {
-	list := k.store.List()
 	k.reading.Lock()
 	defer k.reading.Unlock()
+	list := k.store.List()
 	k.readers = slices.DeleteFunc(k.readers, func(r *Reader) bool {
 		at := slices.IndexFunc(list, func(i Info) bool { return i.Last == r.info.Last })
 		gone := at < 0 || at >= kept

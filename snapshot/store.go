@@ -71,9 +71,9 @@ type held struct {
 // used; files that are not the store's are left alone.
 //
 // A broken snapshot is no error as long as another one is good, or Options.LogWhole is set: the caller finds
-// it in Found, must tell a person, and must check that the log holds what the broken one includes, back to the
-// one that is left. Errors: ErrCorrupt, ErrVersion, ErrForeign, ErrCodec, ErrInvalid, or what the disk said.
-// After any of them nothing that was acknowledged is lost and Open may be called again.
+// it in Found, must tell a person, and must check that the log holds what the broken one includes, back to
+// the one that is left. Errors: ErrCorrupt, ErrVersion, ErrForeign, ErrCodec, ErrInvalid, or what the disk
+// said. After any of them nothing that was acknowledged is lost and Open may be called again.
 func Open(dir disk.Dir, o Options) (*Store, Found, error) {
 	if o.ChunkBytes == 0 {
 		o.ChunkBytes = DefaultChunkBytes

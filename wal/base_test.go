@@ -33,8 +33,9 @@ func TestBasesThatMakeNoSense(t *testing.T) {
 		"a base in term 0":             {baseOf(1, 1, none, at(0, 2)), ErrCorrupt},
 		"a restart at index 0":         {records(baseOf(1, 1, none, at(1, 0)), restart), ErrCorrupt},
 		"a restart without a base":     {restart, ErrCorrupt},
-		"a restart with more":          {records(baseOf(1, 1, none, at(2, 2)), record(restartRecord, 1)), ErrCorrupt},
-		"half a base":                  {baseOf(1, 1, none, at(1, 1))[:recordHeader+40], ErrCorrupt},
+		"a restart with more": {records(baseOf(1, 1, none, at(2, 2)), record(restartRecord, 1)),
+			ErrCorrupt},
+		"half a base": {baseOf(1, 1, none, at(1, 1))[:recordHeader+40], ErrCorrupt},
 	} {
 		checkRecords(t, what, c.records, c.want)
 	}

@@ -30,11 +30,11 @@
 //
 // # Where the log begins
 //
-// Release and Restart write a base: the log begins behind this entry, and is read from this segment on.
+// Release and Restart write a base: from which segment on the log is read, and behind which entry it begins.
 //
 //	            4                           5                             6
 //	┌───────┬─────────┬─────┐  ┌───────┬─────────┬──────┬─────┐  ┌──────┬─────────┬───────┐
-//	│ 3, 8  │ 11 … 20 │ end │  │ 4, 12 │ 21 … 35 │ 5, 25│ end │  │ 5, 25│ 36 … 40 │ zeros │  base: segment, entry
+//	│ 3, 8  │ 11 … 20 │ end │  │ 4, 12 │ 21 … 35 │ 5, 25│ end │  │ 5, 25│ 36 … 40 │ zeros │  segment, entry
 //	└───────┴─────────┴─────┘  └───────┴─────────┴──────┴─────┘  └──────┴─────────┴───────┘
 //	  gone: 5, 25 says so        needed: it holds 26               repeats what was said last
 //
