@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/url"
 	"time"
 
 	"balsa/disk"
 	"balsa/raft"
+	"balsa/snapshot"
 	"balsa/transport"
 	"balsa/wire"
 )
@@ -34,7 +36,8 @@ type Config struct {
 	// empty, and must be the same on every node and at every start.
 	Cluster string
 
-	// StateMachine is what is replicated. It must be empty: the log is applied to it again after every start.
+	// StateMachine is what is replicated. It must be empty: after every start the newest snapshot is restored
+	// into it, if there is one, and the log behind that is applied to it again.
 	StateMachine StateMachine
 
 	// Listen is the address on which the default transport listens for peers. Empty means this node's
@@ -63,6 +66,18 @@ type Config struct {
 	MaxCommand int
 	// SegmentBytes is the size up to which the files of the log grow, from 1 MiB on; 0 means 64 MiB.
 	SegmentBytes int64
+
+	// SnapshotBytes is how many bytes of commands may stand in the log behind a snapshot before the next is
+	// taken, or as many as that snapshot has when it is larger; 0 means 64 MiB. Twice as much, and commands
+	// are refused with ErrOverloaded until a snapshot is durable. Below 0 there is no limit, and only
+	// Node.Snapshot takes snapshots.
+	SnapshotBytes int64
+	// SnapshotRate bounds the bytes of snapshots that this node sends to others in a second; 0 is no bound.
+	SnapshotRate int64
+	// Codec compresses snapshots; nil means that they are written as they are. A node reads those that are
+	// not compressed and those of its own codec, also when another node sends them: it should be the same on
+	// every node.
+	Codec snapshot.Codec
 
 	// Logger takes what the node has to tell: changes of role as Info, every append, replication and commit
 	// as Debug, what needs a person as Warn or Error. nil means silence. It is called from the node's loop
@@ -119,6 +134,8 @@ func (c *Config) validate() error {
 		c.ElectionMin)
 	complain(c.MaxCommand < 1 || c.MaxCommand > largestCommand,
 		"Config.MaxCommand is %d bytes, it must be 1 to %d", c.MaxCommand, largestCommand)
+	complain(c.SnapshotRate < 0, "Config.SnapshotRate is %d bytes in a second, it must be positive, or 0",
+		c.SnapshotRate)
 	if len(c.Peers) > 0 {
 		_, own := c.Peers[c.ID]
 		complain(!own, "Config.Peers does not name this node, %v: it must list every node, this one included",
@@ -179,7 +196,7 @@ func (c *Config) core(seed uint64) raft.Config {
 		ElectionMin: ticks(c.ElectionMin),
 		ElectionMax: ticks(c.ElectionMax),
 		Heartbeat:   ticks(c.Heartbeat),
-		Limits:      raft.Limits{SnapshotBytes: -1}, // no snapshot is taken yet, so none may be waited for
+		Limits:      raft.Limits{SnapshotBytes: int(min(c.SnapshotBytes, math.MaxInt))},
 		Seed:        seed,
 		Events:      true,
 	}

@@ -32,6 +32,15 @@ var (
 	ErrOverloaded = errors.New("overloaded")
 	// ErrTooLarge says that the command exceeds Config.MaxCommand.
 	ErrTooLarge = errors.New("command too large")
+	// ErrSessionGone says that the session has ended, or has forgotten the number: whether an earlier attempt
+	// was applied is not known any more. This one was not.
+	ErrSessionGone = errors.New("the session is gone")
+	// ErrNothingNew says that a snapshot would include nothing that the newest one does not.
+	ErrNothingNew = errors.New("nothing was applied since the newest snapshot")
+	// ErrNotSaved says that a snapshot could not be written; the disk may be full. It will be tried again.
+	ErrNotSaved = errors.New("the snapshot could not be written, and will be tried again")
+	// ErrInvalid says that there is no such session, number or key: it is a mistake of the caller.
+	ErrInvalid = errors.New("invalid request")
 	// ErrClosed says that the node was closed.
 	ErrClosed = errors.New("node closed")
 	// ErrStopped says that the node stopped by itself; the error that stopped it is wrapped beside it.

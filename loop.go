@@ -12,19 +12,19 @@ import (
 	"balsa/raft"
 	"balsa/replica"
 	"balsa/transport"
-	"balsa/wal"
 )
 
 // loop schedules: it is the one goroutine that touches the replica. It never waits for a disk, a socket or
-// the state machine; those are worked on beside it, one write and one apply at a time:
+// the state machine; those are worked on beside it, one work of each kind at a time:
 //
 //	            ┌───────────────── writer: Write.Perform(log) ◀───┐
 //	            ▼                                                 │
 //	peers ─▶ ┌──────┐    batch of events    ┌─────────┐  work   ┌─┴────────┐
 //	callers ▶│ loop │──────────────────────▶│ replica │────────▶│ dispatch │──▶ transport, callers, log
-//	ticks ──▶└──────┘                       └─────────┘         └─┬────────┘
-//	            ▲                                                 │
-//	            └───────────────── machine: Apply.Perform(sm) ◀───┘
+//	ticks ──▶└──────┘                       └─────────┘         └─┬──────┬─┘
+//	            ▲                                                 │      │
+//	            ├── machine: Apply, Capture, Restore.Perform(sm) ◀┘      │
+//	            └── saver, reader, storer: .Perform(snapshots) ◀─────────┘
 type loop struct {
 	replica   *replica.Replica
 	identity  raft.Identity
@@ -37,6 +37,7 @@ type loop struct {
 	workers *workers
 
 	appliedTerm raft.Term // of the last entry that the state machine has
+	saves       saves
 	watch       watch
 	stats       Stats
 	repeated    repeated
@@ -74,8 +75,8 @@ func newLoop(r *replica.Replica, identity raft.Identity, t transport.Transport, 
 }
 
 // start sets the workers and the loop going.
-func (l *loop) start(log *wal.Log, machine StateMachine) {
-	l.workers.start(log, machine, l.logger)
+func (l *loop) start(files files, machine StateMachine) {
+	l.workers.start(files, machine, l.logger)
 	go l.run()
 }
 
@@ -179,10 +180,19 @@ func (l *loop) take(r request) { l.step(r.event(l.callers.enter(r))) }
 
 // worked takes what a worker has finished.
 func (l *loop) worked(e replica.Event) {
-	if ran, ok := e.(replica.Ran); ok && ran.Err == nil {
-		l.appliedTerm = ran.Entries[len(ran.Entries)-1].Term
-	}
 	l.step(e)
+	switch e := e.(type) {
+	case replica.Ran:
+		if e.Err == nil {
+			l.appliedTerm = e.Entries[len(e.Entries)-1].Term
+		}
+	case replica.Restored:
+		if e.Err == nil {
+			l.appliedTerm = e.Snapshot.Last.Term
+		}
+	case replica.Saved:
+		l.saves.ended(e, l.replica.Newest())
+	}
 }
 
 func (l *loop) receive(e raft.Envelope) {
@@ -220,7 +230,19 @@ func (l *loop) dispatch(w replica.Work) {
 	case replica.Apply:
 		l.stats.Applies++
 		l.stats.EntriesApplied += uint64(len(w.Entries))
-		l.workers.applies <- w
+		l.workers.machine <- func(m *replica.Machine) replica.Event { return w.Perform(m) }
+	case replica.Capture:
+		l.saves.began = time.Now()
+		l.workers.machine <- func(m *replica.Machine) replica.Event { return w.Perform(m) }
+	case replica.Restore:
+		snapshots := l.workers.snapshots
+		l.workers.machine <- func(m *replica.Machine) replica.Event { return w.Perform(m, snapshots) }
+	case replica.Save:
+		l.workers.saves <- func(s replica.Snapshots) replica.Event { return w.Perform(s) }
+	case replica.ReadChunk:
+		l.workers.reads <- func(s replica.Snapshots) replica.Event { return w.Perform(s) }
+	case replica.StoreChunk:
+		l.workers.stores <- func(s replica.Snapshots) replica.Event { return w.Perform(s) }
 	case replica.Send:
 		l.stats.MessagesSent++
 		if err := l.transport.Send(w.Envelope); err != nil {
@@ -241,7 +263,7 @@ func (l *loop) dispatch(w replica.Work) {
 
 func (l *loop) answer(a replica.Answer) {
 	if a.Fate == replica.Done {
-		l.callers.answer(a.Ticket, outcome{result: a.Result, index: a.Entry.Index})
+		l.callers.answer(a.Ticket, outcome{result: a.Result, index: a.Entry.Index, replayed: a.Replayed})
 		return
 	}
 	l.callers.answer(a.Ticket, outcome{err: l.refusal(a.Fate)})
@@ -271,6 +293,12 @@ func (l *loop) refusal(fate replica.Fate) *Error {
 		}
 	case replica.Overloaded:
 		e.Kind, e.Retry = ErrOverloaded, 100*time.Millisecond
+	case replica.SessionGone:
+		e.Kind = ErrSessionGone
+	case replica.NothingNew:
+		e.Kind = ErrNothingNew
+	case replica.NotSaved:
+		e.Kind, e.Retry = ErrNotSaved, time.Second
 	case replica.Unanswered:
 		e.Kind, e.Retry = ErrNoAnswer, 250*time.Millisecond
 	case replica.LeadershipLost, replica.Replaced:

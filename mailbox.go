@@ -36,9 +36,10 @@ type request struct {
 
 // outcome is what a caller gets.
 type outcome struct {
-	result []byte
-	index  raft.Index
-	err    error
+	result   []byte
+	index    raft.Index
+	replayed bool // the result is that of an earlier attempt
+	err      error
 }
 
 // callers are those whom the loop has heard and not answered yet.

@@ -10,6 +10,7 @@ import (
 
 	"balsa/raft"
 	"balsa/replica"
+	"balsa/snapshot"
 	"balsa/transport"
 	"balsa/wal"
 )
@@ -27,13 +28,19 @@ type NodeID = raft.NodeID
 type Node struct {
 	config    Config
 	identity  raft.Identity
-	log       *wal.Log
+	files     files
 	transport transport.Transport
 	loop      *loop
 	unlock    func() error // gives the data directory back
 
 	closing sync.Once
 	failed  error // of closing
+}
+
+// files are what a node keeps on its disk.
+type files struct {
+	log       *wal.Log
+	snapshots *snapshot.Keeper
 }
 
 // Propose replicates a command and returns what this node's state machine made of it, once a majority holds
@@ -48,28 +55,40 @@ type Node struct {
 //     was not taken before;
 //   - Unknown: ErrNoAnswer, and ErrLeadershipLost, ErrTimeout, ErrClosed, ErrStopped otherwise.
 func (n *Node) Propose(ctx context.Context, command []byte) ([]byte, error) {
-	return n.propose(ctx, command, false)
+	a, err := n.propose(ctx, command, replica.Once{}, false)
+	return a.Result, err
 }
 
 // ProposeLocal is Propose without forwarding: a node that does not lead refuses with ErrNotLeader, or with
 // ErrNoLeader.
 func (n *Node) ProposeLocal(ctx context.Context, command []byte) ([]byte, error) {
-	return n.propose(ctx, command, true)
+	a, err := n.propose(ctx, command, replica.Once{}, true)
+	return a.Result, err
 }
 
-func (n *Node) propose(ctx context.Context, command []byte, local bool) ([]byte, error) {
+func (n *Node) propose(ctx context.Context, command []byte, once replica.Once, local bool) (Applied, error) {
 	if len(command) > n.config.MaxCommand {
-		return nil, &Error{Kind: ErrTooLarge, Outcome: NotApplied, Node: n.config.ID,
+		return Applied{}, &Error{Kind: ErrTooLarge, Outcome: NotApplied, Node: n.config.ID,
 			Cause: fmt.Errorf("%d bytes, at most %d", len(command), n.config.MaxCommand)}
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: err}
+		return Applied{}, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: err}
 	}
 	command = bytes.Clone(command)
 	o, err := n.ask(ctx, func(t raft.Ticket) replica.Event {
-		return replica.Proposed{Ticket: t, Command: command, Local: local}
+		return replica.Proposed{Ticket: t, Command: command, Once: once, Local: local}
 	})
-	return o.result, err
+	return Applied{Result: o.result, Index: o.index, Replayed: o.replayed}, err
+}
+
+// Snapshot takes a snapshot of this node's state machine, whatever Config.SnapshotBytes says, and returns the
+// index of the last entry that it includes: at least all that was applied here when it was called. When the
+// error is nil the snapshot is durable. The context bounds the waiting only.
+//
+// Every error is an *Error: ErrNothingNew when nothing was applied since the newest snapshot, ErrNotSaved,
+// ErrTimeout, ErrClosed, ErrStopped.
+func (n *Node) Snapshot(ctx context.Context) (raft.Index, error) {
+	return n.await(ctx, func(t raft.Ticket) replica.Event { return replica.Snapshot{Ticket: t} })
 }
 
 // ask puts a question to the loop and waits for its answer, as long as the context allows.
@@ -153,7 +172,8 @@ func (n *Node) Err() error {
 
 // Close stops the node: callers that wait are answered ErrClosed, the log is sealed and closed, the data
 // directory unlocked. It waits for the write and the apply that are under way, so it takes as long as they
-// do. A second call returns what the first did.
+// do; a snapshot that is being written or restored is given up on the way. A second call returns what the
+// first did.
 func (n *Node) Close() error {
 	n.closing.Do(func() {
 		n.loop.end(nil)
@@ -161,9 +181,9 @@ func (n *Node) Close() error {
 		n.failed = n.transport.Close()
 		n.loop.workers.group.Wait()
 		if n.loop.failure == nil { // a node that failed writes nothing more
-			n.failed = errors.Join(n.failed, n.log.Seal())
+			n.failed = errors.Join(n.failed, n.files.log.Seal())
 		}
-		n.failed = errors.Join(n.failed, n.log.Close(), n.unlock())
+		n.failed = errors.Join(n.failed, n.files.snapshots.Close(), n.files.log.Close(), n.unlock())
 	})
 	return n.failed
 }

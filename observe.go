@@ -28,6 +28,17 @@ func (l *loop) tell(event raft.Event) {
 		l.logger.Warn(e.String(), "peer", e.Node)
 	case raft.MessageRefused:
 		l.tellRefusal(e)
+	case raft.SnapshotTaken:
+		l.logger.Info("Took a snapshot", "through", e.Last, "bytes", e.Size)
+	case raft.SnapshotInstalled:
+		l.logger.Info("Installed a snapshot from the leader", "through", e.Last, "kept_log", e.Kept)
+	case raft.SnapshotSending:
+		l.tellAgain(&l.repeated.sending, slog.LevelInfo,
+			"Sends a snapshot to a node that lacks what the log no longer holds", "to", e.To,
+			"through", e.Last, "from_byte", e.Offset)
+	case replica.SnapshotFailed:
+		l.tellAgain(&l.repeated.failing, slog.LevelWarn,
+			"Could not deal with a snapshot, and will try again: is the disk full?", "error", e.Err)
 	default:
 		l.tellDetail(event)
 	}
@@ -35,7 +46,7 @@ func (l *loop) tell(event raft.Event) {
 
 // repeated holds back what would be told for ever: what a lone node, or a hostile one, has to say again and
 // again drowns everything else.
-type repeated struct{ campaign, refusal repetition }
+type repeated struct{ campaign, refusal, sending, failing repetition }
 
 // repetition is one thing that repeats.
 type repetition struct {
@@ -71,15 +82,20 @@ func (l *loop) tellCampaign(e raft.BecamePreCandidate) {
 }
 
 func (l *loop) tellRefusal(e raft.MessageRefused) {
-	const words = "Refused a message that no correct node sends"
-	switch due, held := l.repeated.refusal.due(l.clock.now()); {
+	l.tellAgain(&l.repeated.refusal, slog.LevelWarn, "Refused a message that no correct node sends",
+		"from", e.From, "why", e.Why)
+}
+
+// tellAgain tells what repeats, in detail only when it has been told a moment ago.
+func (l *loop) tellAgain(r *repetition, level slog.Level, words string, values ...any) {
+	due, held := r.due(l.clock.now())
+	switch {
 	case !due:
-		l.logger.Debug(words, "from", e.From, "why", e.Why)
+		level = slog.LevelDebug
 	case held > 0:
-		l.logger.Warn(words, "from", e.From, "why", e.Why, "others_since", held)
-	default:
-		l.logger.Warn(words, "from", e.From, "why", e.Why)
+		values = append(values, "others_since", held)
 	}
+	l.logger.Log(context.Background(), level, words, values...)
 }
 
 func (l *loop) tellFollower(e raft.BecameFollower) {

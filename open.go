@@ -10,6 +10,7 @@ import (
 	"balsa/disk"
 	"balsa/raft"
 	"balsa/replica"
+	"balsa/snapshot"
 	"balsa/transport"
 	"balsa/transport/httpjson"
 	"balsa/wal"
@@ -21,8 +22,8 @@ import (
 // yet.
 //
 // An error means that nothing runs, and that nothing on the disk was changed but what makes a first start and
-// the count of starts (wal.Open tells what its errors mean). Everything that is wrong with the configuration
-// is named at once.
+// the count of starts (wal.Open and snapshot.Open tell what their errors mean). Everything that is wrong with
+// the configuration is named at once.
 func Open(config Config) (*Node, error) {
 	config.setDefaults()
 	if err := config.validate(); err != nil {
@@ -36,16 +37,20 @@ func Open(config Config) (*Node, error) {
 	if err != nil {
 		return nil, errors.Join(err, unlock())
 	}
-	n, err := assemble(config, log, found)
+	keeper, restored, err := openSnapshots(dir, config, found)
 	if err != nil {
 		return nil, errors.Join(err, log.Close(), unlock())
+	}
+	n, err := assemble(config, files{log, keeper}, found, restored)
+	if err != nil {
+		return nil, errors.Join(err, keeper.Close(), log.Close(), unlock())
 	}
 	n.unlock = unlock
 	return n, nil
 }
 
 // assemble joins the parts in the order in which they depend on each other, and starts them.
-func assemble(config Config, log *wal.Log, found wal.Recovered) (*Node, error) {
+func assemble(config Config, files files, found wal.Recovered, restored raft.Restored) (*Node, error) {
 	identity := raft.Identity{
 		Cluster:     found.Identity.Cluster,
 		Node:        found.Identity.Node,
@@ -57,17 +62,20 @@ func assemble(config Config, log *wal.Log, found wal.Recovered) (*Node, error) {
 		config.Logger.Warn("Cut off an unfinished write at the end of the log", "bytes", found.Torn)
 	}
 	r, err := replica.New(replica.Config{
-		Core:     config.core(random()),
-		Identity: identity,
-		Tick:     raft.Time(tick),
-		Peers:    found.Peers,
-		ByHand:   config.ByHand,
-	}, raft.Restored{HardState: found.State, Entries: found.Entries, Members: found.Identity.Bootstrap})
+		Core:         config.core(random()),
+		Identity:     identity,
+		Tick:         raft.Time(tick),
+		Peers:        found.Peers,
+		ByHand:       config.ByHand,
+		Snapshots:    true,
+		SnapshotRate: config.SnapshotRate,
+		Passing:      snapshot.Passing,
+	}, restored)
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{config: config, identity: identity, log: log}
-	n.transport, err = newTransport(config, identity, found.Identity.Bootstrap)
+	n := &Node{config: config, identity: identity, files: files}
+	n.transport, err = newTransport(config, identity, restored.Members)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +84,7 @@ func assemble(config Config, log *wal.Log, found wal.Recovered) (*Node, error) {
 		close(n.loop.ended)
 		return nil, errors.Join(err, n.transport.Close())
 	}
-	n.loop.start(log, config.StateMachine)
+	n.loop.start(files, config.StateMachine)
 	return n, nil
 }
 
@@ -108,6 +116,50 @@ func openLog(dir disk.Dir, config Config) (*wal.Log, wal.Recovered, error) {
 		return nil, wal.Recovered{}, errors.Join(err, log.Close())
 	}
 	return log, found, nil
+}
+
+// openSnapshots verifies the snapshots and joins the log to the newest good one. A damaged one is told, and
+// does no harm as long as all that it included is still here: in the one before it, or at the beginning, and
+// in the log.
+func openSnapshots(dir disk.Dir, config Config,
+	found wal.Recovered) (*snapshot.Keeper, raft.Restored, error) {
+	options := snapshot.Options{Cluster: found.Identity.Cluster, LogWhole: found.Before == raft.EntryID{}}
+	if config.Codec != nil {
+		options.Codecs = []snapshot.Codec{config.Codec}
+	}
+	store, kept, err := snapshot.Open(dir, options)
+	if err != nil {
+		return nil, raft.Restored{}, err
+	}
+	keeper := snapshot.NewKeeper(store)
+	restored, err := replica.Recover(found.Identity.Bootstrap, found.State, found.Before, found.Entries,
+		keeper.List())
+	for _, b := range kept.Broken {
+		if err == nil && !replica.Includes(restored, b.Last) {
+			err = fmt.Errorf("what it includes is nowhere else: %w", b.Err)
+		}
+	}
+	if err != nil {
+		return nil, raft.Restored{}, errors.Join(damaged(err, kept.Broken), keeper.Close())
+	}
+	for _, b := range kept.Broken {
+		config.Logger.Warn("A snapshot is damaged; the one before it and the log serve in its place",
+			"file", b.Name, "error", b.Err)
+	}
+	return keeper, restored, nil
+}
+
+// damaged says of a data directory whose parts do not join what to do, and which snapshots are to blame.
+func damaged(err error, broken []snapshot.Broken) error {
+	for _, b := range broken {
+		if !errors.Is(err, b.Err) {
+			err = fmt.Errorf("%w; %w", err, b.Err)
+		}
+	}
+	if errors.Is(err, snapshot.ErrCorrupt) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, snapshot.ErrCorrupt)
 }
 
 // fits refuses what a later start says of the cluster and the data directory knows otherwise, when no peers

@@ -1,6 +1,9 @@
 package balsa
 
-import "balsa/raft"
+import (
+	"balsa/raft"
+	"balsa/replica"
+)
 
 // Stats counts what a node has done since it was opened. Every number only grows.
 type Stats struct {
@@ -17,6 +20,11 @@ type Stats struct {
 	EntriesWritten   uint64
 	Applies          uint64 // batches given to the state machine
 	EntriesApplied   uint64
+
+	SnapshotsTaken     uint64 // of this node's own state machine, that became durable
+	SnapshotsFailed    uint64 // attempts to take one, or to read one to be sent, that failed
+	SnapshotsInstalled uint64 // that came from a leader and took the place of entries
+
 	MessagesSent     uint64
 	MessagesReceived uint64
 	MessagesLost     uint64 // that the transport knows of
@@ -50,5 +58,11 @@ func (s *Stats) count(event raft.Event) {
 		}
 	case raft.MessageRefused:
 		s.MessagesRefused++
+	case raft.SnapshotTaken:
+		s.SnapshotsTaken++
+	case raft.SnapshotInstalled:
+		s.SnapshotsInstalled++
+	case replica.SnapshotFailed:
+		s.SnapshotsFailed++
 	}
 }

@@ -23,16 +23,33 @@ type Status struct {
 	// negative when it knows of no leader.
 	Contact time.Duration
 
-	Commit    raft.Index // everything up to it is committed, as far as this node knows
-	Applied   raft.Index // everything up to it is in the state machine
-	Durable   raft.Index // everything up to it is on this node's disk
-	Last      raft.EntryID
-	LogLength int // entries in memory
+	Commit  raft.Index // everything up to it is committed, as far as this node knows
+	Applied raft.Index // everything up to it is in the state machine; 0 until a snapshot was restored
+	Durable raft.Index // everything up to it is on this node's disk
+	Last    raft.EntryID
+	LogExtent
 
 	Peers   []Peer // the other members, by id
 	Stats   Stats  // what the node has done so far
 	Refused uint64 // messages that no correct node would have sent
 	Err     error  // why the node stopped; nil while it runs
+}
+
+// LogExtent is what a node has of the log, and what stands in place of the rest.
+type LogExtent struct {
+	First        raft.Index   // the first entry in memory, or, when there is none, the next one to come
+	LogLength    int          // entries in memory
+	LogBytes     int          // bytes of the entries behind the newest snapshot
+	Snapshot     raft.EntryID // the last entry that the newest snapshot includes; zero when there is none
+	LastSnapshot LastSnapshot // that this node took since it was opened
+}
+
+// LastSnapshot is a snapshot that a node has taken of its own state machine; zero when there is none.
+type LastSnapshot struct {
+	Index raft.Index    // of the last entry that it includes
+	Size  uint64        // bytes of the file
+	At    time.Time     // when it was durable
+	Took  time.Duration // from the capture of the state until then
 }
 
 // Peer is another member, as this node sees it.
@@ -42,6 +59,10 @@ type Peer struct {
 	API     string     // where clients reach it, as it said last; empty if unknown
 	Match   raft.Index // at a leader: the peer durably holds the log up to here
 	Next    raft.Index // at a leader: what it will be sent next; 0 at others
+	// Installing says, at a leader, that the peer is sent a snapshot of Size bytes, because the log no longer
+	// holds what it lacks. It has Offset of them.
+	Installing   bool
+	Offset, Size uint64
 	// Shuns says why the peer does not listen to this node; 0 when it does, as far as this node knows.
 	Shuns raft.IdentityReason
 }
@@ -93,10 +114,16 @@ func (l *loop) status() Status {
 		Applied:     core.Applied,
 		Durable:     core.Durable,
 		Last:        core.Last,
-		LogLength:   core.Entries,
-		Stats:       l.counted(),
-		Refused:     core.Refused,
-		Err:         l.failure,
+		LogExtent: LogExtent{
+			First:        core.First,
+			LogLength:    core.Entries,
+			LogBytes:     core.LogBytes,
+			Snapshot:     core.Snapshot,
+			LastSnapshot: l.saves.last,
+		},
+		Stats:   l.counted(),
+		Refused: core.Refused,
+		Err:     l.failure,
 	}
 	for _, m := range members.Members {
 		if m.ID == core.ID {
@@ -106,6 +133,7 @@ func (l *loop) status() Status {
 		for _, progress := range core.Progress {
 			if progress.ID == m.ID {
 				p.Match, p.Next = progress.Match, progress.Next
+				p.Installing, p.Offset, p.Size = progress.Installing, progress.Offset, progress.Size
 			}
 		}
 		s.Peers = append(s.Peers, p)

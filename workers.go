@@ -10,19 +10,25 @@ import (
 	"balsa/wal"
 )
 
-// workers do what may take long, beside the loop: one writes to the disk, the other applies to the state
-// machine. Each has at most one work at a time, so giving it one never blocks, and neither has taking it
+// workers do what may take long, beside the loop: one writes to the log, one works on the state machine, and
+// three on snapshots: one saves them, which may take minutes, one reads what is sent of them, and one stores
+// what arrives. Each has at most one work at a time, so giving it one never blocks, and neither has taking it
 // back. A disk that hangs for a minute thus holds up whoever waits for the disk, and nobody else.
 //
-// A third one prepares the log's next segment, beside the writer:
+// One more prepares the log's next segment, beside the writer:
 //
 //	          ┌────────┐──── Preparation ───▶┌──────────┐
 //	writes ──▶│ writer │                     │ preparer │  a step, a rest, a step, …
 //	          └────────┘◀─── the same ───────└──────────┘
 type workers struct {
 	writes  chan replica.Write
-	applies chan replica.Apply
+	machine chan func(*replica.Machine) replica.Event
+	saves   chan func(replica.Snapshots) replica.Event
+	reads   chan func(replica.Snapshots) replica.Event
+	stores  chan func(replica.Snapshots) replica.Event
 	done    chan replica.Event // what they have finished
+
+	snapshots replica.Snapshots
 
 	unprepared chan *wal.Preparation // at most one is in either of the two, or in the hands of the preparer
 	prepared   chan *wal.Preparation
@@ -38,23 +44,34 @@ const sealAfter = 100 * time.Millisecond
 func newWorkers() *workers {
 	return &workers{
 		writes:     make(chan replica.Write, 1),
-		applies:    make(chan replica.Apply, 1),
-		done:       make(chan replica.Event, 3), // room for a write, an apply and a failed seal
+		machine:    make(chan func(*replica.Machine) replica.Event, 1),
+		saves:      make(chan func(replica.Snapshots) replica.Event, 1),
+		reads:      make(chan func(replica.Snapshots) replica.Event, 1),
+		stores:     make(chan func(replica.Snapshots) replica.Event, 1),
+		done:       make(chan replica.Event, 6), // room for one of each, and a failed seal
 		unprepared: make(chan *wal.Preparation, 1),
 		prepared:   make(chan *wal.Preparation, 1),
 		dismissed:  make(chan struct{}),
 	}
 }
 
-func (w *workers) start(log *wal.Log, machine StateMachine, logger *slog.Logger) {
-	w.group.Go(func() { w.write(log) })
+func (w *workers) start(files files, machine StateMachine, logger *slog.Logger) {
+	w.snapshots = &snapshots{Keeper: files.snapshots, logger: logger, dismissed: w.dismissed}
+	w.group.Go(func() { w.write(files.log) })
 	w.group.Go(func() { w.prepare(logger) })
 	w.group.Go(func() {
 		front := replica.NewMachine(machine)
-		for apply := range w.applies {
-			w.done <- apply.Perform(front)
+		for perform := range w.machine {
+			w.done <- perform(front)
 		}
 	})
+	for _, kind := range []chan func(replica.Snapshots) replica.Event{w.saves, w.reads, w.stores} {
+		w.group.Go(func() {
+			for perform := range kind {
+				w.done <- perform(w.snapshots)
+			}
+		})
+	}
 }
 
 // write is the one goroutine that touches the log while the node runs.
@@ -132,9 +149,12 @@ func (w *workers) fill(p *wal.Preparation) error {
 	}
 }
 
-// dismiss lets the workers go when they have finished what they are at.
+// dismiss lets the workers go when they have finished what they are at, or have noticed.
 func (w *workers) dismiss() {
 	close(w.dismissed)
 	close(w.writes)
-	close(w.applies)
+	close(w.machine)
+	close(w.saves)
+	close(w.reads)
+	close(w.stores)
 }

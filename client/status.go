@@ -59,6 +59,11 @@ type Stats struct {
 	EntriesWritten   uint64 `json:"entries_written"`
 	Applies          uint64 `json:"applies"` // batches given to the map
 	EntriesApplied   uint64 `json:"entries_applied"`
+
+	SnapshotsTaken     uint64 `json:"snapshots_taken"`     // of this node's own map, that became durable
+	SnapshotsFailed    uint64 `json:"snapshots_failed"`    // attempts to take or to send one that failed
+	SnapshotsInstalled uint64 `json:"snapshots_installed"` // that came from a leader
+
 	MessagesSent     uint64 `json:"messages_sent"`
 	MessagesReceived uint64 `json:"messages_received"`
 	MessagesLost     uint64 `json:"messages_lost"`    // that the node knows of

@@ -17,7 +17,8 @@ func TestStatus(t *testing.T) {
 	const stats = `"stats":{"elections":1,"terms_led":2,"leader_changes":3,"proposals_taken":4,` +
 		`"proposals_refused":5,"reads_confirmed":6,"read_rounds":7,"entries_appended":8,` +
 		`"entries_truncated":9,"writes":10,"entries_written":11,"applies":12,"entries_applied":13,` +
-		`"messages_sent":14,"messages_received":15,"messages_lost":16,"messages_refused":17}`
+		`"snapshots_taken":14,"snapshots_failed":15,"snapshots_installed":16,` +
+		`"messages_sent":17,"messages_received":18,"messages_lost":19,"messages_refused":20}`
 	n, h := newNode(t)
 	ask(h, "PUT /v1/kv/k", "v")
 	n.set(func(n *fakeNode) {

@@ -1,0 +1,142 @@
+package balsa
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"balsa/raft"
+	"balsa/replica"
+	"balsa/snapshot"
+)
+
+// saves is what a node remembers of the snapshots that it takes.
+type saves struct {
+	began time.Time // when the state was captured that is being saved
+	last  LastSnapshot
+}
+
+// ended takes note of a snapshot that has become the newest.
+func (s *saves) ended(saved replica.Saved, newest raft.Snapshot) {
+	if saved.Err == nil && saved.Snapshot.Last == newest.Last {
+		now := time.Now()
+		s.last = LastSnapshot{Index: newest.Last.Index, Size: newest.Size, At: now, Took: now.Sub(s.began)}
+	}
+}
+
+// snapshots are those on the disk as the workers use them: what takes long makes room for what must not wait,
+// and ends early when the node does. A state of gigabytes would otherwise hold up Close for as long as it
+// takes to be written.
+type snapshots struct {
+	*snapshot.Keeper
+	logger    *slog.Logger
+	dismissed <-chan struct{}
+
+	refusal string // told last
+}
+
+// errDismissed ends what is under way when the node ends. Nobody is told.
+var errDismissed = errors.New("the node is closing")
+
+// Save writes a snapshot at an easy pace.
+func (s *snapshots) Save(of raft.Snapshot, image io.WriterTo) (raft.Snapshot, error) {
+	return s.Keeper.Save(of, paced{image, s.dismissed})
+}
+
+// Restore reads a snapshot as fast as it goes: nothing can be applied before.
+func (s *snapshots) Restore(last raft.EntryID, into func(io.Reader) error) error {
+	return s.Keeper.Restore(last, func(from io.Reader) error { return into(ended{from, s.dismissed}) })
+}
+
+// Store takes in a chunk, and says why when none of the snapshot can be taken: its leader would only see that
+// it makes no progress, and sends it for ever.
+func (s *snapshots) Store(m raft.InstallSnapshot) (next uint64, complete *raft.Snapshot, err error) {
+	next, complete, err = s.Keeper.Store(m)
+	refusal := ""
+	if why := s.Keeper.Refusal(); why != nil {
+		refusal = why.Error()
+	}
+	if refusal != s.refusal && refusal != "" {
+		s.logger.Warn("Cannot take the snapshot that the leader sends", "through", m.Last, "error", refusal)
+	}
+	s.refusal = refusal
+	return next, complete, err
+}
+
+// going returns nil until the node ends.
+func going(dismissed <-chan struct{}) error {
+	select {
+	case <-dismissed:
+		return errDismissed
+	default:
+		return nil
+	}
+}
+
+// ended is a reader that fails when the node ends.
+type ended struct {
+	from      io.Reader
+	dismissed <-chan struct{}
+}
+
+func (e ended) Read(p []byte) (int, error) {
+	if err := going(e.dismissed); err != nil {
+		return 0, err
+	}
+	return e.from.Read(p)
+}
+
+// paced is an image that is written in pieces, with rests between them.
+type paced struct {
+	image     io.WriterTo
+	dismissed <-chan struct{}
+}
+
+// WriteTo writes the image.
+func (p paced) WriteTo(to io.Writer) (int64, error) {
+	return p.image.WriteTo(&pacer{to: to, dismissed: p.dismissed, began: time.Now()})
+}
+
+const (
+	// pieceBytes is how much is written between two looks at the clock.
+	pieceBytes = 64 << 10
+	// effort is for how long a snapshot is written before it rests, for as long as it took: it has at most
+	// half of a processor and of the disk, in portions that a write of the log can wait for.
+	effort = 2 * time.Millisecond
+)
+
+// pacer writes in pieces and rests between them. The time to make the bytes counts as well as that to write
+// them. It fails when the node ends.
+type pacer struct {
+	to        io.Writer
+	dismissed <-chan struct{}
+	began     time.Time // when it last took up work
+}
+
+func (p *pacer) Write(b []byte) (n int, err error) {
+	for len(b) > 0 && err == nil {
+		var m int
+		m, err = p.to.Write(b[:min(len(b), pieceBytes)])
+		n, b = n+m, b[m:]
+		if err == nil {
+			err = p.rest()
+		}
+	}
+	return n, err
+}
+
+// rest lets time pass if it is due.
+func (p *pacer) rest() error {
+	took := time.Since(p.began)
+	if took < effort {
+		return going(p.dismissed)
+	}
+	select {
+	case <-p.dismissed:
+		return errDismissed
+	case <-time.After(took):
+		p.began = time.Now()
+		return nil
+	}
+}
