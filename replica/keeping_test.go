@@ -118,7 +118,8 @@ func TestAWriteIsPerformedInItsOrder(t *testing.T) {
 	var order []string
 	entries := entriesOf(8, 2)
 	w := Write{State: &raft.HardState{Term: 2}, Restart: at(7, 2), Entries: entries, Release: 7}
-	if wrote := w.Perform(logOf(func(s string) error { order = append(order, s); return nil })); wrote.Err != nil {
+	wrote := w.Perform(logOf(func(s string) error { order = append(order, s); return nil }))
+	if wrote.Err != nil {
 		t.Fatal(wrote.Err)
 	}
 	if got := strings.Join(order, ", "); got != "restart 7/t2, append 1, release 7" {
@@ -352,7 +353,8 @@ func TestSessionsOutliveASnapshot(t *testing.T) {
 	again.do(Proposed{Ticket: 703, Once: Once{What: CloseSession, Session: 77}})
 	again.settle()
 	first, second, none := b.answer(701), again.answer(701), again.answer(703)
-	if second.Fate != Done || !second.Replayed || !bytes.Equal(first.Result, second.Result) || first.Replayed {
+	if second.Fate != Done || !second.Replayed || first.Replayed ||
+		!bytes.Equal(first.Result, second.Result) {
 		t.Errorf("first %+v, then %+v", first, second)
 	}
 	if a := again.answer(702); a.Fate != Done || a.Replayed {

@@ -1,0 +1,116 @@
+package replica
+
+import (
+	"testing"
+
+	"balsa/raft"
+)
+
+// When something is due and no write comes, the leader alone proposes an entry that brings its time, and only
+// one until that is applied.
+func TestTheLeaderLetsTimePass(t *testing.T) {
+	b := holdKept(t, 3, &modelLog{}, &modelSnapshots{}, func(c *Config) { c.Core.NoCheckQuorum = true })
+	b.lead()
+	b.acknowledge(3)
+	b.do(Proposed{Ticket: 1, Once: Once{What: OpenSession, TTL: 5 * aTick}})
+	b.write()
+	b.acknowledge(3)
+	b.settle()
+	last := b.Status().Last.Index
+	b.pass(4)
+	b.settle()
+	if got := b.Status().Last.Index; got != last {
+		t.Fatalf("before its time the log ends at %d, not at %d", got, last)
+	}
+	b.pass(1)
+	for range 20 { // nobody answers: it is not proposed again and again
+		b.settle()
+		b.pass(1)
+	}
+	entries := b.EntriesAfter(last)
+	if len(entries) != 1 || entries[0].Kind != raft.Session {
+		t.Fatalf("proposed %v", entries)
+	}
+	if once, _, err := decodeOnce(entries[0].Command); err != nil || once.What != passTime {
+		t.Errorf("proposed %+v, %v", once, err)
+	}
+	if b.front.sessions.count() != 1 {
+		t.Error("it has ended on one server alone")
+	}
+	b.acknowledge(3)
+	b.settle()
+	b.pass(50)
+	b.settle()
+	if n := b.Status().Last.Index; b.front.sessions.count() != 0 || n != last+1 || b.due != 0 {
+		t.Errorf("%d sessions, the log ends at %d, due %d", b.front.sessions.count(), n, b.due)
+	}
+	if len(b.answers) != 1 {
+		t.Errorf("answered %+v: nobody asked for that entry", b.answers)
+	}
+}
+
+// E8: whatever its own clock says, a follower proposes nothing and ends nothing.
+func TestAFollowerEndsNothing(t *testing.T) {
+	b := holdKept(t, 3, &modelLog{}, &modelSnapshots{})
+	open := entriesOf(1, 1)
+	open[0].Kind, open[0].Command = Once{What: OpenSession, TTL: 1}.encode(nil)
+	open[0].Time = b.now
+	b.do(b.from(2, raft.AppendEntries{Term: 1, Entries: open, Commit: 1}))
+	b.settle()
+	b.now += 1 << 50
+	b.do(Awake{})
+	b.settle()
+	if b.front.sessions.count() != 1 || b.due == 0 || b.Status().Last.Index != 1 {
+		t.Errorf("%d sessions, due %d, the log ends at %d", b.front.sessions.count(), b.due,
+			b.Status().Last.Index)
+	}
+}
+
+// The kind of a proposal travels with it; what no server could carry out is not taken from anybody.
+func TestForwardingCarriesTheKind(t *testing.T) {
+	b := hold(t, 3, &modelLog{})
+	b.do(b.from(2, appends(1, 0, at(0, 0), 1)))
+	b.settle()
+	once := Once{What: UnderKey, Key: "k", TTL: 9}
+	b.do(Proposed{Ticket: 1, Once: once, Command: []byte("x")})
+	m, is := b.sent[len(b.sent)-1].Message.(raft.ForwardProposal)
+	got, command, err := decodeOnce(m.Command)
+	if !is || m.Kind != raft.Session || err != nil || got != once || string(command) != "x" {
+		t.Errorf("forwarded %+v: %+v %q %v", m, got, command, err)
+	}
+
+	leader := hold(t, 3, &modelLog{})
+	leader.lead()
+	last := leader.Status().Last.Index
+	for number, bad := range []raft.ForwardProposal{
+		{Kind: raft.Session, Command: []byte("rubbish")}, {Kind: raft.NoOp}, {Kind: raft.ConfigurationChange},
+	} {
+		bad.Leader, bad.Start, bad.Number = leader.Status().Term, 1, uint64(number+1)
+		leader.do(leader.from(2, bad))
+	}
+	if got := leader.Status().Last.Index; got != last {
+		t.Errorf("took %d of them", got-last)
+	}
+	m.Leader, m.Number = leader.Status().Term, 9
+	leader.do(leader.from(2, m))
+	if e := leader.EntriesAfter(last); len(e) != 1 || e[0].Kind != raft.Session {
+		t.Errorf("took %v", e)
+	}
+	defer func() {
+		if _, violated := recover().(raft.Violation); !violated {
+			t.Error("a driver may propose anything")
+		}
+	}()
+	leader.do(Proposed{Ticket: 2, Once: Once{What: passTime}})
+}
+
+// Nothing that a server could not apply gets into its log, whoever sends it.
+func TestEntriesThatNobodyCanCarryOut(t *testing.T) {
+	b := hold(t, 3, &modelLog{})
+	bad := entriesOf(1, 1)
+	bad[0].Kind = raft.Session
+	b.do(b.from(2, raft.AppendEntries{Term: 1, Entries: bad}))
+	if n := b.Status().Last.Index; n != 0 {
+		t.Errorf("the log ends at %d", n)
+	}
+}

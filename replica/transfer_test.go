@@ -1,0 +1,155 @@
+package replica
+
+import (
+	"hash/crc32"
+	"testing"
+
+	"balsa/raft"
+)
+
+// leadsWithSnapshot is a leader of three that has compacted its log, and whose follower 3 lacks what is gone.
+func leadsWithSnapshot(t *testing.T, change ...func(*Config)) *bench {
+	t.Helper()
+	s := sends(t, 1, 1, 1, 1, 1)
+	log := &modelLog{state: raft.HardState{Term: 1}, base: s.last()}
+	b := holdKept(t, 3, log, &modelSnapshots{kept: []modelFile{s.file}}, change...)
+	b.do(Awake{})
+	b.lead()
+	b.acknowledge(2)
+	return b
+}
+
+// rejects lets follower 3 say that it has nothing.
+func (b *bench) rejects() {
+	b.t.Helper()
+	e := b.lastAppendTo(3)
+	answer := b.from(3, raft.AppendEntriesResponse{Term: b.Status().Term, Rejected: true,
+		Round: e.Message.(raft.AppendEntries).Round})
+	answer.Envelope.Sequence = e.Sequence
+	b.do(answer)
+}
+
+func (b *bench) lastAppendTo(id raft.NodeID) (last raft.Envelope) {
+	b.t.Helper()
+	for _, e := range b.sent {
+		if _, is := e.Message.(raft.AppendEntries); is && e.To == id {
+			last = e
+		}
+	}
+	return last
+}
+
+// chunksTo returns what was sent of snapshots to a server.
+func (b *bench) chunksTo(id raft.NodeID) (all []raft.Envelope) {
+	for _, e := range b.sent {
+		if _, is := e.Message.(raft.InstallSnapshot); is && e.To == id {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// wants answers the last chunk: the follower wants what follows from an offset on.
+func (b *bench) wants(next uint64) {
+	b.t.Helper()
+	all := b.chunksTo(3)
+	last := all[len(all)-1]
+	m := last.Message.(raft.InstallSnapshot)
+	answer := b.from(3, raft.InstallSnapshotResponse{Term: m.Term, Last: m.Last, Next: next})
+	answer.Envelope.Sequence = last.Sequence
+	b.do(answer)
+}
+
+// A leader asks first, and then sends what the follower lacks, piece by piece and with its checksum.
+func TestALeaderSendsItsSnapshot(t *testing.T) {
+	b := leadsWithSnapshot(t)
+	b.rejects()
+	b.settle()
+	all := b.chunksTo(3)
+	if len(all) != 1 || len(all[0].Message.(raft.InstallSnapshot).Data) != 0 || len(b.chunkReads) != 0 {
+		t.Fatalf("first it asks, and sent %+v", all)
+	}
+	file := b.disk.kept[0].bytes
+	for next := 25; next < len(file); {
+		b.wants(uint64(next))
+		b.readChunk()
+		all = b.chunksTo(3)
+		m := all[len(all)-1].Message.(raft.InstallSnapshot)
+		want := file[next:min(next+40, len(file))]
+		sum := crc32.Checksum(want, crc32.MakeTable(crc32.Castagnoli))
+		if string(m.Data) != string(want) || m.Checksum != sum || m.Offset != uint64(next) {
+			t.Fatalf("from %d on it sends %+v", next, m)
+		}
+		next += len(m.Data)
+	}
+	term, last := b.Status().Term, b.Newest().Last
+	b.do(b.from(3, raft.InstallSnapshotResponse{Term: term, Last: last, Complete: true}))
+	if b.matchOf(3) != 5 {
+		t.Errorf("the follower has it, and its match is %d", b.matchOf(3))
+	}
+}
+
+// What cannot be read is told, and asked for again; what is read for a term that is over is not sent.
+func TestAChunkThatIsNotSent(t *testing.T) {
+	b := leadsWithSnapshot(t)
+	b.rejects()
+	b.wants(0)
+	events := len(b.events)
+	read := take(t, &b.chunkReads)
+	b.do(read.Perform(&modelSnapshots{}))
+	if _, is := b.events[events].(SnapshotFailed); !is || b.Failure() != nil || len(b.chunksTo(3)) != 1 {
+		t.Fatalf("reported %v, failure %v", b.events[events:], b.Failure())
+	}
+	for len(b.chunksTo(3)) == 1 {
+		b.pass(1)
+		b.do(b.from(2, raft.AppendEntriesResponse{Term: b.Status().Term, Match: 6, Round: 1}))
+	}
+	b.wants(0)
+	read = take(t, &b.chunkReads)
+	b.do(b.from(2, raft.AppendEntries{Term: b.Status().Term + 1, Prev: at(5, 1)}))
+	sent := len(b.chunksTo(3))
+	b.do(read.Perform(b.disk))
+	if len(b.chunksTo(3)) != sent {
+		t.Error("a chunk left in the name of a term that is over")
+	}
+}
+
+// The rate bounds what is sent over time: about as many bytes as it says.
+func TestTheRateOfASnapshot(t *testing.T) {
+	b := leadsWithSnapshot(t, func(c *Config) { c.SnapshotRate = 1000 }) // 40 bytes in 4 ticks
+	b.rejects()
+	first, offset := b.now, 0
+	for range 200 {
+		if len(b.chunkReads) > 0 {
+			b.readChunk()
+			offset = min(offset+40, len(b.disk.kept[0].bytes))
+			b.wants(uint64(offset % len(b.disk.kept[0].bytes)))
+		} else if offset == 0 && b.now == first {
+			b.wants(0)
+		}
+		b.pass(1)
+		b.do(b.from(2, raft.AppendEntriesResponse{Term: b.Status().Term, Match: 6, Round: 1}))
+	}
+	bytes, seconds := 0, int(b.now-first)/1_000_000_000
+	for _, e := range b.chunksTo(3) {
+		bytes += len(e.Message.(raft.InstallSnapshot).Data)
+	}
+	if bytes < 200 || bytes > 1000*(seconds+1)+140 {
+		t.Errorf("%d bytes in %d s", bytes, seconds)
+	}
+}
+
+// A chunk that waits is replaced by a later one to the same follower.
+func TestOneChunkForEachFollowerWaits(t *testing.T) {
+	b := leadsWithSnapshot(t)
+	letter := func(to raft.NodeID, offset uint64) raft.Letter {
+		return raft.Letter{To: to, Message: raft.InstallSnapshot{Term: b.Status().Term, Offset: offset}}
+	}
+	for offset := range uint64(5) {
+		b.sendSnapshot(letter(2, offset))
+		b.sendSnapshot(letter(3, offset))
+	}
+	if len(b.transfer.asked) != 2 || b.transfer.asked[1].Message.(raft.InstallSnapshot).Offset != 4 {
+		t.Errorf("waiting: %+v", b.transfer.asked)
+	}
+}
