@@ -36,7 +36,17 @@ func TestDigestSeesEveryFieldThatADecisionCanRestOn(t *testing.T) {
 		"refused":        func(c *Core) { c.refused++ },
 		"log":            func(c *Core) { c.log.entries = c.log.entries[:1] },
 		"an entry":       func(c *Core) { c.log.entries[0].Command = []byte("other") },
-		"snapshot":       func(c *Core) { c.log.base.Term++ },
+		"base":           func(c *Core) { c.log.base.Term++ },
+		"time at base":   func(c *Core) { c.log.baseTime++ },
+		"bytes":          func(c *Core) { c.log.bytes++ },
+		"restart":        func(c *Core) { c.log.restart.Index++ },
+		"snapshot":       func(c *Core) { c.snapshot.Size++ },
+		"older snapshot": func(c *Core) { c.previous.Index++ },
+		"transfer":       func(c *Core) { c.leading.peers[0].transfer.offset++ },
+		"bytes applied":  func(c *Core) { c.load.applied++ },
+		"a chunk":        func(c *Core) { c.outbox.chunks = []Chunk{{From: 2}} },
+		"a question":     func(c *Core) { c.outbox.ready[0].Ask = true },
+		"held question":  func(c *Core) { c.outbox.held[0].Ask = true },
 		"saved":          func(c *Core) { c.log.saved++ },
 		"durable":        func(c *Core) { c.log.durable++ },
 		"flights":        func(c *Core) { c.log.flights[0].last++ },
@@ -67,6 +77,7 @@ func TestDigestSeesEveryFieldThatADecisionCanRestOn(t *testing.T) {
 func TestCloneSharesNothing(t *testing.T) {
 	c := busyCore(t)
 	c.ballots = []ballot{{id: 2}}
+	c.outbox.chunks = []Chunk{{From: 2}}
 	d := c.Clone()
 	want := d.Digest()
 	c.ballots[0].granted = true
@@ -75,6 +86,8 @@ func TestCloneSharesNothing(t *testing.T) {
 	c.log.flights[0].last++
 	c.outbox.held[0].until++
 	c.outbox.ready[0].To++
+	c.outbox.chunks[0].From++
+	c.leading.peers[0].transfer.offset++
 	c.outbox.answers[0].Ticket++
 	c.outbox.events[0] = BecameLeader{Term: 99}
 	if d.Digest() != want {

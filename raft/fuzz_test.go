@@ -59,7 +59,13 @@ func (s *hostileScript) flag() bool { return s.next()%2 == 1 }
 
 func (s *hostileScript) message() raft.Message {
 	kind, term := s.next(), raft.Term(s.number())
-	switch kind % 10 {
+	switch kind % 12 {
+	case 10:
+		m := raft.InstallSnapshot{Term: term, Last: s.id(), Size: s.number(), Offset: s.number()}
+		m.Data = make([]byte, s.next()%4)
+		return m
+	case 11:
+		return raft.InstallSnapshotResponse{Term: term, Last: s.id(), Next: s.number(), Complete: s.flag()}
 	case 0:
 		return raft.PreVote{Term: term, Last: s.id()}
 	case 1:
@@ -75,9 +81,8 @@ func (s *hostileScript) message() raft.Message {
 		}
 	case 7:
 		others := []raft.Message{
-			raft.InstallSnapshot{Term: term}, raft.InstallSnapshotResponse{Term: term},
-			raft.TimeoutNow{Term: term}, raft.ForwardProposal{Leader: term},
-			raft.ForwardProposalResponse{Leader: term},
+			raft.InstallSnapshot{Term: term}, raft.TimeoutNow{Term: term},
+			raft.ForwardProposal{Leader: term}, raft.ForwardProposalResponse{Leader: term},
 			raft.ForwardRead{Leader: term}, raft.ForwardReadResponse{Leader: term}, raft.IdentityRefused{},
 		}
 		return others[int(s.next())%len(others)]
@@ -115,6 +120,8 @@ type victim struct {
 	writes  []raft.Output
 	handed  raft.Index // committed entries handed out
 	votes   map[raft.Term]raft.NodeID
+	chunks  []raft.Chunk   // to be stored
+	arrived *raft.Snapshot // on the disk, not installed
 }
 
 func newVictim(t *testing.T, options byte) *victim {
@@ -126,7 +133,9 @@ func newVictim(t *testing.T, options byte) *victim {
 	}
 	v.config = raft.Config{
 		ID: 1, Heartbeat: 2, ElectionMin: 4, ElectionMax: 8,
-		Limits:    raft.Limits{AppendBytes: 100, UncommittedBytes: 500, BacklogBytes: 500},
+		Limits: raft.Limits{
+			AppendBytes: 100, UncommittedBytes: 500, BacklogBytes: 500, TrailingBytes: int(options&8) * 10,
+		},
 		NoPreVote: options&2 != 0, Events: options&4 != 0,
 	}
 	v.disk.Members = v.members
@@ -139,11 +148,12 @@ func (v *victim) start() {
 	if err != nil {
 		v.Fatalf("cannot start from its own disk: %v", err)
 	}
-	v.core, v.writes, v.handed = core, nil, 0
+	v.core, v.writes, v.handed = core, nil, v.disk.Snapshot.Last.Index
+	v.chunks, v.arrived = nil, nil
 }
 
 func (v *victim) act(s *hostileScript) {
-	switch what := s.next(); what % 8 {
+	switch what := s.next(); what % 10 {
 	case 0:
 		for range s.next() % 16 {
 			v.step(0, raft.Tick{})
@@ -162,7 +172,71 @@ func (v *victim) act(s *hostileScript) {
 	case 7:
 		v.collect()
 		v.crash(int(s.next()))
+	case 8:
+		v.collect()
+		v.snapshot(s.flag())
+	case 9:
+		v.collect()
+		v.install(s)
 	}
+}
+
+// snapshot takes a snapshot of what was applied, and releases what it includes from the disk, or keeps it.
+func (v *victim) snapshot(release bool) {
+	at := v.core.Status().Applied
+	if at <= v.disk.Snapshot.Last.Index || at < v.core.Status().First {
+		return
+	}
+	e := v.core.EntriesAfter(at - 1)[0]
+	v.disk.Snapshot = raft.Snapshot{Last: e.ID(), Time: e.Time, Members: v.members}
+	if release {
+		v.disk.Entries = v.disk.Entries[at-v.disk.Before.Index:]
+		v.disk.Before = e.ID()
+	}
+	v.step(0, raft.Snapshotted{Snapshot: v.disk.Snapshot})
+}
+
+// install stores a chunk, or installs the snapshot that has arrived, unless it contradicts what is committed:
+// the machine of a correct server would then be the liar's.
+func (v *victim) install(s *hostileScript) {
+	if arrived := v.arrived; arrived != nil {
+		v.arrived = nil
+		if last := arrived.Last.Index; !v.contradicts(arrived.Last) {
+			v.handed = max(v.handed, last)
+			v.step(0, raft.Installed{Snapshot: *arrived})
+		}
+		return
+	}
+	if len(v.chunks) == 0 {
+		return
+	}
+	c := v.chunks[0]
+	v.chunks = v.chunks[1:]
+	last := c.Message.Last
+	if s.flag() && last.Index > v.disk.Snapshot.Last.Index && last.Index < 1<<40 && !v.contradicts(last) {
+		v.disk.Snapshot = raft.Snapshot{Last: last, Members: v.members, Size: c.Message.Size}
+		arrived := v.disk.Snapshot
+		v.arrived = &arrived
+	}
+	v.step(0, raft.ChunkStored{From: c.From, Sequence: c.Sequence, Term: c.Message.Term, Last: last,
+		Next: s.number()})
+}
+
+func (v *victim) contradicts(last raft.EntryID) bool {
+	s := v.core.Status()
+	if last.Index > s.Commit && s.Role != raft.Leader || last.Index < s.First {
+		return false
+	}
+	return last.Index > s.Last.Index || v.core.EntriesAfter(last.Index - 1)[0].ID() != last
+}
+
+// holds reports whether an entry is on the disk, in the log or in the snapshot.
+func (v *victim) holds(id raft.EntryID) bool {
+	at := id.Index - v.disk.Before.Index
+	if id.Index <= v.disk.Snapshot.Last.Index {
+		return true
+	}
+	return id.Index > v.disk.Before.Index && int(at) <= len(v.disk.Entries) && v.disk.Entries[at-1].ID() == id
 }
 
 // step feeds the input to the server and to a clone of it. Output is collected only now and then, as a busy
@@ -190,9 +264,14 @@ func (v *victim) collect() raft.Output {
 	for _, l := range out.Messages {
 		v.promised(l)
 	}
+	v.chunks = append(v.chunks, out.Chunks...)
+	for _, c := range out.Chunks {
+		if c.Message.Term > v.disk.HardState.Term {
+			v.Fatalf("a chunk of term %d is to be stored, the disk has %+v", c.Message.Term, v.disk.HardState)
+		}
+	}
 	for _, e := range out.Committed {
-		onDisk := int(e.Index) <= len(v.disk.Entries) && v.disk.Entries[e.Index-1].Term == e.Term
-		if e.Index != v.handed+1 || !onDisk {
+		if e.Index != v.handed+1 || !v.holds(e.ID()) {
 			v.Fatalf("entry %v is to be applied after %d, and is not on the disk", e.ID(), v.handed)
 		}
 		v.handed = e.Index
@@ -211,7 +290,13 @@ func (v *victim) promised(l raft.Letter) {
 	case raft.AppendEntries:
 		kept = v.disk.HardState.Term == m.Term
 	case raft.AppendEntriesResponse:
-		kept = v.disk.HardState.Term >= m.Term && int(m.Match) <= len(v.disk.Entries)
+		end := max(v.disk.Before.Index+raft.Index(len(v.disk.Entries)), v.disk.Snapshot.Last.Index)
+		kept = v.disk.HardState.Term >= m.Term && m.Match <= end
+	case raft.InstallSnapshot:
+		kept = v.disk.HardState.Term == m.Term && m.Last.Index <= v.disk.Snapshot.Last.Index
+	case raft.InstallSnapshotResponse:
+		end := max(v.disk.Before.Index+raft.Index(len(v.disk.Entries)), v.disk.Snapshot.Last.Index)
+		kept = v.disk.HardState.Term >= m.Term && (!m.Complete || m.Last.Index <= end)
 	}
 	if !kept {
 		v.Fatalf("%s leaves, and the disk has %+v and %d entries", formatMessage(l.Message), v.disk.HardState,

@@ -35,7 +35,8 @@ func (l liar) yes() bool    { return l.dice.IntN(2) == 0 }
 // id is one of the log's entries, half of the time.
 func (l liar) id() EntryID {
 	if last := l.core.log.last().Index; l.yes() {
-		return l.core.log.id(Index(l.dice.IntN(int(last) + 1)))
+		base := l.core.log.base.Index
+		return l.core.log.id(base + Index(l.dice.IntN(int(last-base)+1)))
 	}
 	return EntryID{Term: l.term(), Index: l.index()}
 }
@@ -53,7 +54,14 @@ func (l liar) entries(after EntryID) (all []Entry) {
 }
 
 func (l liar) message() Message {
-	switch l.dice.IntN(9) {
+	switch l.dice.IntN(12) {
+	case 8, 9:
+		size := l.number(10)
+		offset := min(size, l.number(5))
+		return InstallSnapshot{Term: l.term(), Last: l.id(), Size: size, Offset: offset,
+			Data: make([]byte, min(l.dice.Uint64N(5), size-offset))}
+	case 10:
+		return InstallSnapshotResponse{Term: l.term(), Last: l.id(), Next: l.number(10), Complete: l.yes()}
 	case 0:
 		return PreVote{Term: l.term(), Last: l.id()}
 	case 1:
@@ -82,12 +90,13 @@ func (l liar) message() Message {
 
 // TestNoMessageStopsAServer: whatever two liars say, in whatever role it is.
 func TestNoMessageStopsAServer(t *testing.T) {
-	roles := map[Role]int{}
+	roles, installs := map[Role]int{}, 0
 	for seed := range uint64(300) {
 		dice := rand.New(rand.NewPCG(seed, 4))
 		c := newCore(t, Restored{})
 		c.config.NoPreVote, c.config.Events = dice.IntN(2) == 0, false
 		c.config.Limits.BacklogBytes, c.config.Limits.Window = 100+dice.IntN(500), 1+dice.IntN(4)
+		c.config.Limits.TrailingBytes = dice.IntN(2)*dice.IntN(200) - 1
 		l := liar{dice: dice, core: c}
 		var writes []Write
 		for range 600 {
@@ -121,6 +130,7 @@ func TestNoMessageStopsAServer(t *testing.T) {
 			if n := len(out.Committed); n > 0 && dice.IntN(2) == 0 {
 				c.Step(0, Applied{Index: out.Committed[n-1].Index})
 			}
+			installs += l.drive(out.Chunks)
 			roles[c.role]++
 		}
 	}
@@ -129,6 +139,30 @@ func TestNoMessageStopsAServer(t *testing.T) {
 			t.Errorf("was %v in %d of all steps only", role, roles[role])
 		}
 	}
+	if installs < 100 {
+		t.Errorf("installed %d snapshots only", installs)
+	}
+}
+
+// drive is what a correct driver does about snapshots: it takes its own, and stores what arrives. A snapshot
+// that contradicts what is committed it never gets to install, as its machine would have been the lie's.
+func (l liar) drive(chunks []Chunk) (installs int) {
+	c := l.core
+	if at := c.appliedIndex; at > c.snapshot.Last.Index && l.dice.IntN(20) == 0 {
+		e := c.log.entries[at-c.log.base.Index-1]
+		c.Step(0, Snapshotted{Snapshot: Snapshot{Last: e.ID(), Time: e.Time, Members: c.members}})
+	}
+	for _, chunk := range chunks {
+		m := chunk.Message
+		c.Step(0, ChunkStored{From: chunk.From, Sequence: chunk.Sequence, Term: m.Term, Last: m.Last,
+			Next: l.number(m.Size)})
+		lie := !c.log.holds(m.Last) && (m.Last.Index <= c.commitIndex || c.role == Leader)
+		if l.yes() && !lie && m.Last.Index < 1<<40 {
+			installs++
+			c.Step(0, Installed{Snapshot: Snapshot{Last: m.Last, Members: c.members, Size: m.Size}})
+		}
+	}
+	return installs
 }
 
 // elect votes for the server, so that the liars meet a leader too.

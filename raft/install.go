@@ -104,6 +104,7 @@ func (c *Core) install(s Snapshot) {
 	assert(s.Last.Term <= c.hard.Term, "the driver installed a snapshot of a later term")
 	last, o := s.Last.Index, &c.outbox
 	kept := c.log.holds(s.Last)
+	// Only a leader that lied can have brought about a contradiction. The machine already has its lie.
 	assert(kept || last > c.commitIndex, "the snapshot contradicts what is committed")
 	assert(kept || c.role != Leader, "the leader lacks what is committed")
 

@@ -294,8 +294,12 @@ func keep(disk *raft.Restored, w raft.Output) {
 	if w.HardState != nil {
 		disk.HardState = *w.HardState
 	}
+	if w.Restart != (raft.EntryID{}) {
+		disk.Before, disk.Entries = w.Restart, nil
+	}
 	if len(w.Entries) > 0 {
-		disk.Entries = append(slices.Clip(disk.Entries[:w.Entries[0].Index-1]), w.Entries...)
+		before := w.Entries[0].Index - 1 - disk.Before.Index
+		disk.Entries = append(slices.Clip(disk.Entries[:before]), w.Entries...)
 	}
 }
 

@@ -121,8 +121,6 @@ func (c *Core) checkPeers(before vitals) {
 // panics with a Violation.
 func (c *Core) Audit() {
 	before := c.log.base
-	assert(before.Index == 0 || len(c.log.entries) > 0 || c.log.baseTime == c.snapshot.Time,
-		"log time was lost with the log")
 	assert(c.log.holds(c.snapshot.Last), "the log does not join the snapshot")
 	assert(c.log.bytes == sizeOf(c.log.between(c.snapshot.Last.Index, c.log.last().Index)),
 		"the bytes behind the snapshot are miscounted")

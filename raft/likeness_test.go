@@ -9,6 +9,10 @@ func TestLikeness(t *testing.T) {
 		"the timeout drawn":  func(c *Core) { c.timer.timeout++ },
 		"refused messages":   func(c *Core) { c.refused++ },
 		"the count of ticks": laterBy(7),
+		"the sequence of a chunk": func(c *Core) {
+			c.outbox.chunks[0].Sequence++
+			c.leading.peers[0].transfer.sequence++
+		},
 		"the count of writes": func(c *Core) {
 			o := &c.outbox
 			o.written, o.persisted = o.written+3, o.persisted+3
@@ -25,6 +29,8 @@ func TestLikeness(t *testing.T) {
 		},
 	} {
 		c := busyCore(t)
+		c.outbox.chunks = []Chunk{{From: 2}}
+		c.leading.peers[0].transfer = transfer{last: EntryID{1, 1}}
 		before := c.Likeness()
 		if change(c); c.Likeness().Digest != before.Digest {
 			t.Errorf("it sees %s", name)
@@ -38,6 +44,8 @@ func TestLikeness(t *testing.T) {
 		"the log":             func(c *Core) { c.log.entries = c.log.entries[:1] },
 		"the vote":            func(c *Core) { c.hard.Vote++ },
 		"a write in flight":   func(c *Core) { c.outbox.written++ },
+		"a transfer":          func(c *Core) { c.leading.peers[0].transfer.offset++ },
+		"a chunk":             func(c *Core) { c.outbox.chunks = []Chunk{{From: 2}} },
 	} {
 		c := busyCore(t)
 		full, before := c.Digest(), c.Likeness()
@@ -61,6 +69,9 @@ func laterBy(ticks int) func(*Core) {
 			for j := range c.leading.peers[i].onTheWay {
 				c.leading.peers[i].onTheWay[j].sent += ticks
 			}
+			if c.leading.peers[i].transfer.on() {
+				c.leading.peers[i].transfer.sent += ticks
+			}
 		}
 	}
 }
@@ -68,7 +79,13 @@ func laterBy(ticks int) func(*Core) {
 // TestLikenessNamesEverySequence finds what was left out of the digest among the pairings.
 func TestLikenessNamesEverySequence(t *testing.T) {
 	c := busyCore(t)
+	c.leading.peers[0].transfer = transfer{last: EntryID{1, 1}, sequence: 3}
+	c.outbox.chunks = []Chunk{{From: 2, Sequence: 4}}
+	c.outbox.ready = append(c.outbox.ready, Letter{To: 2, Sequence: 5, Message: InstallSnapshotResponse{}})
 	before := c.Likeness()
+	c.leading.peers[0].transfer.sequence++
+	c.outbox.chunks[0].Sequence++
+	c.outbox.ready[len(c.outbox.ready)-1].Sequence++
 	c.leading.peers[0].onTheWay[0].sequence++
 	c.leading.peers[1].measuredAt++
 	c.sequence++
@@ -83,7 +100,7 @@ func TestLikenessNamesEverySequence(t *testing.T) {
 			changed++
 		}
 	}
-	if changed != 2 {
-		t.Errorf("%d of 2 sequences changed: %+v became %+v", changed, before, after)
+	if changed != 5 {
+		t.Errorf("%d of 5 sequences changed: %+v became %+v", changed, before, after)
 	}
 }
