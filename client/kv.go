@@ -82,10 +82,10 @@ func (c *Client) Status(ctx context.Context, endpoint string) (Status, error) {
 	return s, nil
 }
 
-// Snapshot asks one node, named by its endpoint, to take a snapshot of its own state now, and returns the last
-// entry of the log that it includes. Other nodes take theirs by themselves. It is sent once, and waits for as
-// long as the context allows, a minute at most; a snapshot that takes longer comes all the same. Every error
-// is an *Error; one of class ErrConflict says that the node's latest snapshot includes everything already.
+// Snapshot asks one node, named by its endpoint, to take a snapshot of its own state now, and returns the
+// last entry of the log that it includes. Other nodes take theirs by themselves. It is sent once, and waits
+// for as long as the context allows, a minute at most; a snapshot that takes longer comes all the same. Every
+// error is an *Error; one of class ErrConflict says that the node's latest snapshot includes everything.
 func (c *Client) Snapshot(ctx context.Context, endpoint string) (last uint64, err error) {
 	normal, err := normalize(endpoint)
 	if err != nil {

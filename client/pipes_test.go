@@ -84,6 +84,9 @@ func (p *pipes) client(patience, perTry time.Duration, endpoints ...string) *Cli
 	return c
 }
 
+// advance lets time pass in a bubble.
+func advance(d time.Duration) { time.Sleep(d) }
+
 // onPipes runs a test in a bubble of its own.
 func onPipes(t *testing.T, test func(*testing.T, *pipes)) {
 	synctest.Test(t, func(t *testing.T) {

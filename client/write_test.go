@@ -113,7 +113,7 @@ func TestSnapshot(t *testing.T) {
 			if r.Method+" "+r.RequestURI != "POST /v1/snapshot?timeout=60s" {
 				t.Errorf("asked for %s %s", r.Method, r.RequestURI)
 			}
-			time.Sleep(50 * time.Second)
+			advance(50 * time.Second)
 			w.WriteHeader(http.StatusAccepted)
 			_ = json.NewEncoder(w).Encode(SnapshotBody{Index: 17})
 		}

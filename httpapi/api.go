@@ -10,21 +10,46 @@ import (
 	"balsa"
 	"balsa/client"
 	"balsa/kv"
+	"balsa/raft"
 )
 
 // Node is what the API needs of a node; *balsa.Node is one. Its methods are called concurrently, and their
 // errors are *balsa.Error.
 type Node interface {
-	// Propose replicates a command, wherever the leader is, and returns what the state machine made of it.
-	Propose(ctx context.Context, command []byte) ([]byte, error)
-	// ProposeLocal is Propose at the leader, and refuses elsewhere.
-	ProposeLocal(ctx context.Context, command []byte) ([]byte, error)
+	Proposer
+	Sessions
 	// Read waits until the state machine is as new as the mode demands.
 	Read(ctx context.Context, mode balsa.ReadMode) (balsa.ReadState, error)
 	// Status may block as long as the node's loop does.
 	Status() balsa.Status
 	// Done is closed when the node has ended.
 	Done() <-chan struct{}
+	// Snapshot makes a snapshot of the node's own state durable.
+	Snapshot(ctx context.Context) (raft.Index, error)
+}
+
+// Proposer is the part of a node that replicates commands.
+type Proposer interface {
+	// Propose replicates a command, wherever the leader is, and returns what the state machine made of it.
+	Propose(ctx context.Context, command []byte) ([]byte, error)
+	// ProposeLocal is Propose at the leader, and refuses elsewhere.
+	ProposeLocal(ctx context.Context, command []byte) ([]byte, error)
+	// ProposeOnce is Propose of a command that is applied once under its key.
+	ProposeOnce(ctx context.Context, key string, ttl time.Duration, command []byte) (balsa.Applied, error)
+	// ProposeOnceLocal is ProposeOnce at the leader, and refuses elsewhere.
+	ProposeOnceLocal(
+		ctx context.Context, key string, ttl time.Duration, command []byte,
+	) (balsa.Applied, error)
+}
+
+// Sessions is the part of a node that keeps sessions.
+type Sessions interface {
+	// NewSession opens a session, wherever the leader is.
+	NewSession(ctx context.Context, ttl time.Duration) (*balsa.Session, error)
+	// NewSessionLocal is NewSession at the leader, and refuses elsewhere.
+	NewSessionLocal(ctx context.Context, ttl time.Duration) (*balsa.Session, error)
+	// Resume returns a session that was opened at any node. It asks nobody.
+	Resume(id raft.Index, next uint64) *balsa.Session
 }
 
 // Config says what the API serves.
@@ -98,7 +123,7 @@ const (
 )
 
 // writeConditions are headers that ask for something which this version does not do with a write.
-const writeConditions = "If-Match If-None-Match If-Modified-Since If-Unmodified-Since Idempotency-Key " +
+const writeConditions = "If-Match If-None-Match If-Modified-Since If-Unmodified-Since " +
 	"Content-Range Content-Encoding"
 
 func routes() []route {
@@ -111,6 +136,11 @@ func routes() []route {
 		r := one(path, h)
 		r.parameters, r.patience, r.health = "verbose", healthTimeout, true
 		return r
+	}
+	unkeyed := func(path, method string, h handler, parameters string, patience time.Duration) route {
+		return route{path: path, methods: map[string]handler{method: h}, allow: method, patience: patience,
+			parameters: parameters,
+			conditions: map[string]string{method: writeConditions + " " + client.HeaderIdempotencyKey}}
 	}
 	return []route{
 		{
@@ -131,6 +161,9 @@ func routes() []route {
 			conditions: map[string]string{"POST": writeConditions},
 			patience:   defaultTimeout,
 		},
+		unkeyed(client.PathSessions, "POST", openSession, reachParameters, defaultTimeout),
+		unkeyed(client.PathSession, "DELETE", closeSession, reachParameters, defaultTimeout),
+		unkeyed(client.PathSnapshot, "POST", takeSnapshot, "", maxTimeout),
 		one(client.PathLeader, showLeader),
 		one(client.PathClientStatus, showClientStatus),
 		one(client.PathClientGet, showOwnKey),

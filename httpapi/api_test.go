@@ -28,8 +28,9 @@ var _ Node = (*balsa.Node)(nil)
 // fakeNode is a node of one whose leadership, errors and pace a test sets. Where it does not lead it behaves
 // as if forwarding always succeeded.
 type fakeNode struct {
-	store *kv.Store
-	ended chan struct{}
+	Sessions // none: sessions are tried with real nodes
+	store    *kv.Store
+	ended    chan struct{}
 
 	mu     sync.Mutex
 	status balsa.Status
@@ -40,6 +41,8 @@ type fakeNode struct {
 	asked  int           // how often Status was
 	slow   bool          // Propose waits out its context
 	now    raft.Time     // of what is proposed
+	saved  raft.Index    // in the latest snapshot
+	keys   map[string][]byte
 }
 
 func (n *fakeNode) Propose(ctx context.Context, command []byte) ([]byte, error) {
@@ -48,6 +51,40 @@ func (n *fakeNode) Propose(ctx context.Context, command []byte) ([]byte, error) 
 
 func (n *fakeNode) ProposeLocal(ctx context.Context, command []byte) ([]byte, error) {
 	return n.propose(ctx, command, "propose locally", true)
+}
+
+// ProposeOnce remembers what each key was answered.
+func (n *fakeNode) ProposeOnce(ctx context.Context, key string, ttl time.Duration,
+	command []byte) (balsa.Applied, error) {
+	return n.proposeOnce(ctx, key, command, fmt.Sprintf("propose once for %v", ttl), false)
+}
+
+func (n *fakeNode) ProposeOnceLocal(ctx context.Context, key string, ttl time.Duration,
+	command []byte) (balsa.Applied, error) {
+	return n.proposeOnce(ctx, key, command, fmt.Sprintf("propose once for %v locally", ttl), true)
+}
+
+func (n *fakeNode) proposeOnce(ctx context.Context, key string, command []byte, call string,
+	local bool) (balsa.Applied, error) {
+	if first, known := n.keys[key]; known {
+		return balsa.Applied{Result: first, Replayed: true}, nil
+	}
+	result, err := n.propose(ctx, command, call, local)
+	if err == nil {
+		n.keys[key] = result
+	}
+	return balsa.Applied{Result: result}, err
+}
+
+// Snapshot includes everything, and so is of use once.
+func (n *fakeNode) Snapshot(context.Context) (raft.Index, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.status.Applied == n.saved {
+		return 0, &balsa.Error{Kind: balsa.ErrNothingNew, Outcome: balsa.NotApplied, Node: 2}
+	}
+	n.saved = n.status.Applied
+	return n.saved, n.err
 }
 
 func (n *fakeNode) propose(ctx context.Context, command []byte, call string, local bool) ([]byte, error) {
@@ -139,12 +176,13 @@ func (n *fakeNode) follow(leader raft.NodeID) {
 // newNode returns a node 2 that leads term 7 and has applied everything up to entry 4, and its API.
 func newNode(t *testing.T) (*fakeNode, http.Handler) {
 	t.Helper()
-	n := &fakeNode{store: kv.New(), ended: make(chan struct{}), status: balsa.Status{
+	n := &fakeNode{store: kv.New(), keys: map[string][]byte{}, ended: make(chan struct{})}
+	n.status = balsa.Status{
 		ID: 2, Cluster: raft.ClusterID{0xab, 15: 0xcd}, Role: raft.Leader, Term: 7, Leader: 2,
 		Commit: 4, Applied: 4, Durable: 4, Last: raft.EntryID{Term: 7, Index: 4},
 		LogExtent: balsa.LogExtent{LogLength: 4},
-		API: "http://two:8002", Peers: []balsa.Peer{{ID: 3, API: "http://three:8003"}, {ID: 1}},
-	}}
+		API:       "http://two:8002", Peers: []balsa.Peer{{ID: 3, API: "http://three:8003"}, {ID: 1}},
+	}
 	return n, New(Config{Node: n, Store: n.store})
 }
 

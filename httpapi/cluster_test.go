@@ -50,23 +50,29 @@ func (c *cluster) RoundTrip(r *http.Request) (*http.Response, error) {
 // start opens every node on its disk, with a map that is empty: the log fills it.
 func (c *cluster) start() {
 	c.t.Helper()
-	peers := map[raft.NodeID]string{1: "a:1", 2: "b:1", 3: "c:1"}
 	c.apis = map[string]http.Handler{}
-	for id := range peers {
-		dir, err := c.disks[id].Open()
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		store := kv.New()
-		node, err := balsa.Open(balsa.Config{
-			ID: id, Disk: dir, Peers: peers, StateMachine: store, Transport: c.network.Node(id),
-		})
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		c.nodes[id], c.dirs[id] = node, dir
-		c.apis[id.String()] = New(Config{Node: node, Store: store})
+	for id := range peers() {
+		c.open(id)
 	}
+}
+
+func peers() map[raft.NodeID]string { return map[raft.NodeID]string{1: "a:1", 2: "b:1", 3: "c:1"} }
+
+func (c *cluster) open(id raft.NodeID) {
+	c.t.Helper()
+	dir, err := c.disks[id].Open()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	store := kv.New()
+	node, err := balsa.Open(balsa.Config{
+		ID: id, Disk: dir, Peers: peers(), StateMachine: store, Transport: c.network.Node(id),
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.nodes[id], c.dirs[id] = node, dir
+	c.apis[id.String()] = New(Config{Node: node, Store: store})
 }
 
 func (c *cluster) stop() {

@@ -129,17 +129,23 @@ func expiry(item kv.Item) time.Time { return time.Unix(0, int64(item.Expires)).U
 
 // propose replicates a command and reads what the map made of it.
 func (c *call) propose(command []byte, reach reach) (kv.Result, *problem) {
-	propose := c.api.node.Propose
-	if reach != anywhere {
-		propose = c.api.node.ProposeLocal
+	key, p := c.retryKey()
+	if p != nil {
+		return kv.Result{}, p
 	}
-	answer, err := propose(c.ctx, command)
+	applied, err := c.replicate(command, key, reach != anywhere)
 	if err != nil {
 		return kv.Result{}, c.sendOn(nodeProblem(err), reach)
 	}
-	result, err := kv.DecodeResult(answer)
+	result, err := kv.DecodeResult(applied.Result)
 	if err != nil {
 		return kv.Result{}, nodeProblem(err)
+	}
+	if applied.Replayed {
+		c.w.Header().Set(client.HeaderReplayed, "true")
+		if p := checkReplay(command, result); p != nil {
+			return kv.Result{}, p
+		}
 	}
 	c.setRevision(result.Revision)
 	c.w.Header().Set(client.HeaderConsistency, client.ConsistencyLinearizable)
