@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"slices"
 	"strconv"
@@ -107,4 +108,24 @@ func probe(address string) error {
 		return err
 	}
 	return listener.Close()
+}
+
+// parseSize reads a number of bytes as people write it: 4096, 512KiB, 64MiB, 1GiB.
+func parseSize(s string) (int64, error) {
+	units := []struct {
+		name  string
+		shift uint
+	}{{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"", 0}}
+	for _, unit := range units {
+		number, ok := strings.CutSuffix(s, unit.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(number, 10, 64)
+		if err != nil || n <= 0 || n > math.MaxInt64>>unit.shift {
+			break
+		}
+		return n << unit.shift, nil
+	}
+	return 0, fmt.Errorf("%q is no size: write 512KiB, 64MiB or 1GiB", s)
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"syscall"
 
+	"balsa/snapshot"
 	"balsa/wal"
 )
 
@@ -28,7 +29,9 @@ func openError(s settings, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return addressError("--raft", s.raft(), err)
-	case errors.Is(err, wal.ErrForeign), errors.Is(err, wal.ErrCorrupt), errors.Is(err, wal.ErrVersion):
+	case errors.Is(err, wal.ErrForeign), errors.Is(err, wal.ErrCorrupt), errors.Is(err, wal.ErrVersion),
+		errors.Is(err, snapshot.ErrForeign), errors.Is(err, snapshot.ErrCorrupt),
+		errors.Is(err, snapshot.ErrVersion), errors.Is(err, snapshot.ErrCodec):
 		return fail(exitError, "--data %s: %w", s.node.Dir, err) // these say themselves what to do
 	case errors.Is(err, wal.ErrNotInitialized):
 		return noPeers(s)

@@ -24,6 +24,7 @@ type serveFlags struct {
 	byHand, insecure            bool
 	heartbeat                   time.Duration
 	election, logLevel          string
+	snapshotBytes, snapshotRate string
 	supervised                  bool // hidden: dev sets it for its children
 }
 
@@ -48,6 +49,10 @@ func (f *serveFlags) register(flags *pflag.FlagSet) {
 		"how often a leader contacts its followers")
 	flags.StringVar(&f.election, "election-timeout", "300ms..500ms",
 		"how long a follower waits for a leader before it campaigns, drawn from MIN..MAX")
+	flags.StringVar(&f.snapshotBytes, "snapshot-bytes", "64MiB",
+		"how much is written to the log before the next snapshot, as in 512KiB or 1GiB; never: by hand only")
+	flags.StringVar(&f.snapshotRate, "snapshot-rate", "",
+		"how much of snapshots is sent to other nodes in a second, as in 20MiB; default: no bound")
 	flags.BoolVar(&f.insecure, "insecure-i-understand", false,
 		"listen on addresses that other machines reach, though nothing is encrypted or authenticated")
 	registerLevel(flags, &f.logLevel, "info")
@@ -97,6 +102,7 @@ func (f *serveFlags) settings() (settings, error) {
 		wrong.add("--transport is %q: this version has http only", f.transport)
 	}
 	s.level = checkLevel(f.logLevel, &wrong)
+	f.checkSnapshots(&s.node, &wrong)
 	f.checkTimes(&s.node, &wrong)
 	f.checkPeers(&s.node, &wrong)
 	f.checkAddresses(&wrong)
@@ -118,6 +124,23 @@ func checkLevel(name string, wrong *mistakes) (level slog.Level) {
 	}
 	_ = level.UnmarshalText([]byte(name)) // knows these four
 	return level
+}
+
+// checkSnapshots reads what is said of snapshots, which are always compressed.
+func (f *serveFlags) checkSnapshots(config *balsa.Config, wrong *mistakes) {
+	config.Codec = compression{}
+	var err error
+	if f.snapshotBytes == "never" {
+		config.SnapshotBytes = -1
+	} else if config.SnapshotBytes, err = parseSize(f.snapshotBytes); err != nil {
+		wrong.add("--snapshot-bytes: %w, or never", err)
+	}
+	if f.snapshotRate == "" {
+		return
+	}
+	if config.SnapshotRate, err = parseSize(f.snapshotRate); err != nil {
+		wrong.add("--snapshot-rate: %w", err)
+	}
 }
 
 func (f *serveFlags) checkTimes(config *balsa.Config, wrong *mistakes) {

@@ -163,6 +163,9 @@ func TestMistakesAreSentences(t *testing.T) {
 
 		{"log level", serveArgs("--log-level", "loud"),
 			`--log-level is "loud": write debug, info, warn or error`},
+		{"snapshot sizes", serveArgs("--snapshot-bytes", "64MB", "--snapshot-rate", "0"),
+			`--snapshot-bytes: "64MB" is no size: write 512KiB, 64MiB or 1GiB, or never` + "\nbalsa: " +
+				`--snapshot-rate: "0" is no size: write 512KiB, 64MiB or 1GiB`},
 		{"dev's log level", []string{"dev", "--log-level", "loud"},
 			`--log-level is "loud": write debug, info, warn or error`},
 
