@@ -1,5 +1,7 @@
 package client
 
+import "time"
+
 // Status is what a node knows of itself and of its cluster (PathStatus). Leader is 0 when it knows of none.
 type Status struct {
 	ID          uint64 `json:"id"`
@@ -16,17 +18,35 @@ type Status struct {
 	// majority, in milliseconds; -1 when it knows of no leader.
 	ContactMS int64 `json:"contact_ms"`
 
-	Commit   uint64 `json:"commit"`   // everything up to it is committed, as far as the node knows
-	Applied  uint64 `json:"applied"`  // everything up to it is in the map
-	Durable  uint64 `json:"durable"`  // everything up to it is on the node's disk
-	Last     Entry  `json:"last"`     // the end of the log
-	Entries  uint64 `json:"entries"`  // entries in memory
+	Commit  uint64 `json:"commit"`  // everything up to it is committed, as far as the node knows
+	Applied uint64 `json:"applied"` // everything up to it is in the map
+	Durable uint64 `json:"durable"` // everything up to it is on the node's disk
+	Last    Entry  `json:"last"`    // the end of the log
+	LogExtent
 	Keys     uint64 `json:"keys"`     // in the map
 	Revision uint64 `json:"revision"` // of the map's latest write
 
 	Peers   []Peer `json:"peers"`             // the other members, by id
 	Stats   Stats  `json:"stats"`             // what the node has done since it was started
 	Stopped string `json:"stopped,omitempty"` // why the node stopped by itself
+}
+
+// LogExtent is what a node has of the log, and what stands in place of the rest.
+type LogExtent struct {
+	First    uint64 `json:"first"`     // the first entry in memory, or the next to come
+	Entries  uint64 `json:"entries"`   // entries in memory
+	LogBytes uint64 `json:"log_bytes"` // bytes of the entries behind the newest snapshot
+	Snapshot Entry  `json:"snapshot"`  // the last entry that the newest snapshot includes
+	// LastSnapshot is the latest that the node has taken by itself since it was started; nil if it has not.
+	LastSnapshot *Snapshot `json:"last_snapshot,omitempty"`
+}
+
+// Snapshot is one that a node has taken.
+type Snapshot struct {
+	Index  uint64    `json:"index"` // of the last entry that it includes
+	Size   uint64    `json:"size"`  // bytes of the file
+	At     time.Time `json:"at"`    // when it was durable
+	TookMS int64     `json:"took_ms"`
 }
 
 // Entry names an entry of the log.
@@ -42,6 +62,14 @@ type Peer struct {
 	API     string `json:"api"`   // where clients reach it, as it said last; empty if unknown
 	Match   uint64 `json:"match"` // the peer durably holds the log up to here
 	Next    uint64 `json:"next"`  // what it will be sent next
+	// Installing says, at a leader, that the peer is sent a snapshot, and how far that has come; else nil.
+	Installing *Installing `json:"installing,omitempty"`
+}
+
+// Installing is a snapshot on its way to a peer, in bytes.
+type Installing struct {
+	Offset uint64 `json:"offset"` // what the peer has
+	Size   uint64 `json:"size"`
 }
 
 // Stats counts what a node has done since it was started. Every number only grows.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"balsa"
 	"balsa/client"
 	"balsa/raft"
 )
@@ -27,16 +28,20 @@ func showStatus(c *call) *problem {
 		Applied:     uint64(s.Applied),
 		Durable:     uint64(s.Durable),
 		Last:        client.Entry{Term: uint64(s.Last.Term), Index: uint64(s.Last.Index)},
-		Entries:     uint64(s.LogLength),
+		LogExtent:   extent(s.LogExtent),
 		Keys:        uint64(view.Len()),
 		Revision:    uint64(view.Revision()),
 		Peers:       []client.Peer{},
 		Stats:       client.Stats(s.Stats),
 	}
 	for _, p := range s.Peers {
-		body.Peers = append(body.Peers, client.Peer{
+		peer := client.Peer{
 			ID: uint64(p.ID), Address: p.Address, API: p.API, Match: uint64(p.Match), Next: uint64(p.Next),
-		})
+		}
+		if p.Installing {
+			peer.Installing = &client.Installing{Offset: p.Offset, Size: p.Size}
+		}
+		body.Peers = append(body.Peers, peer)
 	}
 	if s.Err != nil {
 		body.Stopped = firstLine(s.Err.Error())
@@ -44,6 +49,21 @@ func showStatus(c *call) *problem {
 	c.setRevision(view.Revision())
 	c.json(http.StatusOK, body)
 	return nil
+}
+
+func extent(e balsa.LogExtent) client.LogExtent {
+	shown := client.LogExtent{
+		First:    uint64(e.First),
+		Entries:  uint64(e.LogLength),
+		LogBytes: uint64(e.LogBytes),
+		Snapshot: client.Entry{Term: uint64(e.Snapshot.Term), Index: uint64(e.Snapshot.Index)},
+	}
+	if last := e.LastSnapshot; last.Index > 0 {
+		shown.LastSnapshot = &client.Snapshot{
+			Index: uint64(last.Index), Size: last.Size, At: last.At.UTC(), TookMS: last.Took.Milliseconds(),
+		}
+	}
+	return shown
 }
 
 // milliseconds of a duration; -1 for a negative one, which division would turn into 0.

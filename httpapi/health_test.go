@@ -26,8 +26,11 @@ func TestStatus(t *testing.T) {
 		n.status.Address = "127.0.0.1:7002"
 		n.status.Peers = []balsa.Peer{
 			{ID: 1, Address: "127.0.0.1:7001", API: "http://one:8001", Match: 5, Next: 6},
-			{ID: 3},
+			{ID: 3, Installing: true, Offset: 5, Size: 6},
 		}
+		n.status.LogExtent = balsa.LogExtent{First: 2, LogLength: 4, LogBytes: 99,
+			Snapshot: raft.EntryID{Term: 6, Index: 3}, LastSnapshot: balsa.LastSnapshot{Index: 3, Size: 1000,
+				At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Took: 1999 * time.Microsecond}}
 		stats := reflect.ValueOf(&n.status.Stats).Elem()
 		for i := range stats.NumField() {
 			stats.Field(i).SetUint(uint64(i) + 1)
@@ -37,15 +40,18 @@ func TestStatus(t *testing.T) {
 	expect(t, h, "GET /v1/status", "", 200, `{"id":2,"cluster":"ab0000000000000000000000000000cd",`+
 		`"incarnation":"beef","start":3,"address":"127.0.0.1:7002","api":"http://two:8002","role":"leader",`+
 		`"term":7,"leader":2,"contact_ms":1,`+
-		`"commit":5,"applied":5,"durable":4,"last":{"term":7,"index":5},"entries":4,"keys":1,"revision":5,`+
+		`"commit":5,"applied":5,"durable":4,"last":{"term":7,"index":5},"first":2,"entries":4,"log_bytes":99,`+
+		`"snapshot":{"term":6,"index":3},"last_snapshot":{"index":3,"size":1000,"at":"2026-01-02T03:04:05Z",`+
+		`"took_ms":1},"keys":1,"revision":5,`+
 		`"peers":[{"id":1,"address":"127.0.0.1:7001","api":"http://one:8001","match":5,"next":6},`+
-		`{"id":3,"address":"","api":"","match":0,"next":0}],`+stats+`,"stopped":"disk broke"}`,
+		`{"id":3,"address":"","api":"","match":0,"next":0,"installing":{"offset":5,"size":6}}],`+stats+`,"stopped":"disk broke"}`,
 		"Balsa-Revision: 5")
 	n, h = newNode(t)
 	n.set(func(n *fakeNode) { n.status.Peers, n.status.API, n.status.Contact = nil, "", -1 })
 	w := ask(h, "GET /v1/status", "")
 	if body := w.Body.String(); !strings.Contains(body, `"peers":[],"stats":{`) ||
-		!strings.Contains(body, `"contact_ms":-1,`) || strings.Contains(body, "stopped") {
+		!strings.Contains(body, `"contact_ms":-1,`) || strings.Contains(body, "stopped") ||
+		strings.Contains(body, "installing") || strings.Contains(body, "last_snapshot") {
 		t.Errorf("the status of a node that knows nobody: %s", body)
 	}
 }
