@@ -18,7 +18,7 @@ import (
 // applied exactly that entry. A command is sent once. If no answer comes, nobody knows what became of it,
 // and the caller is told so; sending it again could apply it twice.
 
-// forwardSequence sets the sequences of forwarded requests apart from the core's.
+// forwardSequence sets the sequences of forwarded requests apart from the core's (lives.go draws them).
 const forwardSequence raft.Sequence = 1 << 62
 
 // maxForwarded bounds the commands of an origin that are not answered; beyond it callers are refused.
@@ -56,7 +56,7 @@ func (r *Replica) forward(now raft.Time, p Proposed) {
 	o.open = append(o.open, forwarded{
 		ticket: p.Ticket, number: o.number, leader: term, since: r.applied, until: now + r.patience(),
 	})
-	r.send(raft.Letter{To: leader, Sequence: forwardSequence | raft.Sequence(o.number),
+	r.send(raft.Letter{To: leader, Sequence: forwardSequence | r.life() | raft.Sequence(o.number),
 		Message: raft.ForwardProposal{
 			Leader: term, Start: r.config.Identity.Start, Number: o.number, Kind: kind, Command: command,
 		}})

@@ -15,7 +15,7 @@ func question(term raft.Term) raft.Message { return raft.PreVote{Term: term} }
 func envelope(m raft.Message, change func(*raft.Envelope)) Received {
 	e := raft.Envelope{From: identity(2), To: 1, Sequence: 41, Message: m}
 	if raft.IsResponse(m) {
-		e.Sequence |= 1 << lifeShift
+		e.Sequence |= lifeOf(identity(1))
 	}
 	change(&e)
 	return Received{e}

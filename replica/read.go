@@ -46,7 +46,7 @@ func (r *Replica) read(now raft.Time, a Asked) {
 	r.reads.sent = append(r.reads.sent, sentRead{
 		ticket: a.Ticket, number: r.origin.number, leader: term, until: now + r.patience(),
 	})
-	r.send(raft.Letter{To: leader, Sequence: forwardSequence | raft.Sequence(r.origin.number),
+	r.send(raft.Letter{To: leader, Sequence: forwardSequence | r.life() | raft.Sequence(r.origin.number),
 		Message: raft.ForwardRead{Leader: term, Start: r.config.Identity.Start, Number: r.origin.number}})
 }
 

@@ -50,6 +50,9 @@ func (r *Replica) refuseSender(e raft.Envelope, why raft.IdentityReason) {
 
 // take carries a message to whom it concerns.
 func (r *Replica) take(now raft.Time, e raft.Envelope) {
+	if !r.mine(&e) {
+		return
+	}
 	switch m := e.Message.(type) {
 	case raft.ForwardProposal:
 		r.takeForwarded(now, e, m)
@@ -67,9 +70,6 @@ func (r *Replica) take(now raft.Time, e raft.Envelope) {
 // takeForCore gives a message to the core. A person whose message the core refuses is told so: who waits
 // for an answer that never comes must take it that the node may have acted. A server needs no such answer.
 func (r *Replica) takeForCore(now raft.Time, e raft.Envelope) {
-	if !r.mine(&e) {
-		return
-	}
 	byHand := e.From.Cluster == raft.ClusterID{} && !raft.IsResponse(e.Message)
 	before := uint64(0)
 	if byHand {
