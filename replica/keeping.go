@@ -55,10 +55,9 @@ func (r *Replica) snapshotByHand(s Snapshot) {
 	r.byHand = append(r.byHand, requested{ticket: s.Ticket, least: r.applied})
 }
 
-// captureDue reports whether the next work on the machine is to capture it. One at a time is captured or
-// saved, and none while the machine waits to be replaced.
+// captureDue reports whether the next work on the machine is to capture it. One snapshot at a time is taken.
 func (r *Replica) captureDue() bool {
-	if !r.config.Snapshots || r.saving || r.installing() || r.applied <= r.kept[0].Last.Index {
+	if !r.config.Snapshots || r.saving || r.applied <= r.kept[0].Last.Index {
 		return false
 	}
 	return len(r.byHand) > 0 || r.core.SnapshotDue() && r.hours.now >= r.again

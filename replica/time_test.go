@@ -60,6 +60,11 @@ func TestAFollowerEndsNothing(t *testing.T) {
 	b.now += 1 << 50
 	b.do(Awake{})
 	b.settle()
+	for _, e := range b.events {
+		if refused, is := e.(raft.ProposalRefused); is {
+			t.Errorf("a follower proposes: %v", refused)
+		}
+	}
 	if b.front.sessions.count() != 1 || b.due == 0 || b.Status().Last.Index != 1 {
 		t.Errorf("%d sessions, due %d, the log ends at %d", b.front.sessions.count(), b.due,
 			b.Status().Last.Index)
