@@ -390,6 +390,13 @@ func TestLogTime(t *testing.T) {
 	if c.LogTime() != 70 || len(e) != 1 || e[0].Time != 70 {
 		t.Errorf("log time is %d, the entry bears %d", c.LogTime(), e[0].Time)
 	}
+	c = follower(t, 1, 1)
+	c.Step(0, Installed{Snapshot: snapshotAt(5, 2)})
+	settle(c)
+	leadNow(t, c)
+	if e := c.EntriesAfter(5); e[0].Time < 50 {
+		t.Errorf("after an installed snapshot of log time 50 it appends %+v", e)
+	}
 }
 
 // TestOnlyCommandsAreProposed: a driver that let a peer append a no-op could commit what an earlier term
