@@ -40,11 +40,13 @@ func TestStatus(t *testing.T) {
 	expect(t, h, "GET /v1/status", "", 200, `{"id":2,"cluster":"ab0000000000000000000000000000cd",`+
 		`"incarnation":"beef","start":3,"address":"127.0.0.1:7002","api":"http://two:8002","role":"leader",`+
 		`"term":7,"leader":2,"contact_ms":1,`+
-		`"commit":5,"applied":5,"durable":4,"last":{"term":7,"index":5},"first":2,"entries":4,"log_bytes":99,`+
-		`"snapshot":{"term":6,"index":3},"last_snapshot":{"index":3,"size":1000,"at":"2026-01-02T03:04:05Z",`+
-		`"took_ms":1},"keys":1,"revision":5,`+
+		`"commit":5,"applied":5,"durable":4,"last":{"term":7,"index":5},`+
+		`"first":2,"entries":4,"log_bytes":99,"snapshot":{"term":6,"index":3},`+
+		`"last_snapshot":{"index":3,"size":1000,"at":"2026-01-02T03:04:05Z","took_ms":1},`+
+		`"keys":1,"revision":5,`+
 		`"peers":[{"id":1,"address":"127.0.0.1:7001","api":"http://one:8001","match":5,"next":6},`+
-		`{"id":3,"address":"","api":"","match":0,"next":0,"installing":{"offset":5,"size":6}}],`+stats+`,"stopped":"disk broke"}`,
+		`{"id":3,"address":"","api":"","match":0,"next":0,"installing":{"offset":5,"size":6}}],`+
+		stats+`,"stopped":"disk broke"}`,
 		"Balsa-Revision: 5")
 	n, h = newNode(t)
 	n.set(func(n *fakeNode) { n.status.Peers, n.status.API, n.status.Contact = nil, "", -1 })

@@ -17,8 +17,8 @@ func incrCommand(c *console) *cobra.Command {
 		Short: "Add to the number under a key",
 		Long: `Add to the number under a key, 1 if --by does not say how much, and print the sum. A key
 that is not there counts as 0; a value that is not a whole number in decimal digits is
-left alone, and the exit status is 1. Exit status 6 says that the number may have been
-added, or may not.`,
+left alone, and the exit status is 1. If the answer is lost it is asked for again, and
+counts once. Exit status 6 says that the number may have been added, or may not.`,
 		Example: `  balsa incr visits
   balsa incr stock --by -3`,
 		Args: arguments(1, 1),
@@ -32,7 +32,7 @@ added, or may not.`,
 			}
 			defer cluster.Close()
 			var done client.IncrementResult
-			c.patiently(at, func() { done, err = cluster.Increment(cmd.Context(), args[0], by) })
+			c.patiently(at, func() { done, err = cluster.Increment(cmd.Context(), args[0], by, once()) })
 			if err != nil {
 				return clientError(err)
 			}

@@ -35,6 +35,11 @@ const quietFor = time.Second
 // patiently makes a call that tries the nodes again and again, and says so when that takes long: a terminal
 // that says nothing for ten seconds looks like one that hangs.
 func (c *console) patiently(at endpoints, call func()) {
+	c.telling("no success yet at "+strings.Join(at, ", ")+": trying again for up to 10s", call)
+}
+
+// telling says something on stderr if the call takes long.
+func (c *console) telling(what string, call func()) {
 	done := make(chan struct{})
 	var telling sync.WaitGroup
 	defer telling.Wait()
@@ -43,8 +48,7 @@ func (c *console) patiently(at endpoints, call func()) {
 		select {
 		case <-done:
 		case <-time.After(quietFor):
-			fmt.Fprintf(c.err, "balsa: no success yet at %s: trying again for up to 10s\n",
-				strings.Join(at, ", "))
+			fmt.Fprintf(c.err, "balsa: %s\n", what)
 		}
 	})
 	call()

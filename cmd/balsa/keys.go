@@ -33,8 +33,9 @@ itself goes in through standard input.
 
 With --ttl the key goes away by itself after that time, unless it is written anew.
 
-It prints the revision of the write. Exit status 6 says that the write may have
-happened, or may not.`,
+It prints the revision of the write. If its answer is lost it is sent again, under a key
+by which the cluster knows it: it happens once. Exit status 6 says that the write may
+have happened, or may not, and nobody who knows could be reached.`,
 		Example: `  balsa put greeting "hello world"
   balsa put picture @photo.jpg
   date | balsa put now
@@ -74,12 +75,16 @@ happened, or may not.`,
 func writeOptions(flags *pflag.FlagSet, ttl time.Duration) ([]client.WriteOption, error) {
 	switch {
 	case !flags.Changed("ttl"):
-		return nil, nil
+		return []client.WriteOption{once()}, nil
 	case ttl <= 0:
 		return nil, fail(exitUsage, "--ttl is %v: give a duration above zero, or leave it out", ttl)
 	}
-	return []client.WriteOption{client.TTL(ttl)}, nil
+	return []client.WriteOption{once(), client.TTL(ttl)}, nil
 }
+
+// once has every write of the command line carried out once under a key of its own, so that it can be sent
+// again when its answer is lost.
+func once() client.WriteOption { return client.Once("") }
 
 // shownWrite is what a write did, as JSON.
 type shownWrite struct {
@@ -230,7 +235,8 @@ func delCommand(c *console) *cobra.Command {
 		Use:   "del KEY",
 		Short: "Remove a key",
 		Long: `Remove a key. It prints how many keys were removed: 1, or 0 if there was none, which is
-no error. Exit status 6 says that the key may have been removed, or may not.`,
+no error. If the answer is lost it is asked for again, as put does. Exit status 6 says that
+the key may have been removed, or may not.`,
 		Example: "  balsa del greeting",
 		Args:    arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -243,7 +249,7 @@ no error. Exit status 6 says that the key may have been removed, or may not.`,
 			}
 			defer cluster.Close()
 			var done client.DeleteResult
-			c.patiently(at, func() { done, err = cluster.Delete(cmd.Context(), args[0]) })
+			c.patiently(at, func() { done, err = cluster.Delete(cmd.Context(), args[0], once()) })
 			if err != nil {
 				return clientError(err)
 			}

@@ -44,7 +44,7 @@ func rootCommand(c *console) *cobra.Command {
 	root.AddCommand(serveCommand(c), devCommand(c), clusterCommand(c), versionCommand(c), simCommand(c))
 	root.AddCommand(demoCommand(c))
 	root.AddCommand(putCommand(c), getCommand(c), delCommand(c), incrCommand(c),
-		statusCommand(c))
+		statusCommand(c), snapshotCommand(c))
 	return root
 }
 

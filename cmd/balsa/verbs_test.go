@@ -56,10 +56,7 @@ func TestVerbs(t *testing.T) {
 	}
 	node := startServing(t, "data")
 	defer http.DefaultClient.CloseIdleConnections()
-	for _, c := range []struct {
-		stdin, args string
-		want        result
-	}{
+	node.carryOut(t, []verb{
 		{"", "get greeting", result{exitNotFound, "", "balsa: .*key_not_found.*\n"}},
 		{"", "put greeting hello\u00a0world", result{exitOK, `\d+\n`, ""}},
 		{"", "get greeting", result{exitOK, "hello\u00a0world", ""}},
@@ -75,17 +72,6 @@ func TestVerbs(t *testing.T) {
 		{"", "put shown y -o table", result{exitOK, `KEY +REVISION +CREATED\n"shown" +\d+ +false\n`, ""}},
 		{"", "del shown -o json",
 			result{exitOK, `{\n  "key": "shown",\n  "revision": \d+,\n  "deleted": 1\n}\n`, ""}},
-		{"", "put short x --ttl 1h", result{exitOK, `\d+\n`, ""}},
-		{"", "get short -o json", result{exitOK, `(?s){.*"expires": "20\d\d-.*Z"\n}\n`, ""}},
-		{"", "put short x --ttl 0s", result{exitUsage, "", "balsa: --ttl is 0s.*\n"}},
-		{"", "del short", result{exitOK, `1\n`, ""}},
-		{"", "incr n", result{exitOK, `1\n`, ""}},
-		{"", "incr n --by -3 -o json", result{exitOK,
-			`{\n  "key": "n",\n  "revision": \d+,\n  "created": false,\n  "value": -2\n}\n`, ""}},
-		{"", "incr n -o table", result{exitOK, `KEY +REVISION +VALUE\n"n" +\d+ +-1\n`, ""}},
-		{"", "put n ten", result{exitOK, `\d+\n`, ""}},
-		{"", "incr n", result{exitError, "", "balsa: .*conflict.*not a number.*\n"}},
-		{"", "del n", result{exitOK, `1\n`, ""}},
 		{"", "put picture @file", result{exitOK, `\d+\n`, ""}},
 		{"", "get picture", result{exitOK, "\x00\ufffd bytes", ""}},
 		{"", "get picture -o json", result{exitOK, `(?s).*"value_base64": "AP8gYnl0ZXM=".*`, ""}},
@@ -101,10 +87,51 @@ func TestVerbs(t *testing.T) {
 		{"", "del greeting", result{exitOK, `0\n`, ""}},
 		{"", "status", result{exitOK, `ENDPOINT +NODE .*\n\S+ +1 +leader +1 +1 +\d+ +\d+ +3 +-\n`, ""}},
 		{"", "status -o plain", result{exitOK, `\S+\t1\tleader\t1\t1\t\d+\t\d+\t3\t-\n`, ""}},
-	} {
-		args := append(strings.Split(c.args, " "), "--endpoints", "127.0.0.1:1,"+node.endpoint)
-		if strings.HasPrefix(c.args, "status") {
-			args[len(args)-1] = node.endpoint
+	})
+	if got := node.stop(); got.status != exitOK || !strings.HasPrefix(got.err, "[NODE 1] ") {
+		t.Errorf("serve ended with %+v", got)
+	}
+}
+
+// Counters, keys that go away by themselves, and snapshots.
+func TestCountersAndSnapshots(t *testing.T) {
+	t.Chdir(t.TempDir())
+	node := startServing(t, "data")
+	defer http.DefaultClient.CloseIdleConnections()
+	node.carryOut(t, []verb{
+		{"", "put short x --ttl 1h", result{exitOK, `\d+\n`, ""}},
+		{"", "get short -o json", result{exitOK, `(?s){.*"expires": "20\d\d-.*Z"\n}\n`, ""}},
+		{"", "put short x --ttl 0s", result{exitUsage, "", "balsa: --ttl is 0s.*\n"}},
+		{"", "del short", result{exitOK, `1\n`, ""}},
+		{"", "incr n", result{exitOK, `1\n`, ""}},
+		{"", "incr n --by -3 -o json", result{exitOK,
+			`{\n  "key": "n",\n  "revision": \d+,\n  "created": false,\n  "value": -2\n}\n`, ""}},
+		{"", "incr n -o table", result{exitOK, `KEY +REVISION +VALUE\n"n" +\d+ +-1\n`, ""}},
+		{"", "put n ten", result{exitOK, `\d+\n`, ""}},
+		{"", "incr n", result{exitError, "", "balsa: .*conflict.*not a number.*\n"}},
+		{"", "del n", result{exitOK, `1\n`, ""}},
+		{"", "snapshot", result{exitOK, `ENDPOINT +SNAPSHOT\n\S+ +\d+\n`, ""}},
+		{"", "snapshot -o plain", result{exitOK, `\S+\tnothing new\n`, ""}},
+		{"", "put n 1", result{exitOK, `\d+\n`, ""}},
+		{"", "snapshot -o json", result{exitOK,
+			`\[\n  {\n    "endpoint": "\S+",\n    "index": \d+\n  }\n\]\n`, ""}},
+		{"", "del n", result{exitOK, `1\n`, ""}},
+	})
+	node.stop()
+}
+
+// verb is one command line and what it is to print.
+type verb struct {
+	stdin, args string
+	want        result
+}
+
+func (s *serving) carryOut(t *testing.T, verbs []verb) {
+	t.Helper()
+	for _, c := range verbs {
+		args := append(strings.Split(c.args, " "), "--endpoints", "127.0.0.1:1,"+s.endpoint)
+		if strings.HasPrefix(c.args, "status") || strings.HasPrefix(c.args, "snapshot") {
+			args[len(args)-1] = s.endpoint
 		}
 		got := command(t, c.stdin, args...)
 		if got.status != c.want.status || !matches(c.want.out, got.out) || !matches(c.want.err, got.err) {
@@ -112,9 +139,6 @@ func TestVerbs(t *testing.T) {
 				got.out,
 				got.err, fmt.Sprint(c.want))
 		}
-	}
-	if got := node.stop(); got.status != exitOK || !strings.HasPrefix(got.err, "[NODE 1] ") {
-		t.Errorf("serve ended with %+v", got)
 	}
 }
 
