@@ -112,3 +112,31 @@ func TestBodiesOfIncrements(t *testing.T) {
 		t.Errorf("asked the node: %q", n.calls)
 	}
 }
+
+// TestKeysGoByThemselves: with nobody writing, a key is there until its time, and then gone at every node, by
+// an entry of the log.
+func TestKeysGoByThemselves(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		advance(2 * time.Second)
+		if w := ask(c.apis["1"], "PUT /v1/kv/k?ttl=10s", "v"); w.Code != 201 {
+			c.t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		advance(9 * time.Second)
+		for id, api := range c.apis {
+			if w := ask(api, "GET /v1/kv/k", ""); w.Code != 200 || w.Header().Get("Balsa-Expires") == "" {
+				c.t.Errorf("node %s before the time: %d %v", id, w.Code, w.Header())
+			}
+		}
+		advance(3 * time.Second)
+		revisions := map[string]bool{}
+		for id, api := range c.apis {
+			w := ask(api, "GET /v1/kv/k?stale", "")
+			if revisions[w.Header().Get("Balsa-Revision")] = true; w.Code != 404 {
+				c.t.Errorf("node %s after the time: %d %v", id, w.Code, w.Header())
+			}
+		}
+		if len(revisions) != 1 {
+			c.t.Errorf("the nodes are at the revisions %v", revisions)
+		}
+	})
+}
