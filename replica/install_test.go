@@ -163,6 +163,10 @@ func TestAnInstallExcludesApplies(t *testing.T) {
 	if len(b.applies) != 1 || len(b.restores) != 0 {
 		t.Fatalf("in flight: %d applies, %d restores", len(b.applies), len(b.restores))
 	}
+	b.do(b.from(2, sends(t, 1, 1, 1, 1, 1, 1).chunk(0, 9)))
+	if len(b.stores) > 0 {
+		t.Fatal("the next snapshot is stored: it could push out the one that is to be restored")
+	}
 	b.apply()
 	if len(b.applies) != 0 || len(b.restores) != 1 {
 		t.Fatalf("then: %d applies, %d restores", len(b.applies), len(b.restores))

@@ -115,7 +115,7 @@ func (r *Replica) notSaved(s Saved) {
 // doubles it, longestPause times at most.
 const (
 	firstPause   = 100
-	longestPause = 6
+	longestPause = 3 // in a leader, commands may be refused for as long, since the log is too long
 )
 
 // keep takes note of a snapshot that is durable now and newer than those kept. What the log holds up to the

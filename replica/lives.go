@@ -23,8 +23,8 @@ const (
 	coreMask  = raft.Sequence(1)<<lifeShift - 1
 )
 
-// life is what the sequences of this life's requests bear beside their numbers: a hash, for neither the random
-// incarnation nor the count of starts has bits to spare.
+// life is what the sequences of this life's requests bear beside their numbers: a hash, for neither the
+// random incarnation nor the count of starts has bits to spare.
 func (r *Replica) life() raft.Sequence { return lifeOf(r.config.Identity) }
 
 func lifeOf(id raft.Identity) raft.Sequence {

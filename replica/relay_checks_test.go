@@ -52,6 +52,8 @@ func demandAll(t *testing.T, total map[string]int) {
 		"command done at its leader", "command lost with its leadership", "command delivered again",
 		"answer to an earlier start", "answer of an earlier term", "read done at its leader",
 		"read forwarded and done", "read refused", "await done",
+		"snapshot saved", "snapshot on a full disk", "snapshot arrived", "snapshot restored",
+		"command replayed",
 	}
 	for _, what := range interesting {
 		if total[what] == 0 {
@@ -96,6 +98,7 @@ func (w *relay) peace() {
 		if n.replica == nil {
 			w.start(n)
 		}
+		n.replica.again = 0 // or peace would have to last for as long as the pause after a full disk
 	}
 	w.pass(100)
 	if len(w.open) > 0 {
@@ -116,6 +119,7 @@ func (w *relay) peace() {
 		failf("in peace, %d of %d new commands are done, %d callers wait", now-done, len(w.nodes),
 			len(w.open))
 	}
+	w.once()
 	first := w.nodes[0].machine.commands()
 	for _, n := range w.nodes {
 		if !slices.Equal(n.machine.commands(), first) {
@@ -140,9 +144,10 @@ func (w *relay) pass(ticks int) {
 				w.receive(e)
 			}
 			for _, n := range w.nodes {
-				busy = busy || n.write != nil || n.apply != nil
+				busy = busy || n.write != nil || n.apply != nil || n.count() > 0
 				w.performWrite(n)
-				w.performApply(n)
+				w.performMachine(n)
+				w.performSnapshots(n)
 			}
 		}
 	}
@@ -159,6 +164,9 @@ func (w *relay) applies(entries []raft.Entry) {
 			continue
 		}
 		w.history[e.Index] = e
+		if e.Kind == raft.Session {
+			w.appliesOnce(e)
+		}
 		if e.Kind != raft.Normal {
 			continue
 		}
@@ -186,6 +194,12 @@ func (w *relay) answered(n *node, a Answer) {
 		return
 	}
 	w.countCommand(q, a)
+	if did, _ := a.Fate.Applied(); q.keyed && did {
+		w.keyedDone(n, q, a)
+	}
+	if q.keyed {
+		return
+	}
 	place, applied := w.places[q.command]
 	switch did, known := a.Fate.Applied(); {
 	case did:

@@ -27,6 +27,7 @@ type relay struct {
 	calm      bool
 
 	tickets   raft.Ticket
+	keys      int
 	open      map[raft.Ticket]caller
 	history   map[raft.Index]raft.Entry // what was applied anywhere
 	places    map[string]raft.EntryID   // of each command applied anywhere
@@ -49,6 +50,7 @@ type caller struct {
 	command   string // empty for a read
 	forwarded bool
 	awaits    raft.Index // of Awaited
+	keyed     bool       // proposed before, perhaps, under the same key
 	committed raft.Index // by anybody, when a linearizable read was asked
 }
 
@@ -62,8 +64,9 @@ type node struct {
 	front   *Machine // before machine
 	write   *Write
 	apply   *Apply
-	hung    bool // its disk
-	slow    bool // its state machine
+	others
+	hung bool // its disk
+	slow bool // its state machine
 }
 
 type failure struct{ sentence string }
@@ -90,9 +93,15 @@ func newRelay(seed uint64, trace func(string, ...any)) *relay {
 	for id := raft.NodeID(1); id <= 3; id++ {
 		n := &node{id: id, config: Config{
 			Core: raft.Config{ID: id, Heartbeat: 2, ElectionMin: 5, ElectionMax: 10, Seed: dice.Uint64(),
-				Limits: raft.Limits{UncommittedBytes: 200 + upTo(2000), BacklogBytes: 200 + upTo(2000)}},
+				Limits: raft.Limits{UncommittedBytes: 200 + upTo(2000), BacklogBytes: 200 + upTo(2000),
+					SnapshotBytes: 300 + upTo(500), TrailingBytes: upTo(600) - 100,
+					ChunkBytes: 200 + upTo(5000)}},
 			Identity: identity(id), Tick: aTick, MaxApplyBytes: 1 + upTo(300),
-		}}
+			Snapshots: true, Passing: passing,
+		}, others: others{disk: &modelSnapshots{}}}
+		if dice.IntN(4) == 0 {
+			n.config.Core.Limits.SnapshotBytes = -1
+		}
 		n.config.Identity.Start = 0
 		w.nodes = append(w.nodes, n)
 		w.start(n)
@@ -104,10 +113,15 @@ func newRelay(seed uint64, trace func(string, ...any)) *relay {
 func (w *relay) start(n *node) {
 	n.config.Identity.Start++
 	n.config.Peers = n.log.peers
-	r, err := New(n.config, n.log.restored(3))
+	restored, err := Recover(voters(3), n.log.state, n.log.base, slices.Clone(n.log.entries), n.disk.List())
+	if err != nil {
+		failf("server %v cannot recover: %v", n.id, err)
+	}
+	r, err := New(n.config, restored)
 	if err != nil {
 		failf("server %v cannot start from its disk: %v", n.id, err)
 	}
+	n.others = others{disk: n.disk}
 	n.replica, n.machine, n.write, n.apply = r, &recorder{}, nil, nil
 	n.front = NewMachine(n.machine)
 }
@@ -120,7 +134,8 @@ func (w *relay) move() {
 		take   func()
 	}{
 		{o.time, w.passTime}, {o.deliver, w.deliverOne},
-		{o.disk, func() { w.performWrite(w.anyone()) }}, {o.machine, func() { w.performApply(w.anyone()) }},
+		{o.disk, func() { w.performWrite(w.anyone()) }}, {o.machine, func() { w.performMachine(w.anyone()) }},
+		{o.disk, func() { w.performSnapshots(w.anyone()) }},
 		{o.propose, w.propose}, {o.read, w.read}, {o.await, w.await},
 		{
 			o.crash,
@@ -184,6 +199,10 @@ func (w *relay) propose() {
 		return
 	}
 	for range 1 + w.dice.IntN(3) {
+		if w.percent(20) {
+			w.proposeKeyed(n)
+			continue
+		}
 		w.tickets++
 		leader, _ := n.replica.Leader()
 		p := Proposed{
@@ -247,6 +266,16 @@ func (w *relay) crash() {
 	w.trace("%v crashes", n.id)
 	if n.write != nil && w.percent(50) {
 		n.write.Perform(&n.log)
+	}
+	for _, save := range n.saves {
+		if w.percent(50) {
+			save.Perform(n.disk)
+		}
+	}
+	for _, store := range n.stores {
+		if w.percent(50) {
+			store.Perform(n.disk)
+		}
 	}
 	n.replica = nil
 	maps.DeleteFunc(w.open, func(_ raft.Ticket, q caller) bool { return q.at == n.id })
@@ -315,6 +344,8 @@ func (w *relay) collect(n *node) {
 			w.answered(n, work)
 		case Stop:
 			failf("server %v stopped: %v", n.id, work.Err)
+		default:
+			n.others.collect(work)
 		}
 	}
 	w.committed = max(w.committed, n.replica.core.Commit())
