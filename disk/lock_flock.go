@@ -25,7 +25,8 @@ func lockFile(path string) (*os.File, error) {
 	return nil, errors.Join(err, f.Close())
 }
 
-// inUse reports whether somebody else holds a lock. The only way to ask is to take it, shared, for an instant.
+// inUse reports whether somebody else holds a lock. The only way to ask is to take it, shared, for an
+// instant.
 func inUse(path string) (bool, error) {
 	f, err := os.Open(path)
 	if err != nil {

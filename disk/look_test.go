@@ -34,7 +34,8 @@ func TestLook(t *testing.T) {
 	}
 	_, created := d.Create("other", 0)
 	_, written := f.WriteAt([]byte("x"), 0)
-	for _, err := range []error{created, written, f.Sync(), d.Sync(), d.Remove("file"), d.Rename("file", "b")} {
+	for _, err := range []error{created, written, f.Sync(), d.Sync(), d.Remove("file"),
+		d.Rename("file", "b")} {
 		fails(t, err, ErrReadOnly)
 	}
 	ok(t, errors.Join(f.Close(), d.Close()))

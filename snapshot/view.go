@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"balsa/disk"
 	"balsa/raft"
@@ -12,6 +13,10 @@ import (
 // ParseName returns the last entry of the snapshot whose file has that name, and whether it is the name of
 // one.
 func ParseName(name string) (last raft.EntryID, ok bool) { return parseFileName(name) }
+
+// Begins reports whether a file that begins with these bytes means to be a snapshot, good or bad. Eight
+// bytes are enough.
+func Begins(head []byte) bool { return strings.HasPrefix(string(head), magic) }
 
 // View verifies one file, whatever its name and its cluster, and opens it to be looked at. It writes nothing,
 // and needs memory for one chunk. Sections can be read if the codec that they were written with is none, or

@@ -42,7 +42,7 @@ func rootCommand(c *console) *cobra.Command {
 	})
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(serveCommand(c), devCommand(c), clusterCommand(c), versionCommand(c), simCommand(c))
-	root.AddCommand(demoCommand(c))
+	root.AddCommand(demoCommand(c), verifyCommand(c), logCommand(c))
 	root.AddCommand(putCommand(c), getCommand(c), delCommand(c), incrCommand(c),
 		statusCommand(c), snapshotCommand(c))
 	return root

@@ -43,6 +43,7 @@ The exit status is 0 when at least one node has a snapshot of all that it had ap
 			return c.snapshots(as, taken)
 		},
 	}
+	cmd.AddCommand(snapshotInspectCommand(c))
 	at.register(cmd.Flags())
 	as.register(cmd.Flags(), "table")
 	return cmd
