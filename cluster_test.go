@@ -2,6 +2,7 @@ package balsa_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +35,9 @@ func advance(d time.Duration) {
 type recorder struct {
 	mu       sync.Mutex
 	commands []string
+	applies  int
 	delay    func(command string) // runs before a command is applied; nil for none
+	slow     func()               // runs between the pieces of a snapshot; nil for none
 }
 
 func (r *recorder) Apply(e balsa.Entry) []byte {
@@ -43,12 +46,64 @@ func (r *recorder) Apply(e balsa.Entry) []byte {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.applies++
 	r.commands = append(r.commands, string(e.Command))
 	return fmt.Appendf(nil, "%s@%d", e.Command, e.Index)
 }
 
-func (r *recorder) Snapshot() (io.WriterTo, error) { return nil, errors.New("no snapshots") }
-func (r *recorder) Restore(io.Reader) error        { return errors.New("no snapshots") }
+// Snapshot is all commands, each with its length in front.
+func (r *recorder) Snapshot() (io.WriterTo, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return recording{slices.Clone(r.commands), r.slow}, nil
+}
+
+func (r *recorder) Restore(from io.Reader) error {
+	b, err := io.ReadAll(&slowReader{from, r.slow})
+	if err != nil {
+		return err
+	}
+	var commands []string
+	for len(b) > 0 {
+		n := binary.LittleEndian.Uint32(b)
+		commands, b = append(commands, string(b[4:4+n])), b[4+n:]
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.commands = commands
+	return nil
+}
+
+// recording is a snapshot of a recorder.
+type recording struct {
+	commands []string
+	slow     func()
+}
+
+func (r recording) WriteTo(w io.Writer) (n int64, err error) {
+	for _, command := range r.commands {
+		if r.slow != nil {
+			r.slow()
+		}
+		m, err := w.Write(append(binary.LittleEndian.AppendUint32(nil, uint32(len(command))), command...))
+		if n += int64(m); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+type slowReader struct {
+	from io.Reader
+	slow func()
+}
+
+func (r *slowReader) Read(p []byte) (int, error) {
+	if r.slow != nil {
+		r.slow()
+	}
+	return r.from.Read(p)
+}
 
 func (r *recorder) applied() []string {
 	r.mu.Lock()
@@ -67,6 +122,7 @@ type cluster struct {
 	machines map[raft.NodeID]*recorder
 	logs     strings.Builder
 	mu       sync.Mutex
+	change   func(*balsa.Config) // of every node that is opened; nil for none
 }
 
 // inCluster runs a test on n nodes in a bubble of its own and closes everything at its end.
@@ -135,8 +191,10 @@ func (c *cluster) tryOpen(id raft.NodeID, change func(*balsa.Config)) error {
 		Logger: slog.New(slog.NewTextHandler(c, &slog.HandlerOptions{Level: slog.LevelDebug})).
 			With("node", id),
 	}
-	if change != nil {
-		change(&config)
+	for _, change := range []func(*balsa.Config){c.change, change} {
+		if change != nil {
+			change(&config)
+		}
 	}
 	node, err := balsa.Open(config)
 	if err != nil {

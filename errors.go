@@ -91,7 +91,7 @@ type Error struct {
 func (e *Error) Error() string {
 	text := e.Reason()
 	switch {
-	case e.ofNode:
+	case e.ofNode, e.Kind == ErrNothingNew, e.Kind == ErrNotSaved: // no command is concerned
 		return text
 	case e.Outcome == NotApplied:
 		text += "; the command was not applied"

@@ -1,6 +1,7 @@
 package balsa_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,9 +26,23 @@ func (a Ages) Apply(e balsa.Entry) []byte {
 	return fmt.Appendf(nil, "%d known", len(a))
 }
 
-// Snapshot and Restore are called once the log is compacted.
-func (a Ages) Snapshot() (io.WriterTo, error) { return nil, fmt.Errorf("not yet") }
-func (a Ages) Restore(io.Reader) error        { return fmt.Errorf("not yet") }
+// Snapshot captures the state. What it returns is written beside later calls of Apply, so it must not change
+// any more: here it is the text already.
+func (a Ages) Snapshot() (io.WriterTo, error) {
+	text, err := json.Marshal(a)
+	return bytes.NewBuffer(text), err
+}
+
+// Restore replaces the state by one that was captured.
+func (a Ages) Restore(from io.Reader) error {
+	captured := Ages{}
+	err := json.NewDecoder(from).Decode(&captured)
+	if err == nil {
+		clear(a)
+		maps.Copy(a, captured)
+	}
+	return err
+}
 
 // A replicated map: one node of a cluster of one. A cluster of three opens three nodes with the same three
 // Peers.

@@ -36,7 +36,8 @@ type loop struct {
 	callers callers
 	workers *workers
 
-	appliedTerm raft.Term // of the last entry that the state machine has
+	begins      raft.Index // of the last entry in the snapshot that this run begins with; 0: with none
+	appliedTerm raft.Term  // of the last entry that the state machine has
 	saves       saves
 	watch       watch
 	stats       Stats
@@ -70,6 +71,7 @@ func newLoop(r *replica.Replica, identity raft.Identity, t transport.Transport, 
 		callers:   callers{waiting: map[raft.Ticket]chan<- outcome{}},
 		workers:   newWorkers(),
 		watch:     newWatch(),
+		begins:    r.Newest().Last.Index,
 		ending:    ending{quit: make(chan struct{}), ended: make(chan struct{})},
 	}
 }

@@ -21,7 +21,8 @@ const (
 	// at a leader that has not applied an entry of its own term yet, it is Linearizable: the state machine
 	// of a new leader lacks what it found in its log, all of it when every node has just been restarted.
 	FromLeader
-	// Stale: what this node has applied, however old, within ReadMode.MaxStale.
+	// Stale: what this node has applied, however old, within ReadMode.MaxStale. Right after a start it waits
+	// until the snapshot is restored.
 	Stale
 )
 
@@ -74,6 +75,7 @@ func (n *Node) Read(ctx context.Context, mode ReadMode) (ReadState, error) {
 		}
 		state.Applied = max(state.Applied, index)
 	}
+	mode.MinIndex = max(mode.MinIndex, n.loop.begins) // an empty state machine is no state of this node
 	if mode.MinIndex > state.Applied {
 		index, err := n.await(ctx, func(t raft.Ticket) replica.Event {
 			return replica.Awaited{Ticket: t, Index: mode.MinIndex}

@@ -111,7 +111,7 @@ func (l *loop) status() Status {
 		Leader:      core.Leader,
 		Contact:     l.contact(),
 		Commit:      core.Commit,
-		Applied:     core.Applied,
+		Applied:     l.replica.Applied(),
 		Durable:     core.Durable,
 		Last:        core.Last,
 		LogExtent: LogExtent{
