@@ -6,11 +6,13 @@
 //
 //	message, proposal, time ──▶ Step ──▶ raft.Core
 //	                                       │
-//	   Work ◀── Write, Apply, Send, Answer, Report, Stop
+//	   Work ◀── Send, Answer, Report, Stop, and what is to be performed:
 //	     │
-//	     └─▶ Perform (by the caller, beside the loop or at a virtual time) ──▶ Step(Wrote | Ran)
+//	     │      on the log        on the machine            on the snapshots
+//	     │      Write             Apply Capture Restore     Save     ReadChunk     StoreChunk
+//	     └─▶ Perform (by the caller, beside the loop or at a virtual time) ──▶ Step(Wrote | Ran | …)
 //
-// At most one Write and one Apply are in flight. What the core wants written meanwhile is gathered into the
+// At most one of each kind is in flight; Apply, Capture and Restore are one kind. What the core wants written meanwhile is gathered into the
 // next Write: that is the group commit. The root package performs work in goroutines; the simulator
 // performs the same functions at virtual times. So the simulated program is the shipped program.
 //

@@ -116,28 +116,28 @@ func TestAChunkThatIsNotSent(t *testing.T) {
 	}
 }
 
-// The rate bounds what is sent over time: about as many bytes as it says.
+// The rate bounds what is sent over time: all of it takes about as long as the rate says.
 func TestTheRateOfASnapshot(t *testing.T) {
-	b := leadsWithSnapshot(t, func(c *Config) { c.SnapshotRate = 1000 }) // 40 bytes in 4 ticks
+	const rate = 500 // bytes in a second
+	b := leadsWithSnapshot(t, func(c *Config) { c.SnapshotRate = rate })
 	b.rejects()
-	first, offset := b.now, 0
-	for range 200 {
+	b.wants(0)
+	began, size, sent := b.now, len(b.disk.kept[0].bytes), 0
+	for ticks := 0; sent < size; ticks++ {
+		if ticks > 1000 {
+			t.Fatalf("%d bytes of %d were sent in 10 s", sent, size)
+		}
 		if len(b.chunkReads) > 0 {
 			b.readChunk()
-			offset = min(offset+40, len(b.disk.kept[0].bytes))
-			b.wants(uint64(offset % len(b.disk.kept[0].bytes)))
-		} else if offset == 0 && b.now == first {
-			b.wants(0)
+			sent = min(sent+40, size)
+			b.wants(uint64(sent))
 		}
 		b.pass(1)
 		b.do(b.from(2, raft.AppendEntriesResponse{Term: b.Status().Term, Match: 6, Round: 1}))
 	}
-	bytes, seconds := 0, int(b.now-first)/1_000_000_000
-	for _, e := range b.chunksTo(3) {
-		bytes += len(e.Message.(raft.InstallSnapshot).Data)
-	}
-	if bytes < 200 || bytes > 1000*(seconds+1)+140 {
-		t.Errorf("%d bytes in %d s", bytes, seconds)
+	took, should := b.now-began, raft.Time(size)*1_000_000_000/rate
+	if took > should+should/10 || took < should-should/2 { // the first tenth of a second is free
+		t.Errorf("%d bytes took %d ns, want about %d", size, took, should)
 	}
 }
 
