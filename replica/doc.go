@@ -12,9 +12,10 @@
 //	     │      Write             Apply Capture Restore     Save     ReadChunk     StoreChunk
 //	     └─▶ Perform (by the caller, beside the loop or at a virtual time) ──▶ Step(Wrote | Ran | …)
 //
-// At most one of each kind is in flight; Apply, Capture and Restore are one kind. What the core wants written meanwhile is gathered into the
-// next Write: that is the group commit. The root package performs work in goroutines; the simulator
-// performs the same functions at virtual times. So the simulated program is the shipped program.
+// At most one of each kind is in flight; Apply, Capture and Restore are one kind. What the core wants
+// written meanwhile is gathered into the next Write: that is the group commit. The root package performs
+// work in goroutines; the simulator performs the same functions at virtual times. So the simulated program
+// is the shipped program.
 //
 // A Replica is not safe for concurrent use; Perform may run concurrently with Step.
 package replica
