@@ -298,6 +298,22 @@ func TestInstallingWhatIsNotHandedOut(t *testing.T) {
 	c.Audit()
 }
 
+// TestInstallingWhatIsBeingWritten: the log is kept, and what of it the snapshot includes is durable at once.
+func TestInstallingWhatIsBeingWritten(t *testing.T) {
+	c := follower(t)
+	c.Step(0, Receive{From: 2, Message: AppendEntries{Term: 4, Entries: entriesOf(1, 1, 1, 2, 2, 2, 2, 3)}})
+	write := c.Output().Write
+	c.Step(0, Installed{Snapshot: snapshotAt(5, 2)})
+	if out := c.Output(); out.Write > 0 || c.log.durable != 5 {
+		t.Errorf("it writes %+v, durable is %d", out, c.log.durable)
+	}
+	c.Step(0, Persisted{Write: write})
+	if c.log.durable != 7 {
+		t.Errorf("then %d is durable", c.log.durable)
+	}
+	c.Audit()
+}
+
 // TestASnapshotThatTheLogOvertook: entries may come to be committed and handed out while the machine is being
 // restored from a snapshot that includes them.
 func TestASnapshotThatTheLogOvertook(t *testing.T) {
@@ -440,4 +456,28 @@ func TestACandidateWhoseLogIsDropped(t *testing.T) {
 		t.Errorf("it is %v with %+v", c.role, c.hard)
 	}
 	settle(c)
+}
+
+// TestWhatASnapshotBringsBeside its entry: the configuration, the one before it, and how much may trail.
+func TestWhatASnapshotBringsBeside(t *testing.T) {
+	s := snapshotAt(5, 2)
+	s.Members.Members[0].Incarnation = 77
+	found := Restored{HardState: HardState{Term: 4}, Snapshot: s, Entries: entriesOf(1, 1, 1, 2, 2, 2, 3)}
+	c := newCore(t, found)
+	if m, _ := c.Members().Member(1); m.Incarnation != 77 {
+		t.Errorf("started with member %+v", m)
+	}
+	c.config.Limits.TrailingBytes = 64
+	hear(c, AppendEntries{Term: 4, Prev: EntryID{4, 99}, Round: 1})
+	next := snapshotAt(9, 4)
+	next.Members.Members[0].Incarnation = 78
+	c.Step(0, Installed{Snapshot: next})
+	if m, _ := c.Members().Member(1); m.Incarnation != 78 || c.previous != s.Last {
+		t.Errorf("installed with member %+v, the snapshot before it ends in %v", m, c.previous)
+	}
+	found.Members = three()
+	c, err := New(Config{ID: 1, Limits: Limits{TrailingBytes: 64}}, found)
+	if err != nil || c.Status().First != 4 {
+		t.Errorf("started with %d as the first entry in memory, %v", c.Status().First, err)
+	}
 }

@@ -111,6 +111,17 @@ func TestAFollowerBehindTheLogIsSentTheSnapshot(t *testing.T) {
 	}
 }
 
+// TestAFollowerFarBehindIsNotProbed: what it lacks is not in our log, wherever that could be joined.
+func TestAFollowerFarBehindIsNotProbed(t *testing.T) {
+	c := behindSnapshot(t, 2, 2, 2)
+	leadNow(t, c)
+	settle(c)
+	lacks(c, 2, 3)
+	if l, _ := installOf(t, sentTo(c, 2)); !l.Ask {
+		t.Errorf("it is sent %+v", l)
+	}
+}
+
 // TestALostChunkIsAskedFor after a patience that grows and is bounded.
 func TestALostChunkIsAskedFor(t *testing.T) {
 	c := leaderBehind(t)
@@ -120,7 +131,7 @@ func TestALostChunkIsAskedFor(t *testing.T) {
 	says(c, 2, l.Sequence, EntryID{2, 5}, 0)
 	installOf(t, sentTo(c, 2)) // and is lost
 	waited, gaps := 0, []int{}
-	for ; len(gaps) < 9; waited++ {
+	for ; len(gaps) < 9 && waited < 10_000; waited++ {
 		c.Step(0, Tick{})
 		for _, l := range sentTo(c, 2) {
 			if _, is := l.Message.(InstallSnapshot); !is {
@@ -134,7 +145,8 @@ func TestALostChunkIsAskedFor(t *testing.T) {
 		}
 	}
 	beat := c.config.Heartbeat
-	if gaps[0] > beat || gaps[1] < 2*gaps[0]-2 || gaps[8] > maxPatience*beat || gaps[8] < maxPatience*beat/2 {
+	if len(gaps) < 9 || gaps[0] > beat || gaps[1] < 2*gaps[0]-2 ||
+		gaps[8] > maxPatience*beat || gaps[8] < maxPatience*beat/2 {
 		t.Errorf("it asks after %v ticks", gaps)
 	}
 	c.Step(0, Receive{From: 2, Message: AppendEntriesResponse{Term: 3, Round: 1, Rejected: true}})
@@ -166,7 +178,10 @@ func TestOneChunkAtATime(t *testing.T) {
 		t.Errorf("after the late answer it sends %+v", second)
 	}
 	says(c, 2, again.Sequence, last, 30)
-	none(t, sentTo(c, 2))
+	says(c, 2, ask.Sequence, last, 0)
+	if none(t, sentTo(c, 2)); c.peer(2).transfer.offset != 30 {
+		t.Error("an old answer turns it back")
+	}
 	before := c.refused
 	says(c, 2, second.Sequence, last, 101)
 	if none(t, sentTo(c, 2)); c.refused != before+1 {
@@ -276,8 +291,13 @@ func TestALossBelowTheBase(t *testing.T) {
 	c.config.Limits.TrailingBytes = -1
 	settle(c)
 	holds(c, 3, 6)
-	lacks(c, 2, 2) // entries 3 to 6 are sent to it, and are lost
+	lacks(c, 2, 2)
 	c.Output()
+	holds(c, 2, 2)
+	c.Output() // entries 3 to 6 are sent to it, and are lost
+	if p := c.peer(2); p.next != 7 || len(p.onTheWay) == 0 {
+		t.Fatalf("before the loss: %+v", p)
+	}
 	c.Step(0, Applied{Index: 6})
 	c.Step(0, Snapshotted{Snapshot: Snapshot{Last: EntryID{3, 6}, Members: three(), Time: c.log.lastTime()}})
 	for range 4 {
