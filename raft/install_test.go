@@ -380,6 +380,9 @@ func TestAnswersToChunks(t *testing.T) {
 	if m := hear(c, InstallSnapshot{Term: 4, Last: last, Size: 100}); len(m) != 1 || m[0] != complete {
 		t.Errorf("when it is in force: %+v", m)
 	}
+	if m := hear(c, InstallSnapshot{Term: 4, Last: EntryID{3, 5}, Size: 100}); len(m) > 0 || c.refused != 1 {
+		t.Errorf("a snapshot that contradicts what is committed is answered %+v", m)
+	}
 	c.Step(0, stored)
 	if m := settle(c); len(m) != 1 || m[0] != complete {
 		t.Errorf("a chunk stored late is answered %+v", m)
