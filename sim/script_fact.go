@@ -234,10 +234,14 @@ func (p *player) quantity(id raft.NodeID, q quantity, s *raft.Status) (uint64, b
 	case "durable":
 		return uint64(s.Durable), true
 	case "log":
-		if q.number == 0 || raft.Index(q.number) > s.Last.Index {
+		if raft.Index(q.number) < max(s.First, 1) || raft.Index(q.number) > s.Last.Index {
 			return 0, true
 		}
 		return uint64(p.server(id).engine.EntriesAfter(raft.Index(q.number - 1))[0].Term), true
+	case "snapshot":
+		return uint64(s.Snapshot.Index), true
+	case "first":
+		return uint64(s.First), true
 	}
 	for _, progress := range s.Progress {
 		if progress.ID == p.cast[q.peer-1] {

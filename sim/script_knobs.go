@@ -33,6 +33,9 @@ func knobs() []knob {
 		{"backlog", numberKnob(func(o *Options, n int) { o.Limits.BacklogBytes = max(n, 1) })},
 		{"uncommitted", numberKnob(func(o *Options, n int) { o.Limits.UncommittedBytes = max(n, 1) })},
 		{"segment", numberKnob(func(o *Options, n int) { o.SegmentBytes = int64(n) })},
+		{"snapshot", entriesKnob(func(o *Options) *int { return &o.Limits.SnapshotBytes })},
+		{"trailing", entriesKnob(func(o *Options) *int { return &o.Limits.TrailingBytes })},
+		{"chunk", numberKnob(func(o *Options, n int) { o.Limits.ChunkBytes = max(n, 1) })},
 	}
 }
 
@@ -115,9 +118,22 @@ func numberKnob(set func(*Options, int)) func(*Options, string) error {
 	}
 }
 
+// ordinary is for how many bytes an entry counts in the numbers of a script.
+const ordinary = 64
+
+// entriesKnob sets a limit to so many entries of an ordinary size: snapshot=20, trailing=5; off is none.
+func entriesKnob(limit func(*Options) *int) func(*Options, string) error {
+	return func(o *Options, value string) error {
+		if value == "off" || value == "0" {
+			*limit(o) = -1
+			return nil
+		}
+		return numberKnob(func(o *Options, n int) { *limit(o) = n * ordinary })(o, value)
+	}
+}
+
 // batchKnob lets so many entries of an ordinary size into one message; each limit lets at least one through.
 func batchKnob(o *Options, value string) error {
-	const ordinary = 64
 	set := func(o *Options, n int) { o.Limits.AppendBytes = max(1, n*ordinary-ordinary+1) }
 	return numberKnob(set)(o, value)
 }
