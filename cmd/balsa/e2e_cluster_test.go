@@ -48,7 +48,7 @@ var build = sync.OnceValues(func() (string, error) {
 	return binary, nil
 })
 
-func binary(t *testing.T) string {
+func builtBinary(t *testing.T) string {
 	t.Helper()
 	path, err := build()
 	if err != nil {
@@ -107,7 +107,7 @@ type process struct {
 
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, command: exec.Command(binary(t), args...), out: &output{}, err: &output{},
+	p := &process{t: t, command: exec.Command(builtBinary(t), args...), out: &output{}, err: &output{},
 		ended: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = p.out, p.err
 	var err error
@@ -152,15 +152,16 @@ type trio struct {
 	nodes     [3]*process
 	endpoints []string
 	client    *client.Client
+	flags     []string // of every node, beyond the usual
 
 	mu    sync.Mutex
 	acked map[string]string
 }
 
-func newTrio(t *testing.T) *trio {
+func newTrio(t *testing.T, flags ...string) *trio {
 	t.Helper()
 	first := freePorts(t, 6)
-	c := &trio{t: t, dir: t.TempDir(), acked: map[string]string{}}
+	c := &trio{t: t, dir: t.TempDir(), flags: flags, acked: map[string]string{}}
 	for port := first; port < first+3; port++ {
 		c.raft, c.http = append(c.raft, port), append(c.http, port+3)
 	}
@@ -186,8 +187,9 @@ func (c *trio) newClient() *client.Client {
 // arguments is the command line of node n, counted from 0.
 func (c *trio) arguments(n int) []string {
 	peers := fmt.Sprintf("1=%s,2=%s,3=%s", loopback(c.raft[0]), loopback(c.raft[1]), loopback(c.raft[2]))
-	return []string{"serve", "--id", fmt.Sprint(n + 1), "--data", filepath.Join(c.dir, fmt.Sprint(n+1)),
-		"--raft", loopback(c.raft[n]), "--http", loopback(c.http[n]), "--peers", peers, "--supervised"}
+	return append([]string{"serve", "--id", fmt.Sprint(n + 1),
+		"--data", filepath.Join(c.dir, fmt.Sprint(n+1)), "--raft", loopback(c.raft[n]),
+		"--http", loopback(c.http[n]), "--peers", peers, "--supervised"}, c.flags...)
 }
 
 // start starts a node and returns when it says that it is ready.

@@ -29,7 +29,7 @@ var (
 func TestE2EDev(t *testing.T) {
 	ports := freePorts(t, 6)
 	dir := t.TempDir()
-	binary(t) // building it is not part of what is measured
+	builtBinary(t) // building it is not part of what is measured
 	began := time.Now()
 	cluster := clientAt(t, ports, 3)
 	dev := start(t, "dev", "--data", dir, "--http-port", fmt.Sprint(ports), "--raft-port",

@@ -50,7 +50,7 @@ func TestE2EQuickstart(t *testing.T) {
 	if err := os.Mkdir("bin", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(binary(t), filepath.Join("bin", "balsa")); err != nil {
+	if err := os.Symlink(builtBinary(t), filepath.Join("bin", "balsa")); err != nil {
 		t.Fatal(err)
 	}
 	var ports []string

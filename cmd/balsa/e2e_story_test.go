@@ -30,7 +30,7 @@ type shell struct {
 // newShell goes to a fresh directory. What runs there at the end is stopped.
 func newShell(t *testing.T) *shell {
 	t.Helper()
-	binary(t) // is built where the sources are
+	builtBinary(t) // is built where the sources are
 	s := &shell{t: t, ports: freePorts(t, 6)}
 	t.Chdir(t.TempDir())
 	for n := range 3 {
@@ -43,7 +43,7 @@ func newShell(t *testing.T) *shell {
 		t.Fatal(err)
 	}
 	s.client = made
-	t.Cleanup(func() { made.Close(); _, _, _ = s.run(binary(t), "cluster", "stop") })
+	t.Cleanup(func() { made.Close(); _, _, _ = s.run(builtBinary(t), "cluster", "stop") })
 	return s
 }
 
@@ -62,7 +62,7 @@ func (s *shell) run(program string, args ...string) (status int, out, err string
 // balsa runs a command line that must succeed and returns what it prints.
 func (s *shell) balsa(line string) string {
 	s.t.Helper()
-	status, out, err := s.run(binary(s.t), strings.Fields(line)...)
+	status, out, err := s.run(builtBinary(s.t), strings.Fields(line)...)
 	if status != exitOK {
 		s.t.Fatalf("balsa %s: status %d\n%s%s", line, status, out, err)
 	}
@@ -182,7 +182,7 @@ func TestE2EClusterStory(t *testing.T) {
 	}
 	s.balsa("cluster start")
 	s.says("get greeting", "parted")
-	if status, _, err := s.run(binary(t), "cluster", "clean"); status != exitError ||
+	if status, _, err := s.run(builtBinary(t), "cluster", "clean"); status != exitError ||
 		!strings.Contains(err, "stop it first") {
 		t.Errorf("clean of a cluster that runs: status %d, %s", status, err)
 	}
@@ -210,17 +210,17 @@ func TestE2ETheSupervisorIsKilled(t *testing.T) {
 	eventually(t, 5*time.Second, "all nodes are gone, the paused one too", func() bool {
 		return listening(s.ports, 6) == 0
 	})
-	if status, _, err := s.run(binary(t), "cluster", "status"); status != exitUnavailable {
+	if status, _, err := s.run(builtBinary(t), "cluster", "status"); status != exitUnavailable {
 		t.Errorf("status %d, %s", status, err)
 	}
 	s.says("cluster stop", "no cluster runs with the data in "+standardData())
 	s.balsa("dev --detach")
 	s.says("get key", "value")
-	status, _, text := s.run(binary(t), "dev", "--data", "another")
+	status, _, text := s.run(builtBinary(t), "dev", "--data", "another")
 	if status != exitError || !strings.Contains(text, fmt.Sprintf("port %d, %d", s.ports, s.ports+3)) {
 		t.Errorf("ports in use: status %d, %s", status, text)
 	}
-	status, _, text = s.run(binary(t), "dev")
+	status, _, text = s.run(builtBinary(t), "dev")
 	if status != exitError || !strings.Contains(text, "stop it first, with balsa cluster stop") {
 		t.Errorf("dev over a cluster that runs: status %d, %s", status, text)
 	}
@@ -234,7 +234,7 @@ func TestE2EAPortIsTakenMeanwhile(t *testing.T) {
 	squatter := start(t, "serve", "--id", "1", "--data", "squatter", "--http", loopback(s.ports+2), "--raft",
 		"127.0.0.1:0", "--peers", "1=127.0.0.1:0")
 	eventually(t, 5*time.Second, "the port is taken", func() bool { return squatter.out.String() != "" })
-	status, _, err := s.run(binary(t), "cluster", "start", "3")
+	status, _, err := s.run(builtBinary(t), "cluster", "start", "3")
 	if status != exitError || !strings.Contains(err, loopback(s.ports+2)+" is in use by another program") ||
 		strings.Count(err, "\n") != 1 {
 		t.Errorf("status %d, %s", status, err)
@@ -255,7 +255,7 @@ func TestE2ERunCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.env = append(s.env, "BALSA_BIN="+binary(t), "BALSA_DATA="+dir)
+	s.env = append(s.env, "BALSA_BIN="+builtBinary(t), "BALSA_DATA="+dir)
 	verb := func(want string, args ...string) {
 		t.Helper()
 		if status, out, err := s.run(script, args...); status != exitOK || !strings.Contains(out, want) {
