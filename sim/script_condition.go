@@ -18,7 +18,7 @@ import (
 //	vote n3 = n1            whom n3 has voted for in its term; none
 //	down n1, up n1          its process does not run, or does
 //	term n3 < 9             also commit, applied, last (index), durable;  term n3 = term n1
-//	snapshot n1 = 20        the last entry that its newest snapshot includes;  first n1: of its log in memory
+//	snapshot n1 = 20        the last entry of its newest snapshot;  first n1: of its log in memory
 //	applied all = 1         of every server that is up, and there is one
 //	match n1 n2 = 2         how far n1 as leader knows that n2 holds its log
 //	log n1 2 = 3            the term of n1's entry 2; 0: it has none
