@@ -137,7 +137,7 @@ func (d *dump) run(cmd *cobra.Command, c *console, path string) error {
 	}
 	for name, size := range dir.sizes(names) {
 		if isSegment(name) {
-			dir.total += 2 * size
+			dir.expect(name, 2*size)
 		}
 	}
 	var h history
@@ -145,6 +145,9 @@ func (d *dump) run(cmd *cobra.Command, c *console, path string) error {
 	h.before = recovered.Before.Index
 	if stop := unreadable(damage); stop != nil {
 		return stop
+	}
+	if isTerminal(c.out) {
+		dir.end() // the line would stand among those of the log
 	}
 	out := bufio.NewWriterSize(c.out, 1<<16)
 	p := &printer{dump: d, out: out, history: &h}

@@ -18,7 +18,7 @@ import (
 // The commands that look at the files of a node without one: verify, log dump, snapshot inspect. They write
 // nothing, lock nothing, and work beside a node that runs.
 
-// watched is a directory that is read, and counts how far its files have been. It is fed by one goroutine.
+// watched is a directory that is read, and tells how far its files have been. It is fed by one goroutine.
 type watched struct {
 	disk.Dir
 	ctx  context.Context
@@ -26,10 +26,18 @@ type watched struct {
 
 	c     *console
 	verb  string
-	total int64 // bytes that will be read
+	left  map[string]int64 // bytes of each file that will yet be read; what is read in excess does not count
+	total int64            // bytes that will be read of all
 	done  int64
 	began time.Time
 	bar   *progress // nil: not for so long yet
+	quiet bool      // nothing is told any more
+}
+
+// expect says how many bytes of a file will be read.
+func (w *watched) expect(name string, bytes int64) {
+	w.left[name] += bytes
+	w.total += bytes
 }
 
 // look opens a data directory to be read.
@@ -43,7 +51,8 @@ func (c *console) look(ctx context.Context, verb, path string) (*watched, error)
 	case err != nil:
 		return nil, fail(exitError, "%w", err)
 	}
-	return &watched{Dir: dir, ctx: ctx, path: path, c: c, verb: verb, began: time.Now()}, nil
+	return &watched{Dir: dir, ctx: ctx, path: path, c: c, verb: verb, began: time.Now(),
+		left: map[string]int64{}}, nil
 }
 
 // mebibyte is the unit in which progress is told.
@@ -51,23 +60,30 @@ const mebibyte = 1 << 20
 
 // add counts bytes that were read. Who is done in a second is not told how far it was.
 func (w *watched) add(n int64, name string) {
+	n = min(n, w.left[name])
+	w.left[name] -= n
 	w.done += n
+	if w.quiet {
+		return
+	}
 	if w.bar == nil && time.Since(w.began) > time.Second {
 		w.bar = w.c.progress(w.verb, "MiB", uint64(max(w.total/mebibyte, 1)))
+		w.bar.began = w.began
 	}
 	if w.bar != nil {
 		w.bar.at(uint64(w.done/mebibyte), name)
 	}
 }
 
-// end leaves the line as it is.
+// end leaves the line as it is, and tells nothing any more.
 func (w *watched) end() {
 	if w.bar != nil {
 		w.bar.end()
 	}
+	w.bar, w.quiet = nil, true
 }
 
-// Open opens a file whose reading is counted: each byte once, however often it is read.
+// Open opens a file whose reading is counted.
 func (w *watched) Open(name string) (disk.File, error) {
 	f, err := w.Dir.Open(name)
 	if err != nil {
@@ -80,7 +96,6 @@ type watchedFile struct {
 	disk.File
 	dir  *watched
 	name string
-	read int64 // bytes up to which it was read before
 }
 
 // ReadAt reads in pieces, so that a large one neither hides how far it is nor delays a Ctrl-C.
@@ -92,10 +107,7 @@ func (f *watchedFile) ReadAt(p []byte, off int64) (n int, err error) {
 		var more int
 		more, err = f.File.ReadAt(p[n:min(len(p), n+mebibyte)], off+int64(n))
 		n += more
-		if end := off + int64(n); end > f.read {
-			f.dir.add(end-f.read, f.name)
-			f.read = end
-		}
+		f.dir.add(int64(more), f.name)
 	}
 	return n, err
 }

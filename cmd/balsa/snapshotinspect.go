@@ -55,7 +55,7 @@ func (c *console) inspect(cmd *cobra.Command, as format, file string) error {
 	}
 	defer dir.end()
 	name := filepath.Base(file)
-	dir.total = 2 * dir.sizes([]string{name})[name]
+	dir.expect(name, 2*dir.sizes([]string{name})[name]) // once as it stands, and once for what is in it
 	shown, found := readSnapshot(dir, name)
 	dir.end()
 	if stop := unreadable(found); stop != nil {

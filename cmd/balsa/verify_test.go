@@ -470,7 +470,8 @@ func TestReadingTellsHowFarItIs(t *testing.T) {
 	for _, began := range []time.Duration{0, -2 * time.Second} {
 		dir, err := c.look(t.Context(), "verify", ".")
 		must(t, err)
-		dir.total, dir.began = 20<<20, time.Now().Add(began)
+		dir.expect("large", 20<<20)
+		dir.began = time.Now().Add(began)
 		f, err := dir.Open("large")
 		must(t, err)
 		for range 2 { // the second time counts for nothing

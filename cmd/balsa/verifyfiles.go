@@ -56,9 +56,9 @@ func (c *console) verifyOnce(ctx context.Context, path string) (*verdict, error)
 	for _, name := range k.names {
 		switch _, isSnapshot := snapshot.ParseName(name); {
 		case isSnapshot:
-			dir.total += 2 * k.sizes[name] // once as it stands, and once for what is in it
+			dir.expect(name, 2*k.sizes[name]) // once as it stands, and once for what is in it
 		case ours(name):
-			dir.total += k.sizes[name]
+			dir.expect(name, k.sizes[name])
 		}
 	}
 	for _, step := range []func() error{k.readLog, k.readSnapshots, k.join} {
