@@ -106,11 +106,13 @@ func (p *parser) types() (types []string, err error) {
 // messageTypes are the words for messages, in the order of isOfType.
 func messageTypes() []string {
 	return strings.Fields(`append append-response entries heartbeat vote vote-response prevote
-		prevote-response forward forward-response forward-read forward-read-response refusal`)
+		prevote-response snapshot snapshot-response chunk forward forward-response forward-read
+		forward-read-response refusal`)
 }
 
 // isOfType reports whether a message is what one of the words names. An append is any AppendEntries;
-// entries are one that has some, a heartbeat is one that has none.
+// entries are one that has some, a heartbeat is one that has none. A snapshot is any InstallSnapshot, a chunk
+// one that has data.
 func isOfType(m raft.Message, types []string) bool {
 	name := ""
 	switch m := m.(type) {
@@ -130,6 +132,13 @@ func isOfType(m raft.Message, types []string) bool {
 		name = "prevote"
 	case raft.PreVoteResponse:
 		name = "prevote-response"
+	case raft.InstallSnapshot:
+		if len(m.Data) > 0 && slices.Contains(types, "chunk") {
+			return true
+		}
+		name = "snapshot"
+	case raft.InstallSnapshotResponse:
+		name = "snapshot-response"
 	case raft.ForwardProposal:
 		name = "forward"
 	case raft.ForwardProposalResponse:
