@@ -71,6 +71,13 @@ func TestTheWindowOfNumbers(t *testing.T) {
 	if r := h.use(s+1, 1); !r.Gone {
 		t.Errorf("in a session that never was: %+v", r)
 	}
+	image := imageOf(t, h.machine)
+	if err := h.machine.restore(raft.EntryID{Term: 1, Index: h.index}, bytes.NewReader(image)); err != nil {
+		t.Fatal(err)
+	}
+	if r := h.use(s, 4); !r.Gone { // a snapshot forgets no more than its server did
+		t.Errorf("number 4 after a snapshot: %+v", r)
+	}
 }
 
 // E8: sessions end by the time of entries, whatever kind they are of, and each use begins their time anew.

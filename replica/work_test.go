@@ -106,6 +106,8 @@ func TestEveryFateSaysWhetherTheCommandWasApplied(t *testing.T) {
 		Replaced:       {false, true},
 		Stopped:        {false, false},
 		Refused:        {false, true},
+		Unanswered:     {false, false},
+		SessionGone:    {false, false}, // an earlier attempt may have been
 	} {
 		if applied, known := fate.Applied(); applied != want[0] || known != want[1] {
 			t.Errorf("fate %d: applied %v, known %v, want %v", fate, applied, known, want)
