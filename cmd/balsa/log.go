@@ -140,9 +140,7 @@ func (d *dump) run(cmd *cobra.Command, c *console, path string) error {
 			dir.expect(name, 2*size)
 		}
 	}
-	var h history
-	recovered, damage := wal.Walk(dir, h.take)
-	h.before = recovered.Before.Index
+	h, recovered, damage := weigh(dir, path)
 	if stop := unreadable(damage); stop != nil {
 		return stop
 	}
@@ -150,13 +148,19 @@ func (d *dump) run(cmd *cobra.Command, c *console, path string) error {
 		dir.end() // the line would stand among those of the log
 	}
 	out := bufio.NewWriterSize(c.out, 1<<16)
-	p := &printer{dump: d, out: out, history: &h}
+	p := &printer{dump: d, out: out, history: h}
 	p.begin()
-	_, _ = wal.Walk(dir, p.take) // ends where the first one did
+	_, again := wal.Walk(dir, p.take) // ends where the first one did
 	p.end()
 	dir.end()
 	if err := errors.Join(p.err, out.Flush()); err != nil {
 		return outputError(err)
+	}
+	if damage == nil && !errors.Is(again, errEnough) {
+		damage = again
+	}
+	if h.before > 0 {
+		fmt.Fprintf(c.err, "the log begins behind index %d: a snapshot includes what came before\n", h.before)
 	}
 	if recovered.Torn > 0 {
 		fmt.Fprintf(c.err, "%s follow of a last write that was never synced\n", bytesOf(recovered.Torn))
@@ -167,11 +171,25 @@ func (d *dump) run(cmd *cobra.Command, c *console, path string) error {
 	return d.outcome(damage)
 }
 
+// weigh learns what of a log counts. Beside a running node, damage is looked at again: the node may have been
+// writing there.
+func weigh(dir *watched, path string) (h *history, r wal.Recovered, err error) {
+	for range readings {
+		h = &history{}
+		r, err = wal.Walk(dir, h.take)
+		if held, _ := disk.InUse(path); err == nil || !held {
+			break
+		}
+	}
+	return h, r, err
+}
+
 // outcome gives what is wrong with the log its exit status.
 func (d *dump) outcome(err error) error {
+	stop := unreadable(err)
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, stop != nil:
+		return stop
 	case errors.Is(err, wal.ErrCorrupt):
 		return fail(exitViolation, "%w", err)
 	}
@@ -194,7 +212,7 @@ type cut struct {
 
 // take notes a batch.
 func (h *history) take(p wal.Piece) error {
-	h.batches = max(h.batches, p.Batch)
+	h.batches, h.before = max(h.batches, p.Batch), max(h.before, p.Before.Index)
 	if p.Restart {
 		h.cuts, h.last = append(h.cuts, cut{p.Batch, 0}), p.Before.Index
 	}

@@ -30,7 +30,7 @@ Exit status: 0 nothing is damaged, 7 something is (one line for each, with what 
 2 there is no data directory, 1 it could not be read, a later version has written it, or
 a running node changed it too fast to judge.`,
 		Example: `  balsa verify data
-  balsa verify .balsa/dev/node1 -o json`,
+  balsa verify .balsa/dev/1 -o json`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := as.check(); err != nil {
