@@ -15,8 +15,8 @@ import "fmt"
 //	          ◀─── Complete ──────────────────────────────────────────────
 //
 // What the follower has stored it keeps, whoever sent it: after a lost connection or under another leader the
-// transfer goes on where it stopped. One message is on its way at a time; when no answer comes the leader
-// asks again, ever more slowly. Heartbeats go on beside it.
+// transfer goes on where it stopped. One message is on its way at a time; when nothing comes of it the leader
+// asks again, ever more slowly until the follower has stored more. Heartbeats go on beside it.
 //
 // Where we differ from the paper: offsets are the follower's to say, and the leader's log need not begin
 // where the snapshot ends: some entries trail behind it, so that a follower that is a little behind needs
@@ -192,6 +192,9 @@ func (c *Core) complete(p *peer, m InstallSnapshotResponse) {
 // proceed takes a follower's word of where to go on. Only progress, or the answer to a question, lets the
 // next chunk leave at once: to one that cannot store any the same chunk would otherwise go round for ever.
 // Nothing is left to be sent to one that has everything: it is asked now and then whether it is in force.
+//
+// Only progress shortens the patience. One that answers questions and stores nothing, for its disk is full or
+// what is large never arrives, would otherwise be sent the same chunk every heartbeat for ever.
 func (c *Core) proceed(p *peer, next uint64, answers bool) {
 	t := &p.transfer
 	progress, asked := next > t.offset, answers && t.asks
@@ -202,7 +205,7 @@ func (c *Core) proceed(p *peer, next uint64, answers bool) {
 	if asked {
 		c.emit(SnapshotSending{To: p.id, Last: t.last, Offset: next})
 	}
-	if answers {
+	if answers && progress {
 		took := c.outbox.waited - t.sent
 		t.patience = min(max(2*took, c.config.Heartbeat), maxPatience*c.config.Heartbeat)
 	}

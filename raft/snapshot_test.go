@@ -156,6 +156,36 @@ func TestALostChunkIsAskedFor(t *testing.T) {
 	installOf(t, sentTo(c, 2)) // one that is heard again is asked soon
 }
 
+// TestWhatIsNeverStoredIsSentEverMoreRarely though each question is answered at once. When something is stored,
+// it goes on as fast as before.
+func TestWhatIsNeverStoredIsSentEverMoreRarely(t *testing.T) {
+	c := leaderBehind(t)
+	last, beat := EntryID{2, 5}, c.config.Heartbeat
+	lacks(c, 2, 0)
+	var sent []int // at which ticks
+	for now := 0; now < 400*beat && len(sent) < 9; now++ {
+		for _, l := range sentTo(c, 2) {
+			switch m := l.Message.(type) {
+			case InstallSnapshot:
+				if !l.Ask {
+					sent = append(sent, now)
+				}
+				says(c, 2, l.Sequence, last, uint64(len(sent)/9)) // the ninth is stored
+			case AppendEntries:
+				c.Step(0, Receive{From: 2, Sequence: l.Sequence, Message: AppendEntriesResponse{
+					Term: 3, Round: m.Round, Rejected: true, Conflict: EntryID{1, 3}}})
+			}
+		}
+		c.Step(0, Tick{})
+	}
+	if len(sent) < 9 || sent[1] > 2*beat || sent[8]-sent[7] < maxPatience*beat {
+		t.Errorf("with a heartbeat every %d ticks it is sent at %v", beat, sent)
+	}
+	if got := c.peer(2).transfer.patience; got != beat {
+		t.Errorf("after something was stored the patience is %d", got)
+	}
+}
+
 // TestOneChunkAtATime whatever is repeated or late.
 func TestOneChunkAtATime(t *testing.T) {
 	c := leaderBehind(t)
