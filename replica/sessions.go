@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"math"
 	"slices"
 	"sort"
@@ -51,7 +52,9 @@ type session struct {
 	era     uint64 // of the table when this record was made
 }
 
-// remembered is the first result of a numbered command. A session holds them by number.
+// remembered is the first result of a numbered command. A session holds them by number. The bytes are its own:
+// those of the state machine go to whoever proposed, who may write to them, and may be a small part of a large
+// buffer, which no bound would count.
 type remembered struct {
 	number uint64
 	result []byte
@@ -146,12 +149,12 @@ func (t *sessions) numbered(e raft.Entry, id raft.Index, number uint64, apply fu
 	at, known := s.find(number)
 	switch {
 	case known:
-		return Result{Bytes: s.results[at].result, Replayed: true}
+		return Result{Bytes: bytes.Clone(s.results[at].result), Replayed: true}
 	case number <= s.floor:
 		return Result{Gone: true}
 	}
 	result := apply()
-	s.results = slices.Insert(s.results, at, remembered{number, slices.Clip(result)})
+	s.results = slices.Insert(s.results, at, remembered{number, bytes.Clone(result)})
 	t.results += s.results[at].size()
 	if len(s.results) > t.limits.numbers {
 		t.forgetFirst(s)
@@ -167,11 +170,11 @@ func (t *sessions) keyed(e raft.Entry, key string, ttl raft.Time, apply func() [
 		if len(s.results) == 0 { // it was too large to be kept
 			return Result{Gone: true}
 		}
-		return Result{Bytes: s.results[0].result, Replayed: true}
+		return Result{Bytes: bytes.Clone(s.results[0].result), Replayed: true}
 	}
 	result := apply()
 	slot := t.insert(&session{id: e.Index, key: key, ttl: ttl, used: e.Index, usedAt: e.Time,
-		results: []remembered{{number: 1, result: slices.Clip(result)}}})
+		results: []remembered{{number: 1, result: bytes.Clone(result)}}})
 	t.boundBytes(slot)
 	return Result{Bytes: result}
 }

@@ -205,6 +205,33 @@ func TestTooLargeResults(t *testing.T) {
 	}
 }
 
+// scribbler gives away results that are a small part of a large buffer.
+type scribbler struct{ counter }
+
+func (s *scribbler) Apply(raft.Entry) []byte { return append(make([]byte, 0, 1<<20), "first"...) }
+
+// What is remembered is nobody else's: whoever is given a result may write to it, and what it was cut from is
+// let go of.
+func TestRememberedResultsAreTheirOwn(t *testing.T) {
+	h := newHistory(t)
+	h.machine = NewMachine(&scribbler{})
+	session := h.open(1 << 40)
+	under := Once{What: UnderKey, Key: "k", TTL: 1 << 40}
+	for range 3 {
+		for what, r := range map[string]Result{"session": h.use(session, 1), "key": h.put(under, "x")} {
+			if string(r.Bytes) != "first" {
+				t.Errorf("%s: %+v", what, r)
+			}
+			copy(r.Bytes, "XXXXX")
+		}
+	}
+	for _, s := range h.machine.sessions.slots {
+		if held := cap(s.results[0].result); held > 64 {
+			t.Errorf("%d bytes are held for one result of 5", held)
+		}
+	}
+}
+
 // A capture copies addresses and no results.
 func BenchmarkCaptureOfFullSessions(b *testing.B) {
 	sessions := newSessions()
