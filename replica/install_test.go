@@ -211,7 +211,7 @@ func TestALogThatCatchesUpFirst(t *testing.T) {
 }
 
 // C2, C6: two snapshots close together. An own one that is older than a received one changes nothing, however
-// its writing ends.
+// its writing ends, unless the disk has failed.
 func TestAnOwnSnapshotThatIsOvertaken(t *testing.T) {
 	for name, end := range map[string]error{
 		"done": nil, "stale": errStale, "full": errFull, "failed": errDisk,
@@ -227,6 +227,12 @@ func TestAnOwnSnapshotThatIsOvertaken(t *testing.T) {
 			b.saves = nil
 			b.arrive(s)
 			b.do(Saved{Snapshot: own, Err: end})
+			if end == errDisk {
+				if !errors.Is(b.Failure(), errDisk) {
+					t.Errorf("after a failing disk: %v", b.Failure())
+				}
+				return
+			}
 			b.settle()
 			if b.Failure() != nil || b.Newest().Last != s.last() || b.Status().Snapshot != s.last() {
 				t.Errorf("failure %v, newest %v, %+v", b.Failure(), b.Newest().Last, b.Status())

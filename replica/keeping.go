@@ -86,19 +86,21 @@ func (r *Replica) captured(c Captured) {
 	}
 }
 
-// saved takes the end of a Save.
+// saved takes the end of a Save. A disk that failed has failed, even if nobody needs that snapshot any more:
+// what else it lost cannot be known.
 func (r *Replica) saved(s Saved) {
 	r.saving = false
+	passing := s.Err != nil && r.config.Passing != nil && r.config.Passing(s.Err)
 	switch last := s.Snapshot.Last.Index; {
+	case s.Err != nil && !passing:
+		r.stop(errors.Join(errors.New("a snapshot could not be written"), s.Err))
 	case last <= r.kept[0].Last.Index: // a newer one has arrived meanwhile
-	case s.Err == nil:
+	case passing:
+		r.notSaved(s)
+	default:
 		r.failures, r.again = 0, 0
 		r.keep(s.Snapshot)
 		r.core.Step(r.hours.now, raft.Snapshotted{Snapshot: s.Snapshot})
-	case r.config.Passing != nil && r.config.Passing(s.Err):
-		r.notSaved(s)
-	default:
-		r.stop(errors.Join(errors.New("a snapshot could not be written"), s.Err))
 	}
 }
 
