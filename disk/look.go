@@ -2,7 +2,6 @@ package disk
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -52,7 +51,7 @@ func (d *looking) Open(name string) (File, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("open %s: it is no regular file", d.file(name))
+		return nil, &fs.PathError{Op: "open", Path: d.file(name), Err: errors.New("it is no regular file")}
 	}
 	f, err := os.Open(d.file(name))
 	if err != nil {

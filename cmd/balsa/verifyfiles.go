@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -97,6 +98,10 @@ func (k *checking) found(f finding) {
 func (k *checking) take(name string, err error) error {
 	if stop := unreadable(err); stop != nil {
 		return stop
+	}
+	var unopened *fs.PathError
+	if errors.As(err, &unopened) {
+		name = filepath.Base(unopened.Path)
 	}
 	var ofLog *wal.Damage
 	var ofSnapshot *snapshot.Damage
