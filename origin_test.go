@@ -28,7 +28,7 @@ type clause struct {
 }
 
 // capabilities are what will bring the clauses that are not there yet.
-var capabilities = words("snapshots leadership-transfer tcp exactly-once learning chaos")
+var capabilities = words("leadership-transfer tcp learning chaos")
 
 var origin = []clause{
 	{"O1", "the core is synchronous and knows no transport",
@@ -95,7 +95,8 @@ var origin = []clause{
 	{"O7", "by hand only with --raft-by-hand, else 403 with a sentence",
 		"transport/httpjson TestWithoutByHandAStrangerIsRefused; " +
 			"transport/httpjson TestByHandOnlyTheIDIsBelieved", ""},
-	{"O7", "a node acts on /raft/install_snapshot", "", "snapshots"},
+	{"O7", "a node acts on /raft/install_snapshot", "transport/httpjson TestAPersonDrivesANodeByHand; " +
+		". TestAFollowerThatWasAwayTooLongGetsASnapshot", ""},
 	{"O7", "a node acts on /raft/timeout_now", "", "leadership-transfer"},
 
 	{"O8", "heartbeat 150 ms, election timeout 300 to 500 ms", "cmd/balsa TestDefaultTiming", ""},
@@ -214,7 +215,8 @@ var origin = []clause{
 	{"O27", "REST keys", "httpapi TestLifeOfAKey; httpapi TestKeysAreAnyBytes", ""},
 	{"O27", "separate ports for peers and clients", "cmd/balsa TestMistakesAreSentences; cmd/balsa TestVerbs",
 		""},
-	{"O27", "snapshots, compaction by threshold, InstallSnapshot", "", "snapshots"},
+	{"O27", "snapshots, compaction by threshold, InstallSnapshot", ". TestSnapshotsAreTakenByThemselves; " +
+		". TestAFollowerThatWasAwayTooLongGetsASnapshot; raft TestRandomSchedules", ""},
 	{"O27", "ReadIndex reads", ". TestALinearizableReadSeesEverythingAcknowledgedBefore; " +
 		"cmd/balsa TestE2EAPausedLeaderServesNothingStale; raft TestRandomSchedules", ""},
 	{"O27", "a linearizability checker", "sim TestOneLieIsFound; sim TestEndJudgesWhatIsLeft", ""},
@@ -331,7 +333,7 @@ func TestOriginComplains(t *testing.T) {
 		`there is no "TestB" in raft`:   {"O1", "x", "raft TestA; raft TestB", ""},
 		`there is no "TestA" in wal`:    {"O1", "x", "wal TestA", ""},
 		"name tests, or the capability": {"O1", "x", "", ""},
-		"and not both":                  {"O1", "x", "raft TestA", "snapshots"},
+		"and not both":                  {"O1", "x", "raft TestA", "tcp"},
 		`"later" is no capability`:      {"O1", "x", "", "later"},
 		"O27 has no clause":             {"O26", "x", "raft TestA", ""},
 	} {

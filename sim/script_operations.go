@@ -59,7 +59,7 @@ func operations() []operation {
 			(*parser).expect},
 		{"branch", `branch "e" from (c)`, false, (*parser).branch},
 
-		{"member", "", false, reserved("changes of membership come with part 4")},
+		{"member", "", false, reserved("changes of membership come with a later version")},
 		{"transfer", "", false, reserved("the transfer of leadership comes with part 4")},
 		{"snapshot", "", false, reserved("snapshots come with part 5")},
 		{"mutant", "", false, reserved("to switch a rule off in the lab comes with part 6; a scenario says " +

@@ -149,7 +149,7 @@ func TestScriptErrors(t *testing.T) {
 		{"branch \"e\" from (c)", "there is no point (c) before this line: name it with label (c)"},
 		{"# (a)\nbranch \"e\" from (c)", "its points are (a)"},
 		{"with mutant X: expect violation OneVote", "here the name of a mutant must stand"},
-		{"member add n4", "member is not known yet: changes of membership come with part 4"},
+		{"member add n4", "member is not known yet: changes of membership come with a later version"},
 		{"transfer n1", "the transfer of leadership comes with part 4"},
 		{"snapshot n1", "snapshots come with part 5"},
 		{"mutant x", "to switch a rule off in the lab comes with part 6"},

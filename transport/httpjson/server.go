@@ -122,8 +122,7 @@ func (t *Transport) deliver(r *http.Request, e raft.Envelope) *outcome {
 			return t.refuseStranger()
 		}
 		e = t.byHand(e)
-		switch e.Message.(type) {
-		case raft.TimeoutNow, raft.InstallSnapshot: // a person would be told "accepted", or nothing at all
+		if _, transfer := e.Message.(raft.TimeoutNow); transfer { // a person would be told "accepted"
 			return problem(http.StatusNotImplemented, "this version does not act on such a message")
 		}
 	}
