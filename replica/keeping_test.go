@@ -69,6 +69,18 @@ func TestTheOrderOfASnapshot(t *testing.T) {
 	}
 }
 
+// A leader whose log nothing shortens must not wait until something does.
+func TestWithoutSnapshotsTheLogHasNoBudget(t *testing.T) {
+	b := hold(t, 1, &modelLog{}, func(c *Config) { c.Core.Limits.SnapshotBytes = 100 })
+	b.lead()
+	for n := range raft.Ticket(20) {
+		b.propose("a command of some length")
+		if b.settle(); b.answer(n+1).Fate != Done {
+			t.Fatalf("command %d: %+v", n+1, b.answer(n+1))
+		}
+	}
+}
+
 // C4, C7: whatever the last thing was that a server did, it comes back with all that it had said was done,
 // and goes on.
 func TestAServerComesBackFromAnyMomentOfItsSnapshots(t *testing.T) {

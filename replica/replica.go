@@ -19,7 +19,7 @@ type Config struct {
 	// MaxApplyBytes bounds the entries of one Apply; one entry always fits. 0 means 1 MiB.
 	MaxApplyBytes int
 	// Snapshots says that the driver carries out what has to do with snapshots. Without it none is taken,
-	// sent or received, and the log grows for ever.
+	// sent or received, and the log grows for ever: Core.Limits.SnapshotBytes does not count.
 	Snapshots bool
 	// SnapshotRate bounds the bytes of snapshots sent to all followers in a second; 0 means no bound.
 	SnapshotRate int64
@@ -84,6 +84,9 @@ func New(config Config, restored raft.Restored) (*Replica, error) {
 	}
 	if config.MaxApplyBytes == 0 {
 		config.MaxApplyBytes = 1 << 20
+	}
+	if !config.Snapshots { // a leader would wait for ever for one that shortens its log
+		config.Core.Limits.SnapshotBytes = -1
 	}
 	core, err := raft.New(config.Core, restored)
 	if err != nil {
