@@ -31,6 +31,20 @@ type Session struct {
 	id    raft.Index
 	used  atomic.Uint64 // the highest number that Propose has taken
 	local bool
+	turn  chan struct{} // held by whoever takes the next number
+	// slots holds a token for each of the newest numbers that Propose is at work on. The cluster remembers the
+	// results of so many, so a number must be done with before the one that pushes it out is taken. Nil, and
+	// each of them, until it is needed.
+	slots []chan struct{}
+}
+
+// window is how many of a session's newest numbers the cluster remembers.
+const window = 256
+
+func (n *Node) sessionOf(id raft.Index, used uint64, local bool) *Session {
+	s := &Session{node: n, id: id, local: local, turn: make(chan struct{}, 1)}
+	s.used.Store(used)
+	return s
 }
 
 // NewSession opens a session that ends when it was not used for ttl, which must be positive. The errors are
@@ -50,36 +64,37 @@ func (n *Node) newSession(ctx context.Context, ttl time.Duration, local bool) (*
 	if err != nil {
 		return nil, err
 	}
-	return &Session{node: n, id: a.Index, local: local}, nil
+	return n.sessionOf(a.Index, 0, local), nil
 }
 
 // Resume returns a session that was opened before, at any node. Propose numbers its commands from next on,
 // which must exceed all numbers used so far; with ProposeAs it is of no matter. Nothing is asked of the
 // cluster: a session that is gone is noticed when it is used.
 func (n *Node) Resume(id raft.Index, next uint64) *Session {
-	s := &Session{node: n, id: id}
-	s.used.Store(max(next, 1) - 1)
-	return s
+	return n.sessionOf(id, max(next, 1)-1, false)
 }
 
 // Local returns the same session without forwarding: what is proposed in it is refused at a node that does
 // not lead. The two do not know of each other's numbers.
 func (s *Session) Local() *Session {
-	local := &Session{node: s.node, id: s.id, local: true}
-	local.used.Store(s.used.Load())
-	return local
+	return s.node.sessionOf(s.id, s.used.Load(), true)
 }
 
 // ID names the session, in the whole cluster and for ever.
 func (s *Session) ID() raft.Index { return s.id }
 
 // Propose has a command applied exactly once, and returns its result. It takes the next number, and tries
-// again under it, as long as that may help, until the context ends.
+// again under it, as long as that may help, until the context ends. A call waits while the number 256 before
+// its own is still being proposed, for it would have that one forgotten.
 //
 // Every error is an *Error, as of Node.Propose; its Outcome is Unknown if that of any attempt is. With
 // ErrSessionGone it is always Unknown, and no attempt in this session can tell any more.
 func (s *Session) Propose(ctx context.Context, command []byte) ([]byte, error) {
-	number := s.used.Add(1)
+	number, err := s.number(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.done(number)
 	outcome := NotApplied
 	for {
 		a, err := s.ProposeAs(ctx, number, command)
@@ -100,6 +115,38 @@ func (s *Session) Propose(ctx context.Context, command []byte) ([]byte, error) {
 		case <-time.After(max(e.Retry, minRetry)):
 		}
 	}
+}
+
+// number takes the next number, in order, as soon as there is room for it.
+func (s *Session) number(ctx context.Context) (uint64, error) {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return 0, s.notBegun(ctx)
+	}
+	defer func() { <-s.turn }()
+	if s.slots == nil {
+		s.slots = make([]chan struct{}, window)
+	}
+	next := s.used.Load() + 1
+	slot := &s.slots[next%window]
+	if *slot == nil {
+		*slot = make(chan struct{}, 1)
+	}
+	select {
+	case *slot <- struct{}{}:
+		s.used.Store(next)
+		return next, nil
+	case <-ctx.Done():
+		return 0, s.notBegun(ctx)
+	}
+}
+
+func (s *Session) done(number uint64) { <-s.slots[number%window] }
+
+// notBegun is a call whose context ended before anything was proposed.
+func (s *Session) notBegun(ctx context.Context) *Error {
+	return &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: s.node.config.ID, Cause: ctx.Err()}
 }
 
 // minRetry lies between two attempts when the error does not say how long to wait.

@@ -106,6 +106,38 @@ func TestProposeInASessionTriesAgain(t *testing.T) {
 	})
 }
 
+// Propose keeps no more numbers open than the cluster remembers: one more waits, and is not begun, for it
+// would have the lowest forgotten.
+func TestProposeInASessionKeepsToItsWindow(t *testing.T) {
+	inCluster(t, 3, func(c *cluster) {
+		leader := c.leader()
+		s := c.session(leader, time.Hour)
+		for _, id := range c.others(leader) {
+			c.network.Hold(leader, id)
+		}
+		var group sync.WaitGroup
+		for range 256 {
+			group.Go(func() {
+				if _, err := s.Propose(c.t.Context(), []byte("x")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		advance(time.Millisecond)
+		ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Millisecond)
+		defer cancel()
+		_, err := s.Propose(ctx, []byte("one too many"))
+		c.kind(err, balsa.ErrTimeout, balsa.NotApplied)
+		for _, id := range c.others(leader) {
+			c.network.Release(leader, id)
+		}
+		group.Wait()
+		if _, err := s.Propose(c.t.Context(), []byte("y")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // What a key was answered is part of the snapshot.
 func TestAKeyOutlivesTheRestartOfAll(t *testing.T) {
 	inCluster(t, 3, func(c *cluster) {
