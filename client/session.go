@@ -56,9 +56,12 @@ func (c *Client) NewSession(ctx context.Context, ttl time.Duration) (*Session, e
 // ID returns the session's name in the cluster.
 func (s *Session) ID() uint64 { return s.id }
 
+// SessionKeyPrefix begins the keys of sessions: other keys may look like two numbers too.
+const SessionKeyPrefix = "session-"
+
 // SessionKey returns the key under which a session's write of a number, from 1 on, is carried out once.
 func SessionKey(session, number uint64) string {
-	return strconv.FormatUint(session, 10) + "-" + strconv.FormatUint(number, 10)
+	return SessionKeyPrefix + strconv.FormatUint(session, 10) + "-" + strconv.FormatUint(number, 10)
 }
 
 // Put is Client.Put, carried out once. Of its options Once has no effect.

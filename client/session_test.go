@@ -213,7 +213,7 @@ func TestSession(t *testing.T) {
 		if put != nil || del != nil || incr != nil || got.Value != 2 {
 			t.Errorf("%v, %v, %v: %+v", put, incr, del, got)
 		}
-		want := "[   77-1 77-1 77-2 77-3]"
+		want := "[   session-77-1 session-77-1 session-77-2 session-77-3]"
 		if got := fmt.Sprint(l.keys); got != want {
 			t.Errorf("keys %s, want %s", got, want)
 		}

@@ -49,7 +49,7 @@ func TTL(d time.Duration) WriteOption { return func(w *writing) { w.ttl = &d } }
 // client draw one. So the client sends it again after any failure that another try could mend, until its
 // context or its patience ends; an error of class ErrOutcomeUnknown remains possible, and the caller may then
 // ask again with the same key. A key stands for one write: with another one it answers for the first, or
-// is refused. A key of digits, "-" and digits belongs to a session (SessionKey).
+// is refused. A key that begins with SessionKeyPrefix belongs to a session (SessionKey).
 func Once(key string) WriteOption {
 	return func(w *writing) { w.once, w.key = true, key }
 }

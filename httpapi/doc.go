@@ -8,7 +8,7 @@
 // asked to forward.
 //
 // A write that bears an Idempotency-Key is carried out once, however often and at whichever nodes it is sent:
-// under the key itself, or, if that is "<session>-<number>", as a number of a session that was opened below
+// under the key itself, or, if that is "session-<id>-<number>", as a number of a session that was opened below
 // /v1/sessions.
 //
 // What a request says and this version does not understand is refused and never ignored: a condition that

@@ -42,15 +42,16 @@ func (c *call) retryKey() (retryKey, *problem) {
 		return retryKey{}, badRequest("%s is one key of 1 to %d visible characters of ASCII",
 			client.HeaderIdempotencyKey, maxOnce)
 	}
-	session, number, cut := strings.Cut(key, "-")
-	if !cut || strings.Trim(session+number, "0123456789") != "" {
+	rest, named := strings.CutPrefix(key, client.SessionKeyPrefix)
+	session, number, cut := strings.Cut(rest, "-")
+	if !named || !cut || strings.Trim(session+number, "0123456789") != "" {
 		return retryKey{key: key}, nil
 	}
 	id, wrongID := strconv.ParseUint(session, 10, 64)
 	n, wrongNumber := strconv.ParseUint(number, 10, 64)
 	if wrongID != nil || wrongNumber != nil || id == 0 || n == 0 {
-		return retryKey{}, badRequest("the %s is none of a session: its id, \"-\", and a number from 1 on",
-			client.HeaderIdempotencyKey)
+		return retryKey{}, badRequest("the %s is none of a session: %q, its id, \"-\", and a number from 1 on",
+			client.HeaderIdempotencyKey, client.SessionKeyPrefix)
 	}
 	return retryKey{session: raft.Index(id), number: n}, nil
 }

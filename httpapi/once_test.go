@@ -58,11 +58,12 @@ func TestAKeyOfAnotherWrite(t *testing.T) {
 func TestKeysThatAreNotUnderstood(t *testing.T) {
 	n, h := newNode(t)
 	wrong := "Idempotency-Key is one key of 1 to 128 visible characters of ASCII"
-	session := `the Idempotency-Key is none of a session: its id, "-", and a number from 1 on`
+	session := `the Idempotency-Key is none of a session: "session-", its id, "-", and a number from 1 on`
 	for key, message := range map[string]string{
 		"": wrong, " ": wrong, "a b": wrong, "ü": wrong, strings.Repeat("k", 129): wrong,
-		"0-1": session, "1-0": session, "-": session, "7-": session, "-7": session,
-		"18446744073709551616-1": session, "1-18446744073709551616": session,
+		"session-0-1": session, "session-1-0": session, "session--": session, "session-7-": session,
+		"session--7": session, "session-18446744073709551616-1": session,
+		"session-1-18446744073709551616": session,
 	} {
 		for _, what := range []string{"PUT /v1/kv/k", "DELETE /v1/kv/k", "POST /v1/kv/k/incr"} {
 			w := ask(h, what, "", keyed+key)
@@ -83,7 +84,8 @@ func TestKeysThatAreNotUnderstood(t *testing.T) {
 	if len(n.calls) > 0 || n.saved != 0 {
 		t.Errorf("the node was asked to %q", n.calls)
 	}
-	for _, key := range []string{"!", "~", "1-2-3", "1-a", "a-1", "+1-2", strings.Repeat("9", 128)} {
+	for _, key := range []string{"!", "~", "1700000000-42", "-", "session-7", "session-1-2-3", "session-1-a",
+		"session-a-1", "session-+1-2", "Session-1-2", strings.Repeat("9", 128)} {
 		if w := ask(h, "PUT /v1/kv/k", "", keyed+key); w.Code >= 300 {
 			t.Errorf("%q: %d %s", key, w.Code, w.Body)
 		}
@@ -143,7 +145,7 @@ func TestSessionsThroughRealNodes(t *testing.T) {
 		session := open(c, "1")
 		incr := func(node string, number int, status int, body, replayed string) {
 			c.t.Helper()
-			w := ask(c.apis[node], "POST /v1/kv/n/incr", "", fmt.Sprintf("%s%d-%d", keyed, session, number))
+			w := ask(c.apis[node], "POST /v1/kv/n/incr", "", fmt.Sprintf("%s%s", keyed, client.SessionKey(session, uint64(number))))
 			if w.Code != status || !strings.Contains(w.Body.String(), body) ||
 				w.Header().Get("Idempotent-Replayed") != replayed {
 				c.t.Errorf("node %s, number %d: %d %s %v", node, number, w.Code, w.Body, w.Header())
