@@ -23,7 +23,8 @@ type Limits struct {
 	// 64 MiB; below 0, no snapshot is ever due, and the log may grow without end.
 	SnapshotBytes int
 	// TrailingBytes bounds the entries kept in memory that the last snapshot includes, for followers that are
-	// a little behind. 0 means 16 MiB; below 0, none are kept.
+	// a little behind. 0 means 16 MiB; below 0, none are kept. While a follower joins by a snapshot, a leader
+	// may keep as many more as make the next one due.
 	TrailingBytes int
 	// ChunkBytes bounds the Data of one InstallSnapshot. 0 means 256 KiB.
 	ChunkBytes int

@@ -60,6 +60,7 @@ type peer struct {
 	// can have arrived, and again, until nothing gets through.
 	patience int
 	transfer transfer // of a snapshot
+	joins    bool     // since a transfer began it has not caught up; see kept
 }
 
 // maxPatience bounds, in heartbeats, how late lost entries are sent again.

@@ -91,7 +91,7 @@ func (c *Core) snapshotted(s Snapshot) {
 }
 
 // compact drops from memory what the newest snapshot includes, but for as many of the latest entries as may
-// trail behind it.
+// trail behind it, and what followers that join by a snapshot need next.
 func (c *Core) compact() {
 	through, trailing := c.snapshot.Last.Index, 0
 	for through > c.log.base.Index {
@@ -101,10 +101,35 @@ func (c *Core) compact() {
 		}
 		through--
 	}
-	if through > c.log.base.Index {
+	if through = c.kept(through); through > c.log.base.Index {
 		c.log.compact(through)
 		c.emit(Compacted{Through: through})
 	}
+}
+
+// kept returns up to where the log is compacted when everything up to an index could be. Entries below that
+// are kept, in bytes one budget at most, for followers that are being sent a snapshot or have not caught up
+// since: if the log always began behind the snapshot that came after theirs, they would be sent one after the
+// other for ever. They count against no limit, and go as soon as they are too many or nobody answers who
+// needs them.
+func (c *Core) kept(through Index) Index {
+	budget, _ := c.snapshotBudget()
+	least := through
+	for i := range c.leading.peers {
+		p := &c.leading.peers[i]
+		from := max(p.match, p.transfer.last.Index)
+		switch {
+		case !p.joins:
+		case from >= through: // what trails is enough
+			p.joins = p.transfer.on()
+		case from < c.log.base.Index || p.silent >= c.config.ElectionMin ||
+			uint64(sizeOf(c.log.between(from, through))) > budget:
+			p.joins = false
+		default:
+			least = min(least, from)
+		}
+	}
+	return least
 }
 
 // transfer is a snapshot on its way to one follower. The zero transfer is none.
@@ -130,6 +155,7 @@ func (c *Core) sendSnapshot(p *peer) {
 	if !t.on() || !kept || t.last.Index <= p.match {
 		c.probe(p, p.match+1) // nothing that is on its way can join its log
 		*t = transfer{last: c.snapshot.Last, size: c.snapshot.Size, asks: true, patience: c.config.Heartbeat}
+		p.joins = true
 	}
 	if t.waits {
 		if now-t.sent < t.patience {

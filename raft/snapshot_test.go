@@ -273,23 +273,76 @@ func TestHeartbeatsGoOnBesideASnapshot(t *testing.T) {
 	}
 }
 
+// snapshots has entries up to an index proposed, committed with the help of server 3, applied, and taken a
+// snapshot of.
+func snapshots(c *Core, index Index, size uint64) {
+	for c.log.last().Index < index {
+		c.Step(0, Propose{})
+	}
+	settle(c)
+	holds(c, 3, index)
+	c.Output()
+	c.Step(0, Applied{Index: index})
+	c.Step(0, Snapshotted{Snapshot: Snapshot{Last: EntryID{3, index}, Size: size, Members: three(),
+		Time: c.log.entries[index-c.log.base.Index-1].Time}})
+	c.Audit()
+}
+
+// TestAFollowerNeedNotChaseSnapshots: what follows the one that is sent to it is kept until it has caught up,
+// unless that is too much or it has fallen silent.
+func TestAFollowerNeedNotChaseSnapshots(t *testing.T) {
+	joining := func() *Core {
+		c := leaderBehind(t)
+		c.config.Limits.TrailingBytes, c.config.Limits.SnapshotBytes = -1, 100
+		lacks(c, 2, 0)
+		installOf(t, sentTo(c, 2))
+		return c
+	}
+	begins := func(c *Core, want Index, when string) {
+		t.Helper()
+		if got := c.Status().First; got != want {
+			t.Errorf("%s the log begins at %d, want %d", when, got, want)
+		}
+	}
+	c := joining()
+	snapshots(c, 8, 1) // three entries of 32 bytes
+	begins(c, 6, "while its snapshot is sent")
+	if c.overloaded(150) {
+		t.Error("a proposal is refused for what is kept")
+	}
+	completes(c, 2, EntryID{2, 5})
+	sent := sentTo(c, 2)
+	if none(t, sent); len(sent) != 1 || len(sent[0].Message.(AppendEntries).Entries) != 3 {
+		t.Errorf("then it is sent %+v", sent)
+	}
+	holds(c, 2, 7)
+	snapshots(c, 10, 1)
+	begins(c, 8, "while it catches up")
+	c.Step(0, Propose{})
+	settle(c)
+	holds(c, 2, 11)
+	snapshots(c, 11, 1)
+	begins(c, 12, "when it has caught up")
+	snapshots(c, 12, 1)
+	begins(c, 13, "when it is behind later on")
+
+	c = joining()
+	snapshots(c, 9, 1)
+	begins(c, 10, "when there is too much")
+	c = joining()
+	c.peer(2).silent = c.config.ElectionMin
+	snapshots(c, 8, 1)
+	begins(c, 9, "when it is silent")
+}
+
 // TestANewerSnapshot: a transfer that runs goes on with its own, as long as that is one of the two that are
 // kept.
 func TestANewerSnapshot(t *testing.T) {
 	c := leaderBehind(t)
-	c.config.Limits.TrailingBytes = -1
+	c.config.Limits.TrailingBytes, c.config.Limits.SnapshotBytes = -1, -1
 	lacks(c, 2, 0)
 	l, _ := installOf(t, sentTo(c, 2))
-	commit := func(index Index) {
-		c.Step(0, Propose{})
-		settle(c)
-		holds(c, 3, index)
-		c.Output()
-		c.Step(0, Applied{Index: index})
-		c.Step(0, Snapshotted{Snapshot: Snapshot{Last: EntryID{3, index}, Size: 200, Members: three(),
-			Time: c.log.entries[index-c.log.base.Index-1].Time}})
-		c.Audit()
-	}
+	commit := func(index Index) { snapshots(c, index, 200) }
 	commit(6)
 	says(c, 2, l.Sequence, EntryID{2, 5}, 10)
 	l, m := installOf(t, sentTo(c, 2))
