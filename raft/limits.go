@@ -43,7 +43,9 @@ func (c *Core) overloaded(size int) bool {
 	if l.uncommitted > 0 && l.uncommitted+size > limits.UncommittedBytes {
 		return true
 	}
-	if due, is := c.snapshotBudget(); is && c.log.bytes > 0 && uint64(c.log.bytes+size) > 2*due {
+	// As long as no snapshot is due, none comes to make room: one command, however large, must get through.
+	behind := uint64(c.log.bytes)
+	if due, is := c.snapshotBudget(); is && behind >= due && behind+uint64(size) > 2*due {
 		return true
 	}
 	return c.backlogged()

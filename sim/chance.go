@@ -32,6 +32,7 @@ const (
 	forSwarm
 	forPreparation
 	forReplay
+	forSnapshot
 )
 
 // draw returns the nth roll of who, or of the pair of who and whom.

@@ -168,11 +168,7 @@ func (c *client) local() bool { return !c.silent && mix(uint64(c.roll(forRequest
 // leadsAndHasApplied reports whether a server leads, as far as it knows, and its state machine has an entry
 // of its own term: the condition under which a node serves a read "from the leader".
 func (s *server) leadsAndHasApplied() bool {
-	if s.sight.role != raft.Leader || s.through == 0 {
-		return false
-	}
-	e := s.engine.EntriesAfter(s.through - 1)
-	return len(e) > 0 && e[0].Term == s.sight.term
+	return s.sight.role == raft.Leader && s.through.Term == s.sight.term
 }
 
 // readable reports whether the state machine is one that clients can read.
@@ -184,6 +180,9 @@ func (s *server) answer(cause uint64, a replica.Answer) {
 	if !known {
 		s.world.fail(Answered, "n%v answers ticket %d, which nobody has asked or which is answered", s.id,
 			a.Ticket)
+		return
+	}
+	if q.byHand {
 		return
 	}
 	c := s.world.client(raft.NodeID(q.client))
@@ -217,7 +216,7 @@ func (w *World) replyOf(s *server, op *Operation, a replica.Answer) Reply {
 	case !is:
 	case op.Kind == Get:
 		item, latest, found := store.Read(op.Key)
-		r.Revision, r.Latest, r.Found, r.Read = s.through, raft.Index(latest), found, item.Value
+		r.Revision, r.Latest, r.Found, r.Read = s.through.Index, raft.Index(latest), found, item.Value
 	default:
 		result, err := kv.DecodeResult(a.Result)
 		if err != nil || result.Refusal != 0 {

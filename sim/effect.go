@@ -38,6 +38,15 @@ const (
 	sawBrokenWrite  = "process ended in the middle of a write"
 	sawBrokenStart  = "power cut while a server recovered"
 	sawBrokenSend   = "process ended between two messages"
+	sawSaved        = "snapshot saved"
+	sawNotSaved     = "snapshot not saved"
+	sawReceived     = "snapshot received"
+	sawResumed      = "snapshot received from where it had stopped"
+	sawRestored     = "state machine restored"
+	sawBrokenSave   = "process ended while it saved a snapshot"
+	sawBrokenChunk  = "process ended while it stored a part of a snapshot"
+	sawRestarted    = "log begun anew behind a snapshot"
+	sawReleased     = "part of the log released"
 	sawHaltedForAll = "too few disks left: everything halted"
 )
 

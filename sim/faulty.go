@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"slices"
 
 	"balsa/disk"
 	"balsa/replica"
@@ -68,17 +69,57 @@ func (s *store) repair() {
 	s.arm()
 }
 
-// interrupt leaves the write in flight somewhere between not begun and done.
+// interrupt leaves what the disk is at somewhere between not begun and done.
 func (s *server) interrupt() {
-	if s.write == nil || s.trouble.wasFull || s.store.fault.after > 0 || s.store.fault.met {
+	if s.trouble.wasFull || s.store.fault.after > 0 || s.store.fault.met {
 		return
 	}
 	r := s.world.chance.draw(forCrash, uint64(s.id), 0, uint64(s.life))
-	s.store.fault.cutIn(r.below(5)) // 0: all of it is done, and nobody was told
-	s.store.arm()
-	_ = s.write.Perform(s.store.log) // nobody is left to be told
+	works := s.disturbed()
+	for i := range works {
+		s.store.fault.cutIn(r.below(works[i].calls)) // 0: all of it is done, and nobody was told
+		s.store.arm()
+		works[i].perform() // nobody is left to be told
+		r = r.again()
+	}
 	s.store.fault.cutIn(0)
 	s.store.arm()
+}
+
+// disturbed is what is under way on a disk when its process ends. calls is about how many of the disk it
+// takes.
+type disturbed struct {
+	calls   uint64
+	perform func()
+}
+
+// disturbed is in one order or another: the first that is cut off in a call is the last that does anything.
+func (s *server) disturbed() (works []disturbed) {
+	if s.write != nil {
+		calls := uint64(5)
+		if s.write.Release != 0 || s.write.Restart.Index != 0 {
+			calls = 12
+		}
+		works = append(works, disturbed{calls, func() { _ = s.write.Perform(s.store.log) }})
+	}
+	if s.save != nil {
+		works = append(works, disturbed{16, func() {
+			if saved := s.save.Perform(s.store.keeper); saved.Err != nil {
+				s.world.saw(sawBrokenSave)
+			}
+		}})
+	}
+	if s.storing != nil {
+		works = append(works, disturbed{6, func() {
+			if stored := s.storing.Perform(s.store.keeper); stored.Err != nil {
+				s.world.saw(sawBrokenChunk)
+			}
+		}})
+	}
+	if len(works) > 1 && s.life&1 == 0 {
+		slices.Reverse(works)
+	}
+	return works
 }
 
 // keep decides what of the unsynced a power cut leaves.

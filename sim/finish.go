@@ -1,15 +1,10 @@
 package sim
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"slices"
 
-	"balsa/disk"
 	"balsa/raft"
-	"balsa/replica"
-	"balsa/wal"
 )
 
 // Result is what a run came to.
@@ -90,6 +85,7 @@ type healing struct {
 	settled Time // when all had come to one log and one leader; 0 before
 	leader  raft.NodeID
 	term    raft.Term
+	state   image // to which all have come in the end
 }
 
 // live returns the servers that must take part again: those whose disk was not damaged on purpose.
@@ -243,7 +239,7 @@ func (w *World) converged() bool {
 		}
 	}
 	for _, s := range w.live() {
-		behind := leader.sight.last.Index - min(leader.sight.last.Index, s.through)
+		behind := leader.sight.last.Index - min(leader.sight.last.Index, s.through.Index)
 		if behind > 0 && (busy == 0 || behind > raft.Index(2*busy)) {
 			return false
 		}
@@ -318,71 +314,6 @@ func (w *World) answered() {
 	}
 }
 
-// equal demands that the state machines of all live servers write the same bytes.
-func (w *World) equal() {
-	var first []byte
-	live := w.live()
-	for i, s := range live {
-		b, err := snapshotOf(s.machine)
-		switch {
-		case err != nil:
-			w.fail(ReplicaEquality, "n%v cannot write its snapshot: %v", s.id, err)
-		case i == 0:
-			first = b
-		case !bytes.Equal(first, b):
-			w.violate(&Violation{Moment: w.moment(), Property: ReplicaEquality,
-				Sentence: fmt.Sprintf(
-					"n%v and n%v have applied the same %v entries and hold different states",
-					live[0].id,
-					s.id,
-					s.through,
-				),
-				Witnesses: []Witness{
-					{
-						Moment: w.moment(),
-						Node:   live[0].id,
-						Fact:   fmt.Sprintf("%d bytes %x", len(first), hashBytes(first)),
-					},
-					{Moment: w.moment(), Node: s.id, Fact: fmt.Sprintf("%d bytes %x", len(b), hashBytes(b))},
-				}})
-		}
-	}
-}
-
-func snapshotOf(m replica.StateMachine) ([]byte, error) {
-	to, err := m.Snapshot()
-	if err != nil || to == nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	if _, err := to.WriteTo(&b); err != nil && err != io.EOF {
-		return nil, err
-	}
-	return b.Bytes(), nil
-}
-
-// scan cuts the power of every machine and looks at what the disks alone hold.
-func (w *World) scan() {
-	var disks []disked
-	for _, s := range w.live() {
-		s.store.disk.Crash(disk.KeepNone)
-		dir, err := s.store.disk.Open()
-		if err == nil {
-			var found wal.Recovered
-			if found, err = wal.Inspect(dir); err == nil {
-				disks = append(disks, disked{id: s.id, found: found})
-			}
-		}
-		if err != nil {
-			w.fail(Recovery, "n%v cannot be recovered at the end: %v", s.id, err)
-		}
-	}
-	w.ledger.scan(w.moment(), disks)
-	if w.violation == nil {
-		w.violation = w.ledger.violation()
-	}
-}
-
 // situation is a line about every server.
 func (w *World) situation() string {
 	text := ""
@@ -393,7 +324,7 @@ func (w *World) situation() string {
 		}
 		v := s.sight
 		text += fmt.Sprintf("n%v %v term %v leader %v last %v commit %v applied %v; ", s.id, v.role, v.term,
-			v.leader, v.last, v.commit, s.through)
+			v.leader, v.last, v.commit, s.through.Index)
 	}
 	return text
 }

@@ -93,6 +93,10 @@ func (w *World) Do(op Op) {
 		w.doProcess(w.servers[op.Node-1], p, op)
 	case ApplySlow:
 		w.servers[op.Node-1].trouble.applySlow = op.Value
+	case SnapshotSlow:
+		w.servers[op.Node-1].trouble.keepSlow = op.Value
+	case TakeSnapshot:
+		w.takeSnapshot(w.servers[op.Node-1], p)
 	case ApplyPanic:
 		w.servers[op.Node-1].trouble.poisoned = w.servers[op.Node-1].up()
 	default:

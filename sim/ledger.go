@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"balsa/raft"
-	"balsa/wal"
 )
 
 // ledger holds the properties of Figure 3, and those beside them, against all servers after every event. It
@@ -33,6 +32,7 @@ type ledger struct {
 	older     map[raft.EntryID]witnessed // those of other terms there
 	ballots   map[ballot]ballotFor
 	committed []commitment              // by index, from 1 on
+	images    map[raft.Index]outcome    // of state machines, by the last entry applied
 	commands  map[uint64]raft.Index     // where a command was committed, by its hash
 	results   []outcome                 // of applying, by index, from 1 on
 	acks      []acknowledgement         // what clients were told, in that order
@@ -47,6 +47,7 @@ type sight struct {
 	vote, leader             raft.NodeID
 	commit, applied, durable raft.Index
 	last                     raft.EntryID
+	before                   raft.Index      // the log in memory begins behind it
 	progress                 []raft.Progress // of a leader; read during the call only
 	// entries shows the log in memory. A method of the server does, bound once for each of its lives: to bind
 	// it for each call would allocate.
@@ -57,7 +58,7 @@ type sight struct {
 // disked is what one disk holds when a run has ended. Disks that were damaged on purpose are left out.
 type disked struct {
 	id    raft.NodeID
-	found wal.Recovered
+	found recovered
 }
 
 // observed is one server as it was last seen.
@@ -117,8 +118,10 @@ func newLedger(nodes int, limits raft.Limits) *ledger {
 		older:    map[raft.EntryID]witnessed{},
 		ballots:  map[ballot]ballotFor{},
 		commands: map[uint64]raft.Index{},
+		images:   map[raft.Index]outcome{},
 	}
 	for i := range l.servers {
+		l.servers[i].disk.ledger = l
 		l.servers[i].id = raft.NodeID(i + 1)
 		l.servers[i].matches = make([]raft.Index, nodes)
 	}

@@ -182,7 +182,7 @@ func TestLedgerIsSilentAfterAViolation(t *testing.T) {
 	s.write(1, replica.Write{State: &raft.HardState{}})
 	s.applies(s.next(), 1, s.entry(9, 9), nil)
 	s.post(1, 2, raft.RequestVote{Term: 9})
-	s.started(s.next(), 1, s.at(3).disk)
+	s.started(s.next(), 1, recovered{Recovered: s.at(3).disk}, false)
 	s.scan(s.next(), []disked{{id: 1}, {id: 2}, {id: 3}, {id: 4}, {id: 5}})
 	if s.violation() != first {
 		t.Errorf("the violation became %v", s.violation())

@@ -6,7 +6,6 @@ import (
 
 	"balsa/raft"
 	"balsa/replica"
-	"balsa/wal"
 )
 
 // Disks: what was acknowledged as durable is what the next start finds. Of the write that was under way at
@@ -24,6 +23,10 @@ type stored struct {
 	incarnation raft.Incarnation
 	doubtful    *replica.Write // was under way at the end of a life
 
+	snapshots [2]raft.EntryID // that are durable, the newest first
+	before    raft.Index      // the log begins behind it
+	ledger    *ledger         // which knows what a snapshot stands for
+
 	times  int       // how often it was lost
 	lostIn raft.Term // the highest term at that time: whoever led up to then may rest on what is gone
 }
@@ -35,7 +38,16 @@ func (d *stored) voted(term raft.Term, candidate raft.NodeID) bool {
 
 // holds reports whether the disk has the entries up to an index whose chain ends in a hash.
 func (d *stored) holds(i raft.Index, chain uint64) bool {
-	return i > 0 && int(i) <= len(d.log) && d.log[i-1].chain == chain
+	return i > 0 && int(i) <= len(d.log) && d.log[i-1].chain == chain ||
+		i > 0 && i <= d.snapshots[0].Index && d.ledger.committed[i-1].chain == chain
+}
+
+// at returns the entry that the disk has at an index, in its snapshot or in its log.
+func (d *stored) at(i raft.Index) logged {
+	if i <= d.snapshots[0].Index {
+		return d.ledger.committed[i-1].logged
+	}
+	return d.log[i-1]
 }
 
 // ending is where a log ends.
@@ -45,11 +57,12 @@ type ending struct {
 }
 
 func (d *stored) end() ending {
-	n := len(d.log)
+	n := max(len(d.log), int(d.snapshots[0].Index))
 	if n == 0 {
 		return ending{}
 	}
-	return ending{EntryID: raft.EntryID{Index: raft.Index(n), Term: d.log[n-1].term}, since: d.log[n-1].since}
+	e := d.at(raft.Index(n))
+	return ending{EntryID: raft.EntryID{Index: raft.Index(n), Term: e.term}, since: e.since}
 }
 
 // wrote takes a write that is durable now, before the server is told so.
@@ -59,6 +72,9 @@ func (l *ledger) wrote(m Moment, id raft.NodeID, w *replica.Write) {
 	}
 	d := &l.servers[id-1].disk
 	d.wroteAt = m
+	if w.Restart.Index != 0 && !l.restarts(m, id, d, w.Restart) {
+		return
+	}
 	if w.State != nil {
 		if !l.checkState(m, id, d, *w.State) {
 			return
@@ -69,6 +85,9 @@ func (l *ledger) wrote(m Moment, id raft.NodeID, w *replica.Write) {
 	d.peers = merged(d.peers, w.Peers)
 	if len(w.Entries) > 0 {
 		l.writeEntries(m, id, d, w.Entries)
+	}
+	if w.Release != 0 && l.found == nil {
+		l.releases(m, id, d, w.Release)
 	}
 }
 
@@ -165,21 +184,17 @@ func (l *ledger) lost(id raft.NodeID) {
 }
 
 // started takes what a server found on its disk, before anything is seen of its new life.
-func (l *ledger) started(m Moment, id raft.NodeID, found wal.Recovered) {
+//
+// rotten: the disk was damaged meanwhile, so that its newest snapshot may not be good any more.
+func (l *ledger) started(m Moment, id raft.NodeID, found recovered, rotten bool) {
 	if l.found != nil {
 		return
 	}
 	o := &l.servers[id-1]
 	d := &o.disk
-	log := make([]logged, 0, len(found.Entries))
-	for i := range found.Entries {
-		var ok bool
-		if log, ok = l.extend(m, id, log, &found.Entries[i]); !ok {
-			return
-		}
-		if i < len(d.log) && d.log[i].chain == log[i].chain {
-			log[i].since = d.log[i].since
-		}
+	log, ok := l.whole(m, id, d, &found)
+	if !ok || !l.checkSnapshots(m, id, d, &found, rotten) {
+		return
 	}
 	if d.known && !l.checkRecovered(m, id, d, &found, log) {
 		return
@@ -191,15 +206,22 @@ func (l *ledger) started(m Moment, id raft.NodeID, found wal.Recovered) {
 	d.state, d.log, d.peers = found.State, log, slices.Clone(found.Peers)
 	d.start, d.incarnation = found.Start, found.Identity.Incarnation
 	o.forget(m)
-	o.log = append(o.log, log...)
-	o.term, o.vote, o.durable = found.State.Term, found.State.Vote, raft.Index(len(log))
-	o.last = d.end().EntryID
+	last := l.snapshotsFound(d, &found)
+	if l.committedLog(log, last) {
+		o.log = append(o.log, log...)
+	} else { // the log begins anew behind the snapshot (§7)
+		o.log = l.prefix(o.log, last)
+	}
+	o.term, o.vote, o.durable = found.State.Term, found.State.Vote, raft.Index(len(o.log))
+	o.commit, o.applied, o.machine = last, last, last
+	if n := len(o.log); n > 0 {
+		o.last = raft.EntryID{Index: raft.Index(n), Term: o.log[n-1].term}
+	}
 	l.highest = max(l.highest, o.term)
 }
 
 // checkRecovered holds that a start finds what was acknowledged.
-func (l *ledger) checkRecovered(m Moment, id raft.NodeID, d *stored, found *wal.Recovered,
-	log []logged) bool {
+func (l *ledger) checkRecovered(m Moment, id raft.NodeID, d *stored, found *recovered, log []logged) bool {
 	if found.Start <= d.start {
 		return l.accuse(Recovery, attest(d.wroteAt, id, "has start number %d", d.start),
 			attest(m, id, "starts with number %d", found.Start),
@@ -210,7 +232,7 @@ func (l *ledger) checkRecovered(m Moment, id raft.NodeID, d *stored, found *wal.
 
 // checkFound holds that what a disk is found to have is what was acknowledged, or that with the whole write
 // under way.
-func (l *ledger) checkFound(m Moment, id raft.NodeID, d *stored, found *wal.Recovered, log []logged) bool {
+func (l *ledger) checkFound(m Moment, id raft.NodeID, d *stored, found *recovered, log []logged) bool {
 	switch {
 	case found.Start < d.start:
 		return l.accuse(Recovery, attest(d.wroteAt, id, "has start number %d", d.start),
@@ -229,10 +251,12 @@ func (l *ledger) checkFound(m Moment, id raft.NodeID, d *stored, found *wal.Reco
 	if lacks == "" {
 		return true
 	}
-	if with := d.withDoubtful(); with != nil {
+	for _, with := range d.withDoubtful() {
 		if with.differs(found, log) == "" {
 			return true
 		}
+	}
+	if d.doubtful != nil {
 		lacks += ", and the write under way explains it at most in part"
 	}
 	return l.accuse(Recovery, attest(d.wroteAt, id, "has %s and a log that ends in %v on its disk", d.hard(),
@@ -240,28 +264,36 @@ func (l *ledger) checkFound(m Moment, id raft.NodeID, d *stored, found *wal.Reco
 		(&stored{state: found.State}).hard(), len(log)), "n%v does not find what was durable: %s", id, lacks)
 }
 
-// withDoubtful returns the disk with the whole write that was under way; nil if there was none.
-func (d *stored) withDoubtful() *stored {
+// withDoubtful returns the disk with what of the write that was under way may be there: a new beginning of
+// the log is durable before the rest is begun. None if there was no write.
+func (d *stored) withDoubtful() (all []*stored) {
 	w := d.doubtful
 	if w == nil {
 		return nil
 	}
-	with := stored{state: d.state, log: d.log, peers: merged(slices.Clone(d.peers), w.Peers)}
+	with := stored{state: d.state, log: d.log, peers: d.peers, snapshots: d.snapshots, before: d.before,
+		ledger: d.ledger}
+	if w.Restart.Index != 0 {
+		with.log, with.before = d.ledger.prefix(nil, w.Restart.Index), w.Restart.Index
+		began := with
+		all = append(all, &began)
+	}
+	with.peers = merged(slices.Clone(d.peers), w.Peers)
 	if w.State != nil {
 		with.state = *w.State
 	}
 	if len(w.Entries) > 0 {
-		from := min(int(w.Entries[0].Index)-1, len(d.log))
-		with.log = slices.Clone(d.log[:from])
+		from := min(int(w.Entries[0].Index)-1, len(with.log))
+		with.log = slices.Clone(with.log[:from])
 		for i := range w.Entries {
 			with.log = append(with.log, chained(chainOf(with.log), &w.Entries[i], Moment{}))
 		}
 	}
-	return &with
+	return append(all, &with)
 }
 
 // differs says in what that which was found differs from the disk; empty if in nothing.
-func (d *stored) differs(found *wal.Recovered, log []logged) string {
+func (d *stored) differs(found *recovered, log []logged) string {
 	if found.State != d.state {
 		return fmt.Sprintf("it finds %s instead of %s", (&stored{state: found.State}).hard(), d.hard())
 	}

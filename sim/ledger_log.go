@@ -79,12 +79,15 @@ func (l *ledger) witness(name raft.EntryID, k logged, id raft.NodeID) *witnessed
 // followLog takes over what has changed in a log: it finds how far the log is what it was, from its end, by
 // the terms; in an audit, from its beginning, by the hashes.
 func (l *ledger) followLog(m Moment, o *observed, s *sight, audit bool) bool {
-	same := min(len(o.log), int(s.last.Index))
+	if !l.begins(m, o, s) {
+		return false
+	}
+	same, before := min(len(o.log), int(s.last.Index)), int(s.before)
 	if audit {
 		o.steps = 0
-		same = unchanged(o.log[:same], s.entries(0))
+		same = unchanged(o.log[:same], before, s.entries(s.before))
 	} else {
-		for same > 0 && termOf(s, same) != o.log[same-1].term {
+		for same > before && termOf(s, same) != o.log[same-1].term {
 			same--
 		}
 	}
@@ -115,10 +118,11 @@ func termOf(s *sight, index int) raft.Term {
 	return 0
 }
 
-// unchanged counts the entries that are what they were.
-func unchanged(log []logged, entries []raft.Entry) int {
-	for i := range log {
-		if i == len(entries) || chained(chainOf(log[:i]), &entries[i], Moment{}).chain != log[i].chain {
+// unchanged counts the entries that are what they were. The log is shown behind an index.
+func unchanged(log []logged, before int, entries []raft.Entry) int {
+	for i := before; i < len(log); i++ {
+		at := i - before
+		if at == len(entries) || chained(chainOf(log[:i]), &entries[at], Moment{}).chain != log[i].chain {
 			return i
 		}
 	}

@@ -396,7 +396,7 @@ func doubtfulCases() []ledgerCase {
 func scanCases() []ledgerCase {
 	disks := func(s *stage, ids ...raft.NodeID) (found []disked) {
 		for _, id := range ids {
-			found = append(found, disked{id: id, found: s.at(id).disk})
+			found = append(found, disked{id: id, found: recovered{Recovered: s.at(id).disk}})
 		}
 		return found
 	}
@@ -442,7 +442,7 @@ func scanCases() []ledgerCase {
 func knownCases() []ledgerCase {
 	disks := func(s *stage) (found []disked) {
 		for id := raft.NodeID(1); id <= 5; id++ {
-			found = append(found, disked{id: id, found: s.at(id).disk})
+			found = append(found, disked{id: id, found: recovered{Recovered: s.at(id).disk}})
 		}
 		return found
 	}

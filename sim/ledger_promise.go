@@ -44,6 +44,10 @@ func (l *ledger) sends(m Moment, id raft.NodeID, e raft.Envelope) {
 	case raft.AppendEntries:
 		_ = l.lead(m, id, msg.Term, "sends entries") && l.checkVoted(m, d, id, id, msg.Term) &&
 			l.checkSize(m, id, e.To, msg.Entries)
+	case raft.InstallSnapshot:
+		_ = l.lead(m, id, msg.Term, "sends a snapshot") && l.checkVoted(m, d, id, id, msg.Term)
+	case raft.InstallSnapshotResponse:
+		_ = l.checkTerm(m, d, id, msg.Term, "answers a leader") && l.checkInstalled(m, id, e.To, &msg)
 	case raft.AppendEntriesResponse:
 		_ = l.checkTerm(m, d, id, msg.Term, "answers a leader") && l.checkAccepted(m, id, e.To, &msg)
 	}
@@ -93,7 +97,7 @@ func (l *ledger) checkAccepted(m Moment, id, leader raft.NodeID, a *raft.AppendE
 			"n%v acknowledged entry %d, its disk ends at %d", id, a.Match, on.Index)
 	}
 	if o := l.server(leader); o != nil && o.role == raft.Leader && o.term == a.Term {
-		mine := d.log[a.Match-1]
+		mine := d.at(a.Match)
 		if int(a.Match) > len(o.log) || o.log[a.Match-1].chain != mine.chain {
 			return l.accuse(ProgressTruth, attest(mine.since, id, "has entry %d (term %d) on its disk",
 				a.Match, mine.term), attest(m, id, "acknowledges it to n%v, which leads term %d with %s",
@@ -102,6 +106,18 @@ func (l *ledger) checkAccepted(m Moment, id, leader raft.NodeID, a *raft.AppendE
 		}
 	}
 	return true
+}
+
+// checkInstalled holds that a server that says that it has a snapshot has what that stands for on its disk.
+func (l *ledger) checkInstalled(m Moment, id, leader raft.NodeID, a *raft.InstallSnapshotResponse) bool {
+	d := &l.servers[id-1].disk
+	if !a.Complete || l.knows(a.Last) && d.holds(a.Last.Index, l.committed[a.Last.Index-1].chain) {
+		return true
+	}
+	on := d.end()
+	return l.accuse(PromiseDurable, attest(on.since, id, "has a disk that ends in %v", on.EntryID),
+		attest(m, id, "tells n%v that it has everything up to %v", leader, a.Last),
+		"n%v says that it has everything up to %v, which its disk does not hold", id, a.Last)
 }
 
 // server returns what was seen of a server; nil for an id that is none of ours.

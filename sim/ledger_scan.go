@@ -10,7 +10,8 @@ type kept struct {
 	id   raft.NodeID
 	last raft.EntryID
 	log  []logged
-	good int // how many of the committed entries it holds, from the first on
+	raw  []logged // without a look at the snapshots
+	good int      // how many of the committed entries it holds, from the first on
 }
 
 // scan holds that every committed entry is on a majority of the disks, every acknowledged command where it
@@ -35,7 +36,7 @@ func (l *ledger) scan(m Moment, disks []disked) {
 func (l *ledger) scanKnown(m Moment, disks []disked, found []kept) bool {
 	for i := range disks {
 		d := &l.servers[disks[i].id-1].disk
-		if d.known && !l.checkFound(m, disks[i].id, d, &disks[i].found, found[i].log) {
+		if d.known && !l.checkFound(m, disks[i].id, d, &disks[i].found, found[i].raw) {
 			return false
 		}
 	}
@@ -44,10 +45,17 @@ func (l *ledger) scanKnown(m Moment, disks []disked, found []kept) bool {
 
 func (l *ledger) keep(m Moment, d *disked) kept {
 	k := kept{id: d.id}
+	if l.knows(d.found.Before) {
+		k.log, k.last = l.prefix(nil, d.found.Before.Index), d.found.Before
+	}
 	for i := range d.found.Entries {
 		e := &d.found.Entries[i]
 		k.log = append(k.log, chained(chainOf(k.log), e, m))
 		k.last = e.ID()
+	}
+	k.raw = k.log
+	if s := d.found.joined.Snapshot.Last; l.knows(s) && !l.committedLog(k.log, s.Index) {
+		k.log, k.last = l.prefix(nil, s.Index), s // it begins anew behind the snapshot
 	}
 	k.good = len(l.committed)
 	if lacks := l.firstConflict(k.log); lacks > 0 {
@@ -81,8 +89,7 @@ func (l *ledger) scanAcknowledged(m Moment, disks []disked, need int) bool {
 	for _, a := range l.acks {
 		count, without := 0, raft.None
 		for i := range disks {
-			entries := disks[i].found.Entries
-			if int(a.index) <= len(entries) && hashBytes(entries[a.index-1].Command) == a.command {
+			if disks[i].has(a) {
 				count++
 			} else {
 				without = disks[i].id
@@ -97,6 +104,16 @@ func (l *ledger) scanAcknowledged(m Moment, disks []disked, need int) bool {
 		}
 	}
 	return true
+}
+
+// has reports whether a disk has a command: in its log, or in what a snapshot stands for.
+func (d *disked) has(a acknowledgement) bool {
+	if a.index <= d.found.joined.Snapshot.Last.Index {
+		return true // what the state is that comes of it is looked at too
+	}
+	at := int(a.index - d.found.Before.Index)
+	return at >= 1 && at <= len(d.found.Entries) &&
+		hashBytes(d.found.Entries[at-1].Command) == a.command
 }
 
 // scanElectable takes each log for a candidate's: those that are not ahead of it would vote for it (§5.4.1).

@@ -67,7 +67,7 @@ func (s *stage) entry(index raft.Index, term raft.Term) raft.Entry {
 func (s *stage) start(id raft.NodeID) {
 	a := s.at(id)
 	a.disk.Start++
-	s.started(s.next(), id, a.disk)
+	s.started(s.next(), id, recovered{Recovered: a.disk}, false)
 	a.sight = sight{entries: a.entries, term: a.disk.State.Term, vote: a.disk.State.Vote}
 	a.log = slices.Clone(a.disk.Entries)
 	a.durable = raft.Index(len(a.log))

@@ -5,10 +5,21 @@ import (
 	"balsa/replica"
 )
 
-// endApply performs the apply in flight.
-func (s *server) endApply(cause uint64) {
-	a := s.apply
-	s.apply = nil
+// endOnMachine performs what is under way on the state machine.
+func (s *server) endOnMachine(cause uint64) {
+	w := s.onMachine
+	s.onMachine = nil
+	switch w := w.(type) {
+	case replica.Apply:
+		s.endApply(cause, w)
+	case replica.Capture:
+		s.endCapture(cause, w)
+	case replica.Restore:
+		s.endRestore(cause, w)
+	}
+}
+
+func (s *server) endApply(cause uint64, a replica.Apply) {
 	m := s.watched
 	m.entries = a.Entries
 	ran := a.Perform(m.front)
@@ -19,7 +30,8 @@ func (s *server) endApply(cause uint64) {
 	for _, r := range ran.Results {
 		results = mix(results, hashBytes(r.Bytes))
 	}
-	p := s.world.note(Record{Kind: Applied, Cause: cause, Node: s.id, N: uint64(s.through), Hash: results})
+	p := s.world.note(Record{Kind: Applied, Cause: cause, Node: s.id, N: uint64(s.through.Index),
+		Hash: results})
 	s.world.attempt(s, p, ran)
 }
 
@@ -60,8 +72,8 @@ func (m *watched) Apply(e raft.Entry) []byte {
 		m.pass(m.entries[:1])
 	}
 	result := m.StateMachine.Apply(e)
-	s.through = e.Index
-	s.world.ledger.applies(s.world.moment(), s.id, e, result)
+	s.through = e.ID()
+	s.world.ledger.applies(s.world.moment(), s.id, m.entries[0], result) // as it is in the log
 	m.entries = m.entries[1:]
 	return result
 }
@@ -73,7 +85,7 @@ func (m *watched) pass(entries []raft.Entry) {
 		entries = m.entries
 	}
 	for _, e := range entries {
-		m.server.through = e.Index
+		m.server.through = e.ID()
 		m.server.world.ledger.applies(m.server.world.moment(), m.server.id, e, nil)
 	}
 	m.entries = m.entries[len(entries):]

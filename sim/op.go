@@ -69,6 +69,10 @@ const (
 	// ApplySlow makes the state machine so many times slower (Value). ApplyPanic makes the next apply panic.
 	ApplySlow  OpKind = "apply-slow"
 	ApplyPanic OpKind = "apply-panic"
+	// SnapshotSlow makes all that is done with snapshots so many times slower (Value). TakeSnapshot has one
+	// taken now, whatever the budget.
+	SnapshotSlow OpKind = "snapshot-slow"
+	TakeSnapshot OpKind = "snapshot"
 	// Load has clients ask so many times more often (Value); Value 1 ends it.
 	Load OpKind = "load"
 	// Flags sets what a server is started with next: Mode lists what of it is not as in the others, prevote

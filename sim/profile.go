@@ -25,7 +25,8 @@ func profiles() []profile {
 		clogLinks, swizzle, wideArea, slowLinks}
 	broken := []fault{stallDisk, failWrite, failSync, failStart, fillDisk, rotDisk, wipeDisk, rollBack}
 	disks := slices.Concat(broken, []fault{killPower, killInCall, strikeAtMoment, crashLoop})
-	others := []fault{clockRate, clockJump, wallJump, freezeClock, slowApply, panicApply, burst}
+	others := []fault{clockRate, clockJump, wallJump, freezeClock, slowApply, panicApply, burst,
+		slowKeeping, takeOne}
 	rotten := []fault{stallDisk, rotDisk, rotMany, rotMany, wipeDisk, rollBack}
 	return []profile{
 		{name: "calm", title: "nothing fails"},
@@ -98,8 +99,29 @@ func Drawn(profile string, seed uint64) Spec {
 	if draw(26).below(32) == 0 { // many at once, so that much is on its way
 		o.Clients, o.Thinking, o.Largest = 50, 2*Second, 100
 	}
+	drawSnapshots(&o, draw)
 	o.NoCheckQuorum = draw(25).below(16) == 0
 	o.NoPreVote = draw(19).below(8) == 0
 	s.Options = o
 	return s
+}
+
+// drawSnapshots draws when snapshots are taken, from after every entry to never, and how they are cut and
+// sent.
+func drawSnapshots(o *Options, draw func(uint64) roll) {
+	o.Limits.SnapshotBytes = 1 << draw(30).below(17)
+	if draw(31).below(6) == 0 {
+		o.Limits.SnapshotBytes = -1
+	}
+	o.Limits.TrailingBytes = 1 << draw(32).below(15)
+	if draw(33).below(3) == 0 {
+		o.Limits.TrailingBytes = -1
+	}
+	// A state of fifty values is to be sent in some hundred pieces, and some seconds, or no run ends in time.
+	o.Limits.ChunkBytes = max(1<<(6+draw(34).below(9)), o.Largest/8)
+	o.SnapshotChunk = 1 << (4 + draw(35).below(9))
+	if draw(36).below(4) == 0 {
+		o.SnapshotRate = max(1<<(10+draw(37).below(10)), 8*int64(o.Largest))
+	}
+	o.Keeping = draw(38).between(100*Microsecond, 50*Millisecond) >> draw(39).below(5)
 }

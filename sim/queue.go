@@ -6,18 +6,21 @@ import "balsa/raft"
 type task uint8
 
 const (
-	intervene task = iota // an operation of the script, or the swarm's next idea
-	awake                 // a server's tick
-	deliver               // a message at its receiver
-	returned              // a message back at its sender, refused by a machine that is down
-	write                 // the end of a write
-	apply                 // the end of an apply
-	seal                  // the log may have been idle for long enough
-	prepare               // the next step of preparing a segment
-	request               // a client's next request
-	take                  // a request at a server
-	reply                 // an answer at a client
-	deadline              // a client waits no longer
+	intervene  task = iota // an operation of the script, or the swarm's next idea
+	awake                  // a server's tick
+	deliver                // a message at its receiver
+	returned               // a message back at its sender, refused by a machine that is down
+	write                  // the end of a write
+	apply                  // the end of work on the state machine
+	save                   // the end of saving a snapshot
+	readChunk              // a piece of one was read
+	storeChunk             // a piece of one was stored
+	seal                   // the log may have been idle for long enough
+	prepare                // the next step of preparing a segment
+	request                // a client's next request
+	take                   // a request at a server
+	reply                  // an answer at a client
+	deadline               // a client waits no longer
 )
 
 // due is one thing that will happen.
@@ -38,7 +41,13 @@ type due struct {
 }
 
 // ofDisk reports whether it is work of a disk.
-func (d *due) ofDisk() bool { return d.task == write || d.task == seal || d.task == prepare }
+func (d *due) ofDisk() bool {
+	switch d.task {
+	case write, seal, prepare, save, readChunk, storeChunk:
+		return true
+	}
+	return false
+}
 
 // appointment is a place in the queue: small and without pointers, for it is moved about much.
 type appointment struct {

@@ -1,12 +1,12 @@
 package sim
 
 import (
-	"errors"
 	"slices"
 
 	"balsa/disk"
 	"balsa/raft"
 	"balsa/replica"
+	"balsa/snapshot"
 	"balsa/wal"
 )
 
@@ -37,13 +37,12 @@ type server struct {
 
 	engine  Server // nil while it is down
 	machine replica.StateMachine
-	watched *watched   // before machine
-	through raft.Index // what the machine has applied
-	write   *replica.Write
-	apply   *replica.Apply
-	asked   []question
-	sight   sight
-	met     []raft.Acquaintance // of each other server, durably
+	watched *watched     // before machine
+	through raft.EntryID // what the machine has applied
+	flights
+	asked []question
+	sight sight
+	met   []raft.Acquaintance // of each other server, durably
 
 	trouble trouble
 	backlog []due  // what has come while it was stalled
@@ -59,6 +58,7 @@ type store struct {
 	start       uint64       // the number of the present one
 	dir         disk.Dir
 	log         *wal.Log
+	keeper      *snapshot.Keeper
 	writes      uint64 // counted over all lives
 	preparation *wal.Preparation
 	incarnation raft.Incarnation
@@ -72,6 +72,7 @@ type trouble struct {
 	stalled     bool
 	slow        int64 // how many times slower; 0 and 1: not
 	applySlow   int64
+	keepSlow    int64  // of all that is done with snapshots
 	diskStalled Time   // until when
 	poisoned    bool   // the next apply panics
 	panicked    bool   // by the script, in this life
@@ -89,100 +90,11 @@ type question struct {
 	ticket raft.Ticket
 	client int
 	n      uint64
+	byHand bool // a snapshot, which no client waits for
 	read   bool // and the client has said that it does not wait any longer: it may be forgotten
 }
 
 func (s *server) up() bool { return s.engine != nil }
-
-// start is a start of the process. cut, if not 0, is the call of the disk in which the power goes again.
-func (s *server) start(cause, cut uint64) {
-	w := s.world
-	s.life++
-	s.store.start++ // whether it comes to be durable or not
-	s.trouble.panicked, s.trouble.wasFull, s.store.fault.met = false, s.store.full, false
-	s.store.sealed = false // a start writes
-	s.store.fault.cutIn(cut)
-	s.store.arm()
-	dir, err := s.store.disk.Open()
-	if err != nil {
-		w.fail(Recovery, "n%v cannot open its disk: %v", s.id, err)
-		return
-	}
-	log, found, err := wal.Open(dir,
-		wal.Options{Identity: s.identity(), SegmentBytes: w.options.SegmentBytes})
-	s.store.fault.cutIn(0)
-	switch {
-	case errors.Is(err, disk.ErrPowerCut):
-		s.store.disk.Crash(s.keep())
-		w.saw(sawBrokenStart)
-		w.note(
-			Record{Kind: StartFailed, Cause: cause, Node: s.id, Text: "the power is cut while it recovers"},
-		)
-		return
-	case err != nil:
-		s.store.disk.Kill()
-		w.note(Record{Kind: StartFailed, Cause: cause, Node: s.id, Text: err.Error()})
-		w.refused(s, err)
-		return
-	}
-	if s.trouble.rotten {
-		w.saw(sawRotHarmless)
-	}
-	if found.Torn > 0 {
-		w.saw(sawTornWrite)
-	}
-	s.trouble.rotten = false
-	s.store.dir, s.store.log, s.store.incarnation = dir, log, found.Identity.Incarnation
-	s.store.start = found.Start
-	w.met(s, found.Peers)
-	p := w.note(Record{Kind: Started, Cause: cause, Node: s.id, N: found.Start, Hash: hashRecovered(found)})
-	w.ledger.started(w.moment(), s.id, found)
-	w.recovers(s, found)
-	s.begin(p, found)
-}
-
-// refused takes it that a server does not start: because its disk was damaged, or has just failed.
-func (w *World) refused(s *server, err error) {
-	damaged := errors.Is(err, wal.ErrCorrupt)
-	switch {
-	case damaged && s.trouble.rotten:
-		s.trouble.gone = true
-		w.ledger.lost(s.id)
-		w.saw(sawRotRefused)
-		if s.trouble.sealRot {
-			w.saw(sawSealRefused)
-		}
-	case !damaged && s.mayStop(err):
-		w.saw(sawFailedStart)
-	case damaged && !s.trouble.gone, !damaged:
-		w.fail(Recovery, "n%v does not start: %v", s.id, err)
-	}
-}
-
-// begin makes the server of what its disk remembers.
-func (s *server) begin(cause uint64, found wal.Recovered) {
-	w := s.world
-	machine, config := w.parts.Machine(), s.config(found)
-	engine, err := w.parts.Server(config, raft.Restored{
-		HardState: found.State, Entries: found.Entries, Members: found.Identity.Bootstrap,
-	})
-	if err != nil {
-		w.fail(Recovery, "n%v cannot begin with what it recovered: %v", s.id, err)
-		return
-	}
-	shows := raft.Time(1_700_000_000)*raft.Time(Second) + raft.Time(w.now+s.wall)
-	if s.clock.rate == 0 {
-		s.clock.rate = exact
-	}
-	s.clock = clock{since: w.now, shows: shows, rate: s.clock.rate}
-	s.engine, s.machine, s.through = engine, machine, 0
-	s.watched = underEyes(s, machine)
-	s.sight = sight{entries: engine.EntriesAfter}
-	w.look(s)
-	w.push(due{at: w.now + s.clock.until(raft.Time(w.options.Tick)), task: awake, node: s.id, life: s.life,
-		cause: cause})
-	w.attempt(s, cause, replica.Awake{})
-}
 
 func (s *server) identity() wal.Identity {
 	w := s.world
@@ -194,10 +106,14 @@ func (s *server) identity() wal.Identity {
 
 func (s *server) config(found wal.Recovered) replica.Config {
 	w, o := s.world, &s.world.options
+	limits := o.Limits
+	if !w.readable() { // nor are snapshots missed
+		limits.SnapshotBytes = -1
+	}
 	return replica.Config{
 		Core: raft.Config{
 			ID: s.id, Heartbeat: o.Heartbeat, ElectionMin: o.ElectionMin, ElectionMax: o.ElectionMax,
-			Limits: o.Limits, Seed: uint64(w.chance.draw(forDice, uint64(s.id), 0, uint64(s.life))),
+			Limits: limits, Seed: uint64(w.chance.draw(forDice, uint64(s.id), 0, uint64(s.life))),
 			NoPreVote: o.NoPreVote != hasWord(s.flags, "prevote"), Events: w.trace.observe != nil,
 			NoCheckQuorum:   o.NoCheckQuorum != hasWord(s.flags, "checkquorum"),
 			NoElectionTimer: o.NoElectionTimer,
@@ -207,6 +123,9 @@ func (s *server) config(found wal.Recovered) replica.Config {
 			Start: found.Start,
 		},
 		Tick: raft.Time(o.Tick), Peers: found.Peers, MaxApplyBytes: o.MaxApplyBytes,
+		// Other machines are tried by who brings them, with every entry that they ever apply (package
+		// simtest).
+		Snapshots: w.readable(), SnapshotRate: o.SnapshotRate, Passing: snapshot.Passing,
 	}
 }
 
@@ -238,55 +157,6 @@ func (s *server) work(cause uint64) {
 	}
 }
 
-// longestApply bounds how long an apply takes, however slow the machine: what is under way when all has
-// healed must end before liveness is demanded.
-const longestApply = 20 * Second
-
-// take begins a piece of work.
-func (s *server) take(cause uint64, w replica.Work) {
-	switch w := w.(type) {
-	case replica.Write:
-		if s.write != nil {
-			s.world.fail(Assertion, "n%v asks for a write while another one is under way", s.id)
-		}
-		s.write, s.store.sealed = &w, false
-		s.world.swarm.noticeMoment(s, writes)
-		s.store.writes++
-		s.world.push(due{at: s.world.now + s.diskTime(s.store.writes), task: write, node: s.id, life: s.life,
-			cause: cause, n: uint64(w.Number)})
-	case replica.Apply:
-		if s.apply != nil {
-			s.world.fail(Assertion, "n%v asks for an apply while another one is under way", s.id)
-		}
-		s.apply = &w
-		took := s.world.options.Apply.times(int64(len(w.Entries))).times(max(s.trouble.applySlow, 1))
-		took = min(s.slowed(took), longestApply)
-		s.world.push(due{at: s.world.now + took, task: apply, node: s.id, life: s.life, cause: cause,
-			n: uint64(len(w.Entries))})
-	case replica.Send:
-		s.world.send(s, cause, w.Envelope)
-		if s.trouble.lastSends > 0 {
-			if s.trouble.lastSends--; s.trouble.lastSends == 0 {
-				s.world.saw(sawBrokenSend)
-				s.die(cause, false, "it ends between two messages")
-			}
-		}
-	case replica.Answer:
-		s.answer(cause, w)
-	case replica.Report:
-		for _, e := range w.Events {
-			s.world.note(Record{Kind: Decided, Cause: cause, Node: s.id, Event: e})
-		}
-	case replica.Stop:
-		if !s.mayStop(w.Err) {
-			s.world.fail(Assertion, "n%v stops by itself, for a reason that it was not given: %v", s.id,
-				w.Err)
-		}
-		s.world.sawStop(w.Err)
-		s.die(cause, false, "it stops: "+w.Err.Error())
-	}
-}
-
 // die ends the process, and with it everything that was only in memory; with the power, what was not synced
 // is kept or lost by chance.
 func (s *server) die(cause uint64, power bool, why string) {
@@ -304,13 +174,16 @@ func (s *server) die(cause uint64, power bool, why string) {
 		s.store.disk.Kill()
 	}
 	s.life++
-	s.engine, s.machine, s.watched, s.write, s.apply = nil, nil, nil, nil, nil
+	s.engine, s.machine, s.watched, s.flights = nil, nil, nil, flights{}
 	s.pending = 0
-	s.store.dir, s.store.log, s.store.preparation = nil, nil, nil
+	s.store.dir, s.store.log, s.store.preparation, s.store.keeper = nil, nil, nil, nil
 	s.trouble.stalled, s.trouble.poisoned, s.trouble.lastSends = false, false, 0
 	asked, backlog := s.asked, s.backlog
 	s.asked, s.backlog = nil, nil
 	for _, q := range asked { // their connections are reset
+		if q.byHand {
+			continue
+		}
 		w.respond(p, s, q, response{outcome: Unknown})
 	}
 	for _, d := range backlog {

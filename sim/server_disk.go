@@ -24,6 +24,12 @@ func (s *server) endWrite(cause uint64) {
 		s.write = nil
 		s.world.ledger.wrote(s.world.moment(), s.id, w)
 		s.world.met(s, w.Peers)
+		if w.Restart.Index != 0 {
+			s.world.saw(sawRestarted)
+		}
+		if w.Release != 0 {
+			s.world.saw(sawReleased)
+		}
 	}
 	s.world.attempt(s, p, wrote)
 	if s.up() && wrote.Err == nil {
@@ -41,6 +47,7 @@ func hashWrite(w *replica.Write) uint64 {
 		last := w.Entries[n-1].ID()
 		h = mix(mix(h, uint64(w.Entries[0].Index)), mix(uint64(last.Term), uint64(last.Index)))
 	}
+	h = mix(mix(mix(h, uint64(w.Restart.Index)), uint64(w.Restart.Term)), uint64(w.Release))
 	for _, p := range w.Peers {
 		h = mix(mix(mix(h, uint64(p.Node)), uint64(p.Incarnation)), p.Start)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"balsa/raft"
+	"balsa/snapshot"
 )
 
 // SpecVersion is the version of the form in which runs are written down.
@@ -63,6 +64,8 @@ type Options struct {
 	Limits          raft.Limits `json:"limits,omitzero"`
 	MaxApplyBytes   int         `json:"maxApplyBytes,omitempty"`
 	SegmentBytes    int64       `json:"segmentBytes,omitempty"`
+	SnapshotChunk   int         `json:"snapshotChunk,omitempty"` // bytes of a snapshot with one checksum
+	SnapshotRate    int64       `json:"snapshotRate,omitempty"`  // bytes sent in a second; 0: no bound
 
 	Surroundings
 	Workload
@@ -80,7 +83,8 @@ type Surroundings struct {
 	LatencyMean Time `json:"latencyMean,omitzero"`
 	Disk        Time `json:"disk,omitzero"` // of a write with its sync
 	DiskMean    Time `json:"diskMean,omitzero"`
-	Apply       Time `json:"apply,omitzero"` // of an entry
+	Apply       Time `json:"apply,omitzero"`   // of an entry
+	Keeping     Time `json:"keeping,omitzero"` // the mean time of a work on snapshots
 }
 
 // Workload is what clients do.
@@ -99,10 +103,12 @@ func DefaultOptions() Options {
 	return Options{
 		Nodes: 5, Tick: 10 * Millisecond, Heartbeat: 10, ElectionMin: 30, ElectionMax: 50,
 		Limits: raft.Limits{AppendBytes: 64 << 10, UncommittedBytes: 1 << 20, Window: 16,
-			InFlightBytes: 256 << 10, BacklogBytes: 1 << 20},
-		MaxApplyBytes: 64 << 10, SegmentBytes: 64 << 10,
+			InFlightBytes: 256 << 10, BacklogBytes: 1 << 20,
+			SnapshotBytes: 64 << 10, TrailingBytes: 16 << 10, ChunkBytes: 16 << 10},
+		MaxApplyBytes: 64 << 10, SegmentBytes: 64 << 10, SnapshotChunk: 4 << 10,
 		Surroundings: Surroundings{Latency: 200 * Microsecond, LatencyMean: 300 * Microsecond,
-			Disk: 100 * Microsecond, DiskMean: 100 * Microsecond, Apply: 10 * Microsecond},
+			Disk: 100 * Microsecond, DiskMean: 100 * Microsecond, Apply: 10 * Microsecond,
+			Keeping: Millisecond},
 		Workload: Workload{Clients: 5, Thinking: 500 * Millisecond, Keys: 10, Reads: 50, Largest: 100,
 			Patience: 3 * Second, Astray: 20},
 		Faulty: Minute, Healed: 30 * Second,
@@ -131,6 +137,11 @@ func (o *Options) check() error {
 	demand(min(l.AppendBytes, l.Window, l.InFlightBytes, l.UncommittedBytes, l.BacklogBytes) >= 0 &&
 		o.MaxApplyBytes >= 0 && (o.SegmentBytes == 0 || o.SegmentBytes >= 512 && o.SegmentBytes <= 1<<30),
 		"no limit may be negative, and segmentBytes is %d: 512 to 1 GiB", o.SegmentBytes)
+	demand(o.SnapshotChunk == 0 || o.SnapshotChunk >= snapshot.MinChunkBytes &&
+		o.SnapshotChunk <= snapshot.MaxChunkBytes && o.SnapshotRate >= 0 && l.ChunkBytes >= 0,
+		"snapshotChunk is %d: %d to %d; snapshotRate and chunkBytes may not be negative", o.SnapshotChunk,
+		snapshot.MinChunkBytes, snapshot.MaxChunkBytes)
+	demand(o.Keeping >= 0 && o.Keeping <= Hour, "keeping is %v, at most 1h", o.Keeping)
 	demand(o.Faulty >= 0 && o.Faulty <= 1000*Hour && o.Healed >= 0 && o.Healed <= Hour,
 		"faulty is %v, at most 1000h, and healed %v, at most 1h", o.Faulty, o.Healed)
 	demand(o.Clients >= 0 && o.Clients <= 1000 && o.Reads >= 0 && o.Reads <= 100 && o.Largest >= 0 &&

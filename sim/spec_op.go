@@ -69,7 +69,7 @@ func (o *Op) checkMeasure(d *demands) {
 	switch o.Kind {
 	case Load:
 		d.that(o.Value >= 1 && o.Value <= maxSlower, "it does not say how many times more often clients ask")
-	case Slow, ApplySlow:
+	case Slow, ApplySlow, SnapshotSlow:
 		d.that(o.Value >= 1 && o.Value <= maxSlower, "it does not say how many times slower, 1 to %d",
 			maxSlower)
 	case DiskStall, Clog:
@@ -140,7 +140,8 @@ func (o *Op) checkMode(d *demands) {
 func (o *Op) known() bool {
 	switch o.Kind {
 	case Load, Cut, Clog, Lag, Hold, Heal, Release, Discard, LoseReply, Drop, Duplicate, Delay, Corrupt,
-		Clock, Kill, Restart, Stall, Resume, Slow, Flags, Timeout, ApplySlow, ApplyPanic, DiskStall,
+		Clock, Kill, Restart, Stall, Resume, Slow, Flags, Timeout, ApplySlow, ApplyPanic,
+		SnapshotSlow, TakeSnapshot, DiskStall,
 		DiskFail, DiskFull, DiskOK, Image, Wipe, Rollback, Rot, Propose, Read:
 		return true
 	}

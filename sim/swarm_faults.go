@@ -134,6 +134,15 @@ func slowApply(s *swarm) {
 	s.plan(s.soon(), Op{Kind: ApplySlow, Node: o.id, Value: 1})
 }
 
+// slowKeeping has all that is done with snapshots take longer than any timeout.
+func slowKeeping(s *swarm) {
+	o := s.one()
+	s.do(Op{Kind: SnapshotSlow, Node: o.id, Value: 10 << s.roll().below(14)})
+	s.plan(s.soon(), Op{Kind: SnapshotSlow, Node: o.id, Value: 1})
+}
+
+func takeOne(s *swarm) { s.do(Op{Kind: TakeSnapshot, Node: s.one().id}) }
+
 func panicApply(s *swarm) {
 	o := s.one()
 	s.do(Op{Kind: ApplyPanic, Node: o.id})

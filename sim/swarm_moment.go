@@ -16,6 +16,11 @@ const (
 	appends                 // its log has grown by what is not committed
 	commits                 // it knows of something committed that the others may not know
 	truncates               // the end of its log was replaced
+	captures                // its machine is captured
+	saves                   // a snapshot begins to be written
+	chunks                  // a part of one begins to be stored
+	restores                // its machine begins to be replaced
+	releases                // its log is to begin behind another entry
 	moments
 )
 
@@ -23,7 +28,9 @@ const (
 func (m moment) effect() string {
 	return "struck " + [...]string{"with a write under way", "just after a vote",
 		"just after its election", "with entries that are not committed", "just after a commit",
-		"just after a truncation"}[m]
+		"just after a truncation", "while its machine was captured", "with a snapshot being saved",
+		"with a part of a snapshot being stored", "with its machine being restored",
+		"with its log being shortened"}[m]
 }
 
 // trap waits for a moment of somebody.

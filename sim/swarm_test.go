@@ -88,7 +88,7 @@ func faultsOfChaos() []string {
 		disk-fail-remove disk-fail-rename disk-fail-sync disk-fail-sync-directory disk-fail-write
 		disk-full disk-stall drop dup dup-late flags image kill kill-in-call kill-power kill-send lag
 		load lose-reply restart rollback rot-flip rot-lose rot-misdirect rot-stale rot-truncate rot-zero
-		slow stall wipe`)
+		slow snapshot snapshot-slow stall wipe`)
 }
 
 func effectsOfChaos() []string {
@@ -96,7 +96,8 @@ func effectsOfChaos() []string {
 		sawTornWrite, sawLostBytes, sawRotRefused, sawRotHarmless, sawStranger, sawDamage, sawStale,
 		sawLost, sawCut, sawDeposed, sawCutElection, sawTruncation, sawBusy, sawOverloaded,
 		sawReadRefused, sawFullDisk, sawFailedDisk, sawFailedStart, sawPanic, sawBrokenWrite,
-		sawBrokenStart, sawBrokenSend,
+		sawBrokenStart, sawBrokenSend, sawSealRefused, sawSaved, sawNotSaved, sawReceived, sawResumed,
+		sawRestored, sawBrokenSave, sawBrokenChunk, sawRestarted, sawReleased,
 		"leader steps down: " + raft.QuorumLost.String(), "leader steps down: " + raft.DiskStalled.String(),
 		"leader steps down: " + raft.HigherTerm.String(), "commit held: " + raft.OldTerm.String(),
 		"vote denied: " + raft.LogNotUpToDate.String(), "vote denied: " + raft.AlreadyVoted.String(),

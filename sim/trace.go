@@ -25,6 +25,11 @@ const (
 	Applied // entries
 	Sealed
 	Prepared
+	Captured // the state of a machine
+	Restored
+	Saved // a snapshot
+	ChunkRead
+	ChunkStored
 	Called  // by a client
 	Taken   // by a server
 	Replied // by a server
@@ -36,7 +41,8 @@ const (
 // String names the kind.
 func (k Kind) String() string {
 	return [...]string{"", "intervened", "started", "start failed", "died", "ticked", "sent", "delivered",
-		"dropped", "returned", "written", "applied", "sealed", "prepared", "called", "taken", "replied",
+		"dropped", "returned", "written", "applied", "sealed", "prepared", "captured", "restored", "saved",
+		"chunk read", "chunk stored", "called", "taken", "replied",
 		"heard", "timed out", "decided"}[k]
 }
 

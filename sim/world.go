@@ -8,7 +8,6 @@ import (
 	"balsa/kv"
 	"balsa/raft"
 	"balsa/replica"
-	"balsa/wal"
 	"balsa/wire"
 )
 
@@ -60,6 +59,7 @@ type checks struct {
 	committed raft.Index // told to the history
 	audited   uint64     // the event at which a server was looked at as a whole for the last time
 	violation *Violation // the first
+	images    bool       // whether state machines take snapshots at all
 }
 
 // New makes a world at its beginning: every server has started, and nothing has happened yet.
@@ -86,6 +86,8 @@ func New(spec Spec, parts Parts) (*World, error) {
 	if parts.Command == nil { // the clients' own puts are unique, their deletes are not
 		w.ledger.repeats = func(c []byte) bool { return len(c) > 1 && c[1] == byte(kv.OpDelete) }
 	}
+	to, err := parts.Machine().Snapshot()
+	w.images = err != nil || to != nil
 	w.trace.observe = parts.Observe
 	w.cluster = wire.ClusterID("sim", w.members)
 	w.script = newScript(spec.Script)
@@ -196,7 +198,7 @@ func (w *World) happenAt(s *server, d due) {
 	case s.trouble.stalled:
 		s.backlog = append(s.backlog, d)
 		return
-	case s.trouble.diskStalled > w.now && (d.task == write || d.task == seal || d.task == prepare):
+	case s.trouble.diskStalled > w.now && d.ofDisk():
 		d.at = s.trouble.diskStalled
 		w.push(d)
 		return
@@ -214,7 +216,13 @@ func (w *World) happenAt(s *server, d due) {
 	case write:
 		s.endWrite(d.cause)
 	case apply:
-		s.endApply(d.cause)
+		s.endOnMachine(d.cause)
+	case save:
+		s.endSave(d.cause)
+	case readChunk:
+		s.endReadChunk(d.cause)
+	case storeChunk:
+		s.endStoreChunk(d.cause)
 	case seal:
 		s.seal(d)
 	case prepare:
@@ -282,6 +290,7 @@ func (w *World) look(s *server) {
 	v.role, v.term, v.vote, v.leader = status.Role, status.Term, status.Vote, status.Leader
 	v.commit, v.applied, v.durable, v.last = status.Commit, status.Applied, status.Durable, status.Last
 	v.progress, v.uncommitted = status.Progress, status.Uncommitted
+	v.before = max(status.First, 1) - 1
 	w.healed.stable(w, s)
 	w.ledger.stepped(w.moment(), s.id, v)
 	w.commits(s)
@@ -303,36 +312,4 @@ func (w *World) commits(s *server) {
 		w.history.committed(w.moment(), e.Index, command)
 		w.committed = e.Index
 	}
-}
-
-// recovers demands that a start that finds what this one has found would find the same again.
-func (w *World) recovers(s *server, found wal.Recovered) {
-	const large = 2 << 20
-	if s.life%4 != 0 && s.store.disk.Used() > large { // where a look costs much, every fourth start is enough
-		return
-	}
-	dir, err := s.store.disk.Clone().Open()
-	if err == nil {
-		var again wal.Recovered
-		again, err = wal.Inspect(dir)
-		if err == nil && hashRecovered(again) != hashRecovered(found) {
-			w.fail(Recovery, "n%v recovers one thing, and another thing when it looks again", s.id)
-		}
-	}
-	if err != nil {
-		w.fail(Recovery, "n%v has recovered, and cannot be recovered again: %v", s.id, err)
-	}
-}
-
-// hashRecovered is a hash of what a start finds: hard state, entries, peers.
-func hashRecovered(found wal.Recovered) uint64 {
-	h := mix(mix(found.Start, uint64(found.State.Term)), uint64(found.State.Vote))
-	for _, e := range found.Entries {
-		h = mix(mix(h, uint64(e.Term)), uint64(e.Index))
-		h = mix(mix(mix(h, uint64(e.Time)), uint64(e.Kind)), hashBytes(e.Command))
-	}
-	for _, p := range found.Peers {
-		h = mix(mix(mix(h, uint64(p.Node)), uint64(p.Incarnation)), p.Start)
-	}
-	return h
 }

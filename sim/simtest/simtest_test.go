@@ -137,7 +137,7 @@ func TestMachinesThatAreWrong(t *testing.T) {
 		{"scribbles", sim.StateMachineSafety, "a machine changes command"},
 		{"panics", sim.Assertion, "five are too many"},
 		{"snapshot in map order", sim.ReplicaEquality, "hold different states"},
-		{"snapshot fails", sim.ReplicaEquality, "cannot write its snapshot: no room"},
+		{"snapshot fails", sim.ReplicaEquality, "its state could not be captured: no room"},
 		{"forgets", sim.ReplicaEquality, "restored from a snapshot makes another result of entry"},
 		{"captures nothing", sim.ReplicaEquality, "written after later commands"},
 		{"adds up", sim.ReplicaEquality, "restored from a snapshot writes another"},
