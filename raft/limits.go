@@ -19,7 +19,8 @@ type Limits struct {
 	BacklogBytes int
 	// SnapshotBytes is the budget of entries behind the last snapshot, or the size of that snapshot when it
 	// is larger: what is written for snapshots stays in proportion to what is written for the log. Beyond it
-	// SnapshotDue asks for the next one; beyond twice that a leader refuses proposals as Overloaded. 0 means
+	// SnapshotDue asks for the next one; beyond twice that a leader refuses proposals as Overloaded, and
+	// beyond three times that a follower whose snapshot is due takes no entries until it is there. 0 means
 	// 64 MiB; below 0, no snapshot is ever due, and the log may grow without end.
 	SnapshotBytes int
 	// TrailingBytes bounds the entries kept in memory that the last snapshot includes, for followers that are
@@ -51,8 +52,12 @@ func (c *Core) overloaded(size int) bool {
 	return c.backlogged()
 }
 
-// backlogged reports whether this server's disk or state machine is behind by more than its budget. Both
-// drain without new entries, so whoever is refused for it can come again.
+// backlogged reports whether this server's disk, state machine or snapshots are behind by more than their
+// budget. All drain without new entries, so whoever is refused for it can come again. A follower's log may
+// grow somewhat longer than a leader's, for it takes what that has accepted.
 func (c *Core) backlogged() bool {
+	if due, is := c.snapshotBudget(); is && c.SnapshotDue() && uint64(c.log.bytes) > 3*due {
+		return true
+	}
 	return c.log.unsynced > c.config.Limits.BacklogBytes || c.load.unapplied > c.config.Limits.BacklogBytes
 }

@@ -485,6 +485,34 @@ func TestSnapshotBudget(t *testing.T) {
 	}
 }
 
+// TestAFollowerWaitsForItsSnapshot when its log is three times as long as makes one due, and says so when it is
+// there.
+func TestAFollowerWaitsForItsSnapshot(t *testing.T) {
+	c := follower(t, 1, 1, 2, 2, 2, 2, 2, 3)
+	c.config.Limits.SnapshotBytes = 80 // of 32 bytes each
+	last := EntryID{3, 8}
+	more := AppendEntries{Term: 4, Prev: last, Commit: 8, Round: 1,
+		Entries: []Entry{{Term: 4, Index: 9, Kind: Normal}}}
+	hear(c, AppendEntries{Term: 4, Prev: last, Commit: 8, Round: 1})
+	c.Step(0, Applied{Index: 2})
+	if busy := hear(c, more)[0].(AppendEntriesResponse).Busy; busy || c.log.last().Index != 9 {
+		t.Fatal("it waits for a snapshot that is not due")
+	}
+	c.Step(0, Applied{Index: 3})
+	more.Prev, more.Entries[0] = EntryID{4, 9}, Entry{Term: 4, Index: 10, Kind: Normal}
+	if answer := hear(c, more)[0].(AppendEntriesResponse); !answer.Busy || c.log.last().Index != 9 {
+		t.Fatalf("with %d bytes behind its snapshot: %+v", c.log.bytes, answer)
+	}
+	c.Step(0, Snapshotted{Snapshot: Snapshot{Last: EntryID{2, 3}, Time: c.log.entries[2].Time,
+		Members: three(), Size: 1}})
+	if told := settle(c); len(told) != 1 || told[0].(AppendEntriesResponse).Busy {
+		t.Errorf("after the snapshot it says %+v", told)
+	}
+	if hear(c, more); c.log.last().Index != 10 {
+		t.Error("it takes no entries after the snapshot")
+	}
+}
+
 // TestLogTime is what an entry appended now would bear, also when nothing of the log is left.
 func TestLogTime(t *testing.T) {
 	c := leaderBehind(t)
