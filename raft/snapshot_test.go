@@ -156,8 +156,8 @@ func TestALostChunkIsAskedFor(t *testing.T) {
 	installOf(t, sentTo(c, 2)) // one that is heard again is asked soon
 }
 
-// TestWhatIsNeverStoredIsSentEverMoreRarely though each question is answered at once. When something is stored,
-// it goes on as fast as before.
+// TestWhatIsNeverStoredIsSentEverMoreRarely though each question is answered at once. When something is
+// stored, it goes on as fast as before.
 func TestWhatIsNeverStoredIsSentEverMoreRarely(t *testing.T) {
 	c := leaderBehind(t)
 	last, beat := EntryID{2, 5}, c.config.Heartbeat
@@ -485,8 +485,8 @@ func TestSnapshotBudget(t *testing.T) {
 	}
 }
 
-// TestAFollowerWaitsForItsSnapshot when its log is three times as long as makes one due, and says so when it is
-// there.
+// TestAFollowerWaitsForItsSnapshot when its log is three times as long as makes one due, and says so when it
+// is there.
 func TestAFollowerWaitsForItsSnapshot(t *testing.T) {
 	c := follower(t, 1, 1, 2, 2, 2, 2, 2, 3)
 	c.config.Limits.SnapshotBytes = 80 // of 32 bytes each
