@@ -26,6 +26,8 @@ func (l *loop) tell(event raft.Event) {
 		l.tellFollower(e)
 	case replica.PeerRefused:
 		l.logger.Warn(e.String(), "peer", e.Node)
+	case replica.Undigested:
+		l.logger.Warn(e.String(), "peer", e.From)
 	case raft.MessageRefused:
 		l.tellRefusal(e)
 	case raft.SnapshotTaken:

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"slices"
 	"testing"
 
 	"balsa/raft"
@@ -39,5 +40,26 @@ func TestAMessageByHandThatIsRefusedIsAnswered(t *testing.T) {
 				t.Errorf("%s, by hand %v: told %v, the log ends in %v", c.name, byHand, told, b.Status().Last)
 			}
 		}
+	}
+}
+
+// A message of a later version is counted, and its sender told of once: nobody would know otherwise why this
+// server falls behind.
+func TestEntriesOfALaterVersionAreTold(t *testing.T) {
+	later := raft.AppendEntries{Term: 1, Entries: []raft.Entry{
+		{Term: 1, Index: 1, Kind: raft.Session, Command: []byte{onceVersion + 1, byte(passTime)}}}}
+	b := hold(t, 3, &modelLog{})
+	for _, from := range []raft.NodeID{2, 2, 3, 2} {
+		b.do(b.from(from, later))
+		b.settle()
+	}
+	var told []raft.NodeID
+	for _, e := range b.events {
+		if e, is := e.(Undigested); is {
+			told = append(told, e.From)
+		}
+	}
+	if !slices.Equal(told, []raft.NodeID{2, 3}) || b.Status().Refused != 4 {
+		t.Errorf("told of %v, refused %d", told, b.Status().Refused)
 	}
 }

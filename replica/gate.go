@@ -22,6 +22,9 @@ type gate struct {
 	apis     []apiAddress    // of the members, as each said last
 	troubles []PeerRefused   // told already and not over: what is repeated for ever is told once
 	shuns    []shun          // members that refused to listen to this server, each as it said last
+
+	undigestible []Undigested // told already
+	undigested   uint64       // messages
 }
 
 // shun is that another server does not listen to this one.

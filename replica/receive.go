@@ -1,6 +1,11 @@
 package replica
 
-import "balsa/raft"
+import (
+	"fmt"
+	"slices"
+
+	"balsa/raft"
+)
 
 // Messages that come in: whether their sender may speak stands in gate.go, and what they lead to here.
 
@@ -76,7 +81,9 @@ func (r *Replica) takeForCore(now raft.Time, e raft.Envelope) {
 		before = r.core.Status().Refused
 	}
 	sound := digestible(e.Message)
-	if sound {
+	if !sound {
+		r.undigested(e)
+	} else {
 		r.core.Step(now, raft.Receive{From: e.From.Node, Sequence: e.Sequence, Message: e.Message})
 	}
 	if byHand && (!sound || r.core.Status().Refused > before) {
@@ -95,6 +102,34 @@ func digestible(m raft.Message) bool {
 		}
 	}
 	return true
+}
+
+// undigested counts a message that is not digestible and tells of it. Its sender may be a leader of a later
+// version, which sends it for ever while this server falls behind: nobody would know why.
+func (r *Replica) undigested(e raft.Envelope) {
+	r.gate.undigested++
+	t := Undigested{From: e.From.Node}
+	if !slices.Contains(r.gate.undigestible, t) && len(r.gate.undigestible) < maxTroubles {
+		r.gate.undigestible = append(r.gate.undigestible, t)
+		r.ready = append(r.ready, Report{Events: []raft.Event{t}})
+	}
+}
+
+// Undigested is the event that a server sends entries of sessions that this version cannot carry out. It is
+// told once for each server.
+type Undigested struct{ From raft.NodeID }
+
+// String is one sentence that says what to do.
+func (e Undigested) String() string {
+	return fmt.Sprintf("refused entries of sessions from node %v, which this version cannot carry out: "+
+		"run a later version of this program", e.From)
+}
+
+// Status returns what the server knows of itself.
+func (r *Replica) Status() raft.Status {
+	s := r.core.Status()
+	s.Refused += r.gate.undigested
+	return s
 }
 
 func (r *Replica) trouble(e PeerRefused) {

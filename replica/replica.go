@@ -314,9 +314,6 @@ func (r *Replica) send(letter raft.Letter) {
 
 func (r *Replica) answer(a Answer) { r.ready = append(r.ready, a) }
 
-// Status returns what the server knows of itself.
-func (r *Replica) Status() raft.Status { return r.core.Status() }
-
 // Leader returns the leader of the present term, raft.None when unknown, and that term.
 func (r *Replica) Leader() (raft.NodeID, raft.Term) { return r.core.Leader(), r.core.Term() }
 
