@@ -32,9 +32,9 @@ type Session struct {
 	used  atomic.Uint64 // the highest number that Propose has taken
 	local bool
 	turn  chan struct{} // held by whoever takes the next number
-	// slots holds a token for each of the newest numbers that Propose is at work on. The cluster remembers the
-	// results of so many, so a number must be done with before the one that pushes it out is taken. Nil, and
-	// each of them, until it is needed.
+	// slots holds a token for each of the newest numbers that Propose is at work on. The cluster remembers
+	// the results of so many, so a number must be done with before the one that pushes it out is taken. Nil,
+	// and each of them, until it is needed.
 	slots []chan struct{}
 }
 

@@ -50,7 +50,7 @@ func (c *call) retryKey() (retryKey, *problem) {
 	id, wrongID := strconv.ParseUint(session, 10, 64)
 	n, wrongNumber := strconv.ParseUint(number, 10, 64)
 	if wrongID != nil || wrongNumber != nil || id == 0 || n == 0 {
-		return retryKey{}, badRequest("the %s is none of a session: %q, its id, \"-\", and a number from 1 on",
+		return retryKey{}, badRequest("the %s is none of a session: %q, its id, \"-\", and a number from 1",
 			client.HeaderIdempotencyKey, client.SessionKeyPrefix)
 	}
 	return retryKey{session: raft.Index(id), number: n}, nil

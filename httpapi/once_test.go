@@ -58,7 +58,7 @@ func TestAKeyOfAnotherWrite(t *testing.T) {
 func TestKeysThatAreNotUnderstood(t *testing.T) {
 	n, h := newNode(t)
 	wrong := "Idempotency-Key is one key of 1 to 128 visible characters of ASCII"
-	session := `the Idempotency-Key is none of a session: "session-", its id, "-", and a number from 1 on`
+	session := `the Idempotency-Key is none of a session: "session-", its id, "-", and a number from 1`
 	for key, message := range map[string]string{
 		"": wrong, " ": wrong, "a b": wrong, "ü": wrong, strings.Repeat("k", 129): wrong,
 		"session-0-1": session, "session-1-0": session, "session--": session, "session-7-": session,
@@ -145,7 +145,8 @@ func TestSessionsThroughRealNodes(t *testing.T) {
 		session := open(c, "1")
 		incr := func(node string, number int, status int, body, replayed string) {
 			c.t.Helper()
-			w := ask(c.apis[node], "POST /v1/kv/n/incr", "", fmt.Sprintf("%s%s", keyed, client.SessionKey(session, uint64(number))))
+			key := keyed + client.SessionKey(session, uint64(number))
+			w := ask(c.apis[node], "POST /v1/kv/n/incr", "", key)
 			if w.Code != status || !strings.Contains(w.Body.String(), body) ||
 				w.Header().Get("Idempotent-Replayed") != replayed {
 				c.t.Errorf("node %s, number %d: %d %s %v", node, number, w.Code, w.Body, w.Header())

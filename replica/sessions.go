@@ -52,9 +52,9 @@ type session struct {
 	era     uint64 // of the table when this record was made
 }
 
-// remembered is the first result of a numbered command. A session holds them by number. The bytes are its own:
-// those of the state machine go to whoever proposed, who may write to them, and may be a small part of a large
-// buffer, which no bound would count.
+// remembered is the first result of a numbered command. A session holds them by number. The bytes are its
+// own: those of the state machine go to whoever proposed, who may write to them, and may be a small part of a
+// large buffer, which no bound would count.
 type remembered struct {
 	number uint64
 	result []byte
