@@ -101,8 +101,8 @@ func (p paced) WriteTo(to io.Writer) (int64, error) {
 const (
 	// pieceBytes is how much is written between two looks at the clock.
 	pieceBytes = 64 << 10
-	// effort is for how long a snapshot is written before it rests, for as long as it took: it has at most
-	// half of a processor and of the disk, in portions that a write of the log can wait for.
+	// effort is for how long a snapshot is written before it rests, for twice as long as it took: it has at
+	// most a third of a processor and of the disk, in portions that a write of the log can wait for.
 	effort = 2 * time.Millisecond
 )
 
@@ -135,7 +135,7 @@ func (p *pacer) rest() error {
 	select {
 	case <-p.dismissed:
 		return errDismissed
-	case <-time.After(took):
+	case <-time.After(2 * took):
 		p.began = time.Now()
 		return nil
 	}

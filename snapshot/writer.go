@@ -12,7 +12,7 @@ import (
 
 // syncChunks is after how many chunks a file is synced on the way. Left to the end, one sync would push out
 // everything at once, and the log's small ones would wait behind it.
-const syncChunks = 32
+const syncChunks = 8
 
 // Writer writes one snapshot: Section, Write, Write, Section, Write … Commit. Each call writes whole chunks
 // and keeps less than one. Not for concurrent use. After an error every call returns it, and Abort is what
