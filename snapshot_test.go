@@ -102,7 +102,8 @@ func TestASnapshotByHand(t *testing.T) {
 		index := c.mustSnapshot(leader)
 		s := c.nodes[leader].Status()
 		if index != s.Applied || s.Snapshot.Index != index || s.LastSnapshot.Index != index ||
-			s.LogBytes != 0 || s.LastSnapshot.Size == 0 || !s.LastSnapshot.At.Equal(time.Now()) || s.Stats.SnapshotsTaken != 1 {
+			s.LogBytes != 0 || s.LastSnapshot.Size == 0 ||
+			!s.LastSnapshot.At.Equal(time.Now()) || s.Stats.SnapshotsTaken != 1 {
 			t.Errorf("snapshot %d: %+v", index, s)
 		}
 		_, err := c.snapshotOf(leader)

@@ -8,8 +8,8 @@
 // asked to forward.
 //
 // A write that bears an Idempotency-Key is carried out once, however often and at whichever nodes it is sent:
-// under the key itself, or, if that is "session-<id>-<number>", as a number of a session that was opened below
-// /v1/sessions.
+// under the key itself, or, if that is "session-<id>-<number>", as a number of a session that was opened
+// below /v1/sessions.
 //
 // What a request says and this version does not understand is refused and never ignored: a condition that
 // is overlooked is a lost update. Keys are taken from the path as it was sent, without any tidying up.
