@@ -59,6 +59,11 @@ type (
 		state string // slow, panic, ok
 		by    uint64 // of slow: how many times slower
 	}
+	// toKeeper is `snapshot n1 slow=100`; `snapshot n1` alone, which has one taken, is a verb for nodes.
+	toKeeper struct {
+		node raft.NodeID
+		by   uint64 // how many times slower; 1: no longer
+	}
 
 	// cutGroups is `cut n1 | n2 n3`; toLinks is a verb for directed links, and for those messages on them
 	// that are of the types named: `cut n1 -> n2`, `heal`, `hold n1 -> all type=append`, `release`, `drop
@@ -171,6 +176,13 @@ func (a toMachine) String() string {
 		text += "=" + strconv.FormatUint(a.by, 10)
 	}
 	return text
+}
+
+func (a toKeeper) String() string {
+	if a.by == 1 {
+		return "snapshot " + nodeName(a.node) + " ok"
+	}
+	return fmt.Sprintf("snapshot %s slow=%d", nodeName(a.node), a.by)
 }
 
 func (a cutGroups) String() string {

@@ -26,6 +26,8 @@ func (p *player) intervene(a act) error {
 		p.do(Op{Kind: Clock, Node: p.cast[a.node-1], Value: a.rate, For: a.jump})
 	case toMachine:
 		p.toMachine(p.cast[a.node-1], a)
+	case toKeeper:
+		p.do(Op{Kind: SnapshotSlow, Node: p.cast[a.node-1], Value: int64(a.by)})
 	case cutGroups:
 		p.cutGroups(a)
 	case toLinks:

@@ -26,6 +26,7 @@ func knobs() []knob {
 		{"jitter", timeKnob(func(o *Options) *Time { return &o.LatencyMean })},
 		{"disk", exactKnob(func(o *Options) (*Time, *Time) { return &o.Disk, &o.DiskMean })},
 		{"apply", timeKnob(func(o *Options) *Time { return &o.Apply })},
+		{"keeping", timeKnob(func(o *Options) *Time { return &o.Keeping })},
 		{"patience", timeKnob(func(o *Options) *Time { return &o.Patience })},
 		{"clients", numberKnob(func(o *Options, n int) { o.Clients = n })},
 		{"batch", batchKnob},
@@ -35,7 +36,7 @@ func knobs() []knob {
 		{"segment", numberKnob(func(o *Options, n int) { o.SegmentBytes = int64(n) })},
 		{"snapshot", entriesKnob(func(o *Options) *int { return &o.Limits.SnapshotBytes })},
 		{"trailing", entriesKnob(func(o *Options) *int { return &o.Limits.TrailingBytes })},
-		{"chunk", numberKnob(func(o *Options, n int) { o.Limits.ChunkBytes = max(n, 1) })},
+		{"chunk", numberKnob(func(o *Options, n int) { o.Limits.ChunkBytes, o.SnapshotChunk = n, n })},
 	}
 }
 

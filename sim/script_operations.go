@@ -39,6 +39,7 @@ func operations() []operation {
 		{"disk", "disk n1 stall|fail|full|ok|lose-unsynced", false, (*parser).toDisk},
 		{"clock", "clock n1 rate=0.5 jump=1s", false, (*parser).toClock},
 		{"apply", "apply n1 slow=100|panic|ok", false, (*parser).toMachine},
+		{"snapshot", "snapshot n1; snapshot n1 slow=100|ok", false, (*parser).snapshot},
 
 		{"propose", "propose [@ann] [to n1] put KEY VALUE; propose [@ann] [to n1] delete KEY", false,
 			(*parser).propose},
@@ -61,7 +62,6 @@ func operations() []operation {
 
 		{"member", "", false, reserved("changes of membership come with a later version")},
 		{"transfer", "", false, reserved("the transfer of leadership comes with part 4")},
-		{"snapshot", "", false, reserved("snapshots come with part 5")},
 		{"mutant", "", false, reserved("to switch a rule off in the lab comes with part 6; a scenario says " +
 			"`with mutant NAME: expect violation PROPERTY`")},
 	}
@@ -234,16 +234,38 @@ func (p *parser) toMachine(token) (act, error) {
 	}
 	a := toMachine{node: id}
 	a.state, err = p.oneOf("what becomes of the state machine", "slow", "panic", "ok")
-	if err != nil || a.state != "slow" {
-		return a, err
+	if err == nil && a.state == "slow" {
+		a.by, err = p.slower()
 	}
+	return a, err
+}
+
+// slower is how many times slower something becomes, behind the word slow.
+func (p *parser) slower() (by uint64, err error) {
 	if err = p.sign("="); err != nil {
-		return nil, err
+		return 0, err
 	}
 	t := p.peek()
-	a.by, err = p.number("how many times slower")
-	if err == nil && (a.by < 2 || a.by > 1_000_000_000) {
+	by, err = p.number("how many times slower")
+	if err == nil && (by < 2 || by > 1_000_000_000) {
 		err = t.wrong("slow=%v is out of range: from 2 to 1000000000 times slower", t.text)
+	}
+	return by, err
+}
+
+// snapshot has one taken, or makes all that is done with snapshots slower.
+func (p *parser) snapshot(verb token) (act, error) {
+	ids, err := p.someNodes()
+	if err != nil || p.peek().kind != wordToken {
+		return toNodes{verb.text, ids}, err
+	}
+	if len(ids) != 1 {
+		return nil, p.peek().wrong("of one node at a time it is said how slow its snapshots are")
+	}
+	a := toKeeper{node: ids[0], by: 1}
+	state, err := p.oneOf("what becomes of its snapshots", "slow", "ok")
+	if err == nil && state == "slow" {
+		a.by, err = p.slower()
 	}
 	return a, err
 }

@@ -151,7 +151,6 @@ func TestScriptErrors(t *testing.T) {
 		{"with mutant X: expect violation OneVote", "here the name of a mutant must stand"},
 		{"member add n4", "member is not known yet: changes of membership come with a later version"},
 		{"transfer n1", "the transfer of leadership comes with part 4"},
-		{"snapshot n1", "snapshots come with part 5"},
 		{"mutant x", "to switch a rule off in the lab comes with part 6"},
 		{"kill n1 \xff", "line 1, column 9: the script is not text in UTF-8"},
 		{"läuft", "column 1: there is no operation"},
