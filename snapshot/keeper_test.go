@@ -158,7 +158,7 @@ func (f halting) WriteTo(w io.Writer) (int64, error) {
 	return n, errors.Join(err, errBroken)
 }
 
-type panicking struct{ state }
+type panicking struct{}
 
 func (panicking) WriteTo(io.Writer) (int64, error) { panic("broken") }
 
