@@ -226,8 +226,13 @@ func (w *World) converge(until Time) {
 
 func (w *World) converged() bool {
 	leader := w.leading()
-	if leader == nil {
+	if leader == nil || leader.through.Term != leader.sight.term { // it has committed nothing of its own yet
 		return false
+	}
+	for _, p := range leader.sight.progress {
+		if p.Installing && !w.servers[p.ID-1].trouble.gone {
+			return false
+		}
 	}
 	busy := 0
 	for _, c := range w.clients {
@@ -282,7 +287,8 @@ func (w *World) serve() {
 			for until := w.now + w.options.Patience; w.violation == nil && c.open != nil && w.now <= until; {
 				w.RunUntil(w.now + w.options.Tick)
 			}
-			if w.violation == nil && c.last.Outcome != OK {
+			jumped := c.last.Outcome == Unknown && s.jumpedOver(&c.last)
+			if w.violation == nil && c.last.Outcome != OK && !jumped {
 				w.fail(Recovered, "all is well and nothing else is asked for, and %v at n%v ends %v: %s", &op,
 					s.id, c.last.Outcome, w.situation())
 			}
@@ -294,11 +300,18 @@ func (w *World) serve() {
 func (h *healing) take(w *World, op Operation, r Reply) {
 	took := w.now - op.Called.Time
 	w.ends.Slowest = max(w.ends.Slowest, took)
-	gone := w.servers[op.Node-1].trouble.gone
-	if r.Outcome == Unknown && !gone || took > w.options.Patience {
+	s := w.servers[op.Node-1]
+	if r.Outcome == Unknown && !s.trouble.gone && !s.jumpedOver(&op) || took > w.options.Patience {
 		w.fail(Recovered, "%v was called at %v, after all had settled at %v, and ended %v after %v", &op,
 			op.Called.Time, h.settled, r.Outcome, took)
 	}
+}
+
+// jumpedOver reports whether a server has been brought beyond an operation by a snapshot, so that it cannot
+// tell what became of it. A leader that keeps no entries behind its snapshots does that to whoever is a
+// little late.
+func (s *server) jumpedOver(op *Operation) bool {
+	return s.up() && s.watched.jumped >= op.Called.Time && op.Kind != Get
 }
 
 // answered demands that no server still owes an answer (L4): everything is applied that anybody could wait

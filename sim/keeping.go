@@ -27,7 +27,7 @@ func (s *server) endRestore(cause uint64, r replica.Restore) {
 	}
 	hash := uint64(0)
 	if restored.Err == nil {
-		s.through = last
+		s.through, s.watched.jumped = last, s.world.now
 		s.world.saw(sawRestored)
 		now, err := imageOf(s.watched.front, last)
 		if err != nil {

@@ -41,6 +41,7 @@ type watched struct {
 	server  *server
 	front   *replica.Machine // before this one
 	entries []raft.Entry     // to be applied, some of which the machine never sees
+	jumped  Time             // when it was restored for the last time
 }
 
 // underEyes puts a state machine under the eyes of the checks, and the sessions in front of it.
