@@ -43,9 +43,12 @@ type trap struct {
 
 // strikeAtMoment sets a trap.
 func strikeAtMoment(s *swarm) {
-	t := trap{moment: moment(s.roll().below(uint64(moments))),
+	t := trap{moment: moment(s.roll().below(uint64(moments + 2))),
 		mode: [...]string{"", "power", "cut"}[s.roll().below(3)]}
-	if s.roll().below(2) == 0 {
+	if t.moment >= moments { // it is the rarest of them, and would hardly ever be met
+		t.moment = truncates
+	}
+	if s.roll().below(2) == 0 && t.moment != truncates {
 		t.node = s.one().id
 	}
 	if s.roll().below(2) == 0 {
