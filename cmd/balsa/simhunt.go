@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +22,7 @@ type ended struct {
 // all runs the seeds, several at once, each in one goroutine, and tells of them in the order of their
 // numbers: so what is said of them is the same however many are run at once.
 func (h *hunt) all(ctx context.Context, seeds seedRange, tell func(ended)) {
+	defer collectSeldom()()
 	var next, last atomic.Uint64 // last is lowered when a violation makes what comes after it void
 	last.Store(seeds.last)
 	results := make(chan ended)
@@ -53,6 +56,16 @@ func (h *hunt) all(ctx context.Context, seeds seedRange, tell func(ended)) {
 			turn++ // behind the largest seed comes 0, which waits for nobody
 		}
 	}
+}
+
+// collectSeldom has garbage collected less often until the returned function is called: a run leaves little
+// alive and much behind, and the collector took a third of all the time. Who has set GOGC has decided.
+func collectSeldom() (undo func()) {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
+	}
+	was := debug.SetGCPercent(400)
+	return func() { debug.SetGCPercent(was) }
 }
 
 // violated reports whether the run came to a violation: one that was stopped did not.
