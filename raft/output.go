@@ -53,9 +53,12 @@ type Refusal uint8
 
 // The refusals.
 const (
-	Accepted   Refusal = iota
-	NotLeader          // this server does not lead; Status.Leader may know who does
-	Overloaded         // too many bytes are uncommitted; try again later
+	Accepted Refusal = iota
+	// NotLeader: this server does not lead; Status.Leader may know who does.
+	NotLeader
+	// Overloaded: too much waits here, be it reads or bytes of entries that are not committed, written or
+	// applied, or that the next snapshot is to include (Limits). All of it drains; try again later.
+	Overloaded
 )
 
 // Output returns what must happen next, and counts it as handed out.

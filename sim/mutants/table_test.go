@@ -12,7 +12,7 @@ import (
 // tableFile is written by TestMutantsDie. Rows of mutants that were not tried are kept.
 var tableFile = filepath.Join(root, "docs", "mutants.md")
 
-// The marks between which the table stands; what is around it is written by hand.
+// The marks between which the table stands; what is around it is written by hand, but for the score.
 const (
 	tableBegins = "<!-- the table is written by go test ./sim/mutants -->\n"
 	tableEnds   = "<!-- end of the table -->\n"
@@ -62,7 +62,7 @@ func readTable(name string) (*table, error) {
 // write writes the rows in the order of the catalogue.
 func (t *table) write(name string, all []Mutant) error {
 	var b strings.Builder
-	b.WriteString(t.before + tableBegins)
+	b.WriteString(scoreLine.ReplaceAllLiteralString(t.before, t.score(all)) + tableBegins)
 	b.WriteString(row{"mutant", "bug", "from", "killer", "what failed", "seed", "simulated", "CPU",
 		"tests of the packages"}.String())
 	b.WriteString("|" + strings.Repeat("---|", 9) + "\n")
