@@ -132,7 +132,7 @@ func TestSnapshotsAreTakenByThemselves(t *testing.T) {
 		commands := numbered(1, 300)
 		for some := range slices.Chunk(commands, 10) {
 			c.mustPropose(leader, some...)
-			time.Sleep(time.Millisecond) // whoever writes faster than snapshots are written is refused
+			advance(time.Millisecond) // whoever writes faster than snapshots are written is refused
 		}
 		c.applied(commands, all3...)
 		for _, id := range all3 {

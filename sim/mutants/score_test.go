@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// scoreLine is the sentence above the table that counts the mutants: written by hand it would be wrong with the
-// next mutant.
+// scoreLine is the sentence above the table that counts the mutants: written by hand it would be wrong with
+// the next mutant.
 var scoreLine = regexp.MustCompile(`(?m)^\d+ mutants, .*$`)
 
 // score is that sentence. A mutant without a row was not killed yet.
@@ -54,13 +54,13 @@ func TestTheScoreCountsWhatWasKilled(t *testing.T) {
 		"d": {killer: "`go test ./raft -run X`"}, "gone": {killer: "`go test ./raft -run X`"},
 	}}
 	all := []Mutant{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}}
+	const kinds = " killed: 2 by a drawn run, 1 by a story of the simulator, 1 by a test of a package."
 	for _, test := range []struct {
 		all  []Mutant
 		want string
 	}{
-		{all, "4 mutants, all killed: 2 by a drawn run, 1 by a story of the simulator, 1 by a test of a package."},
-		{append(all, Mutant{Name: "new"}),
-			"5 mutants, 4 killed: 2 by a drawn run, 1 by a story of the simulator, 1 by a test of a package."},
+		{all, "4 mutants, all" + kinds},
+		{append(all, Mutant{Name: "new"}), "5 mutants, 4" + kinds},
 	} {
 		if said := known.score(test.all); said != test.want {
 			t.Errorf("%s\nand not\n%s", said, test.want)
