@@ -110,7 +110,12 @@ func (in *interpreter) doPass(t *testing.T, args []string) {
 }
 
 func (in *interpreter) doMachine(t *testing.T, args []string) {
-	in.server(parseID(args[0])).slow = args[1] == "manual"
+	s := in.server(parseID(args[0]))
+	if args[1] == "restoring" || args[1] == "restored" {
+		in.step(s, raft.Readiness{Ready: args[1] == "restored"})
+		return
+	}
+	s.slow = args[1] == "manual"
 }
 
 func (in *interpreter) doApply(t *testing.T, args []string) {

@@ -71,6 +71,8 @@ type Restored struct {
 	Before   EntryID       // the entry right before Entries[0]; zero when they begin at index 1
 	Entries  []Entry       // contiguous; may begin at or below Snapshot.Last
 	Members  Configuration // the bootstrap configuration, in force when there is no snapshot
+	// Unready says that the state machine is yet to be restored; see the input Readiness.
+	Unready bool
 }
 
 // New makes a server from what its disk remembers. It begins as a follower (§5.2) that knows nothing to be
@@ -92,6 +94,7 @@ func New(config Config, restored Restored) (*Core, error) {
 		log:      newLog(restored),
 		snapshot: restored.Snapshot,
 		dice:     dice(config.Seed),
+		load:     load{unready: restored.Unready},
 	}
 	if last := c.snapshot.Last.Index; last > 0 { // whatever a snapshot includes was committed and applied
 		c.members = c.snapshot.Members.Clone()
@@ -194,6 +197,8 @@ func (c *Core) Step(now Time, in Input) {
 		c.persisted(in.Write)
 	case Applied:
 		c.applied(in.Index)
+	case Readiness:
+		c.readiness(in.Ready)
 	case Snapshotted:
 		c.snapshotted(in.Snapshot)
 	case ChunkStored:

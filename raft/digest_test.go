@@ -44,6 +44,7 @@ func TestDigestSeesEveryFieldThatADecisionCanRestOn(t *testing.T) {
 		"older snapshot": func(c *Core) { c.previous.Index++ },
 		"transfer":       func(c *Core) { c.leading.peers[0].transfer.offset++ },
 		"bytes applied":  func(c *Core) { c.load.applied++ },
+		"readiness":      func(c *Core) { c.load.unready = true },
 		"a chunk":        func(c *Core) { c.outbox.chunks = []Chunk{{From: 2}} },
 		"a question":     func(c *Core) { c.outbox.ready[0].Ask = true },
 		"held question":  func(c *Core) { c.outbox.held[0].Ask = true },

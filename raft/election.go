@@ -59,12 +59,23 @@ func (c *Core) electionTimeout() {
 		// Nobody has been asked yet. Another campaign would wait for the same disk, and one that is slower
 		// than the timeout would never have its vote in time.
 		c.resetTimer()
+	case c.load.unready: // its timer has run out and stays so: it campaigns as soon as the machine is ready
+		c.follow(c.hard.Term, None, MachineNotReady)
 	case c.diskStalled(): // it could not make its vote durable, let alone an entry
 		c.giveUpLeader(DiskStalled)
 	case c.config.NoPreVote:
 		c.campaign()
 	default:
 		c.preCampaign()
+	}
+}
+
+// readiness notes whether the state machine can apply entries. Without one that can, a leader would commit
+// commands and answer none of them, while others that could are kept from leading by its heartbeats.
+func (c *Core) readiness(ready bool) {
+	c.load.unready = !ready
+	if c.load.unready && c.role != Follower {
+		c.giveUpLeader(MachineNotReady)
 	}
 }
 

@@ -35,6 +35,7 @@ const (
 	NotAsked                        // the answer is to a question that was never asked
 	NotDurable                      // the answer would promise what is not durable yet
 	LogReplaced                     // the own log gave way to a snapshot (§7)
+	MachineNotReady                 // the own state machine is being restored from a snapshot (§7)
 )
 
 // String names the reason.
@@ -44,7 +45,7 @@ func (r Reason) String() string {
 		"unknown sender", "second leader", "malformed", "conflict with what is committed or verified",
 		"beyond the log", "lost what it acknowledged", "no quorum answered", "the disk is stalled",
 		"the leader is silent", "unsupported", "never asked", "not durable yet",
-		"the log gave way to a snapshot"}[r]
+		"the log gave way to a snapshot", "the state machine is being restored"}[r]
 }
 
 // The events. Terms are the server's own unless the field says otherwise.

@@ -35,6 +35,12 @@ type Persisted struct{ Write Write }
 // Applied says that the state machine has applied everything up to and including Index.
 type Applied struct{ Index Index }
 
+// Readiness says whether the state machine can apply entries. It cannot while it is being restored from a
+// snapshot, and is ready at the start unless Restored.Unready says otherwise. The server votes, follows and
+// acknowledges all the same, but neither campaigns nor leads: its clients would wait for as long as that takes.
+// A server that was to campaign meanwhile does so at the first tick at which it is ready.
+type Readiness struct{ Ready bool }
+
 // Snapshotted says that a snapshot of the own state machine is durable: it includes every entry up to and
 // including Snapshot.Last, which was applied. The log in memory is shortened (§7). One that is not newer than
 // the newest known changes nothing.
@@ -67,6 +73,7 @@ func (Propose) isInput()         {}
 func (ReadIndex) isInput()       {}
 func (Persisted) isInput()       {}
 func (Applied) isInput()         {}
+func (Readiness) isInput()       {}
 func (Snapshotted) isInput()     {}
 func (ChunkStored) isInput()     {}
 func (Installed) isInput()       {}

@@ -89,7 +89,7 @@ func scriptCommands() []scriptCommand {
 		{"heal", "heal [1->2] (mends every cut, or one)", (*interpreter).doHeal},
 		{"disk", "disk 3 manual|auto", (*interpreter).doDisk},
 		{"persist", "persist 3 [1] (acknowledges all writes, or the oldest one)", (*interpreter).doPersist},
-		{"machine", "machine 3 manual|auto", (*interpreter).doMachine},
+		{"machine", "machine 3 manual|auto|restoring|restored", (*interpreter).doMachine},
 		{"apply", "apply 3 (everything committed)", (*interpreter).doApply},
 		{
 			"crash",

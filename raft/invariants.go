@@ -94,6 +94,7 @@ func (c *Core) checkRole(before vitals) {
 	case Follower:
 		assert(c.leader != c.config.ID, "follows itself")
 	}
+	assert(c.role == Follower || !c.load.unready, "campaigns or leads, and its machine can apply nothing")
 	if c.role != Leader {
 		assert(len(c.leading.peers) == 0, "keeps progress of followers without leading")
 		assert(len(c.leading.reads) == 0, "keeps reads without leading")

@@ -31,11 +31,12 @@ type Limits struct {
 	ChunkBytes int
 }
 
-// load is what this server makes its leader wait for.
+// load is what this server is behind with.
 type load struct {
 	unapplied int  // bytes of entries handed out to be applied, and not applied
 	applied   int  // bytes of entries applied, behind the newest snapshot
 	busy      bool // a leader was told so, and must be told when it is over
+	unready   bool // the state machine is being restored, and can apply nothing
 }
 
 // overloaded reports whether a leader should not append a command of that size.

@@ -28,10 +28,11 @@ type shelf struct {
 	storing []raft.Chunk // in hands: to be stored, one after the other
 	saving  *image       // in hands: captured, being saved
 	arrived *image       // in hands: on disk, the machine is being restored from it
+	unready bool         // in hands: the machine, and the server was told so
 }
 
 // crash loses what was in hands.
-func (s *shelf) crash() { s.storing, s.saving, s.arrived = nil, nil, nil }
+func (s *shelf) crash() { s.storing, s.saving, s.arrived, s.unready = nil, nil, nil, false }
 
 func (s *shelf) newest() raft.Snapshot {
 	if len(s.kept) == 0 {
@@ -97,7 +98,8 @@ func (c chain) behind(snapshot chain) chain {
 
 // restored is what a server finds on its disk.
 func (n *node) restored(members raft.Configuration) raft.Restored {
-	r := raft.Restored{HardState: n.hard, Members: members, Before: n.shelf.base, Snapshot: n.shelf.newest()}
+	r := raft.Restored{HardState: n.hard, Members: members, Before: n.shelf.base, Snapshot: n.shelf.newest(),
+		Unready: n.shelf.unready}
 	for _, l := range n.disk[n.shelf.base.Index:] {
 		r.Entries = append(r.Entries, l.entry)
 	}
@@ -130,6 +132,7 @@ func (w *world) snapshotSomewhere() {
 		w.save(n)
 	case roll < 200+w.odds.save+w.odds.install:
 		w.install(n)
+		w.ready(n)
 	default:
 		w.store(n)
 	}
@@ -197,7 +200,19 @@ func (w *world) store(n *node) {
 	if i, whole := s.find(m.Last); whole && s.arrived == nil && i.Last.Index > n.before.Snapshot.Index {
 		s.arrived = &i
 	}
+	if s.arrived != nil && n.before.Role == raft.Follower {
+		s.unready = true
+		w.step(n, raft.Readiness{})
+	}
 	w.step(n, answer)
+}
+
+// ready ends what keeps a machine from applying.
+func (w *world) ready(n *node) {
+	if s := &n.shelf; s.unready && s.arrived == nil {
+		s.unready = false
+		w.step(n, raft.Readiness{Ready: true})
+	}
 }
 
 // whole turns what has arrived into a snapshot, when all of it has.
@@ -272,10 +287,11 @@ func (w *world) snapshotsSettle(n *node) (busy bool) {
 		return false
 	}
 	s := &n.shelf
-	busy = len(s.storing) > 0 || s.saving != nil || s.arrived != nil
+	busy = len(s.storing) > 0 || s.saving != nil || s.arrived != nil || s.unready
 	w.store(n)
 	w.save(n)
 	w.install(n)
+	w.ready(n)
 	w.capture(n, true)
 	return busy || s.saving != nil
 }

@@ -130,6 +130,7 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 }
 
 func (w *world) start(n *node) {
+	n.shelf.unready = len(n.shelf.kept) > 0 && w.percent(70)
 	core, err := raft.New(n.config, n.restored(w.members))
 	if err != nil {
 		failf("server %v cannot start from its disk: %v", n.id, err)
@@ -336,6 +337,9 @@ func (w *world) step(n *node, in raft.Input) {
 	n.core.Step(w.now+n.skew, in)
 	n.core.Audit()
 	out := n.core.Output()
+	if n.shelf.unready && n.core.Role() != raft.Follower {
+		failf("server %v is a %v, and its machine can apply nothing", n.id, n.core.Role())
+	}
 	if twin != nil {
 		w.compare(n, twin, in, out)
 	}

@@ -24,7 +24,8 @@ func eventNames() []string {
 func raftReasons() []string {
 	return strings.Fields(`HigherTerm HeardLeader StaleTerm AlreadyVoted LogNotUpToDate LeaderHeard Gap
 		Conflict OldTerm StaleResponse UnknownSender SecondLeader Malformed CommittedConflict BeyondLog
-		LostEntries QuorumLost DiskStalled Silence Unsupported NotAsked NotDurable LogReplaced`)
+		LostEntries QuorumLost DiskStalled Silence Unsupported NotAsked NotDurable LogReplaced
+		MachineNotReady`)
 }
 
 // identityReasons are the names of raft.IdentityReason, refusals those of raft.Refusal.
