@@ -16,7 +16,8 @@
 //	└────────────────────┘   200            └──────────────────────┘
 //
 // What answers no request is posted too: a follower reports with an append_entries_response of its own that
-// it takes entries again. The answer to a POST to which no response belongs is 202.
+// it takes entries again, and with an install_snapshot_response that a snapshot is in force. The answer to a
+// POST to which no response belongs is 202.
 //
 // Connections are kept and reused. Messages may overtake each other.
 package httpjson

@@ -45,15 +45,20 @@ func echoSequences(c *cluster) {
 	}
 }
 
-// reportArrives sends a report in the shape of a response, beside a question that is open: it must neither
-// get lost nor be taken for the answer.
+// reportArrives sends reports in the shape of responses, beside a question that is open: none may get lost or
+// be taken for the answer.
 func reportArrives(c *cluster) {
 	one, two := c.start(1), c.start(2)
 	c.send(one, 2, 5, raft.AppendEntries{Term: 3})
 	question := c.next(two)
-	c.send(two, 1, 0, raft.AppendEntriesResponse{Term: 3, Match: 8})
-	if e := c.next(one); e.Sequence != 0 || e.Message != (raft.AppendEntriesResponse{Term: 3, Match: 8}) {
-		c.Errorf("received %+v instead of the report", e)
+	for _, report := range []raft.Message{
+		raft.AppendEntriesResponse{Term: 3, Match: 8},
+		raft.InstallSnapshotResponse{Term: 3, Last: raft.EntryID{Term: 2, Index: 8}, Complete: true},
+	} {
+		c.send(two, 1, 0, report)
+		if e := c.next(one); e.Sequence != 0 || e.Message != report {
+			c.Errorf("received %+v instead of the report", e)
+		}
 	}
 	c.respond(two, question, raft.AppendEntriesResponse{Term: 3, Match: 9})
 	if e := c.next(one); e.Sequence != 5 || e.Message != (raft.AppendEntriesResponse{Term: 3, Match: 9}) {
