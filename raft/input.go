@@ -37,8 +37,8 @@ type Applied struct{ Index Index }
 
 // Readiness says whether the state machine can apply entries. It cannot while it is being restored from a
 // snapshot, and is ready at the start unless Restored.Unready says otherwise. The server votes, follows and
-// acknowledges all the same, but neither campaigns nor leads: its clients would wait for as long as that takes.
-// A server that was to campaign meanwhile does so at the first tick at which it is ready.
+// acknowledges all the same, but neither campaigns nor leads: its clients would wait for as long as that
+// takes. A server that was to campaign meanwhile does so at the first tick at which it is ready.
 type Readiness struct{ Ready bool }
 
 // Snapshotted says that a snapshot of the own state machine is durable: it includes every entry up to and

@@ -299,6 +299,9 @@ func (b *bench) lead() {
 			return
 		}
 		b.pass(1)
+		if len(b.restores) > 0 { // it does not campaign before
+			b.restore()
+		}
 		switch b.Status().Role {
 		case raft.PreCandidate:
 			b.do(b.from(2, raft.PreVoteResponse{Term: b.Status().Term + 1, Granted: true}))

@@ -28,7 +28,9 @@ import (
 // that is to be restored.
 //
 // At a start with a snapshot the machine is empty: it is restored before anything else is done with it, and
-// no read is answered before. To vote and to replicate need not wait for it.
+// no read is answered before. To vote and to replicate need not wait for it; to lead does, and so it does
+// while a received snapshot is installed (raft.Readiness). A server that was elected before it began to
+// restore has no need to: a leader has all that is committed in its log, and applies it.
 
 // stage is the machine and what it waits for.
 type stage struct {
@@ -41,6 +43,8 @@ type stage struct {
 	due       raft.Time    // when the next thing in it ends by log time; 0: nothing does
 	install   *raft.Snapshot
 	starting  bool // install is the one that this run begins with
+	restoring bool // Restore is in flight
+	unready   bool // so the core was told
 }
 
 // occupy hands out work on the machine.
@@ -55,6 +59,7 @@ func (r *Replica) startMachine() {
 	switch {
 	case r.busy:
 	case r.installing():
+		r.restoring = true
 		r.occupy(Restore{Snapshot: *r.install})
 	case r.captureDue():
 		r.startCapture()
@@ -63,14 +68,25 @@ func (r *Replica) startMachine() {
 	}
 }
 
-// installing reports whether the machine is being replaced, or will be as soon as it is idle.
+// installing reports whether the machine is to be replaced as soon as it is idle.
 func (r *Replica) installing() bool {
-	return r.install != nil && (r.starting || r.install.Last.Index > r.committed)
+	if r.install == nil {
+		return false
+	}
+	return r.starting || r.install.Last.Index > r.committed && r.core.Role() != raft.Leader
+}
+
+// tellReadiness tells the core, before it decides what comes next, whether the machine can apply entries.
+func (r *Replica) tellReadiness() {
+	if unready := r.restoring || r.installing(); unready != r.unready {
+		r.unready = unready
+		r.core.Step(r.hours.now, raft.Readiness{Ready: !unready})
+	}
 }
 
 // restored takes the end of a Restore: the machine has jumped.
 func (r *Replica) restored(now raft.Time, done Restored) {
-	r.busy = false
+	r.busy, r.restoring = false, false
 	if done.Err != nil {
 		r.stop(fmt.Errorf("the snapshot up to %v could not be restored: %w", done.Snapshot.Last, done.Err))
 		return

@@ -327,3 +327,87 @@ func TestAnInstallThatFails(t *testing.T) {
 		t.Errorf("failure %v, sent %+v", b.Failure(), b.sent)
 	}
 }
+
+// A server whose machine is being restored does not lead: nobody would get an answer for as long as that
+// takes. It votes all the same.
+func TestWhoRestoresDoesNotCampaign(t *testing.T) {
+	s := sends(t, 1, 1, 1)
+	log, disk := &modelLog{}, &modelSnapshots{}
+	b := holdKept(t, 3, log, disk)
+	b.arrive(s)
+	silent := func(b *bench, when string) {
+		t.Helper()
+		b.pass(100)
+		if role := b.Status().Role; role != raft.Follower || len(b.restores) != 1 {
+			t.Fatalf("%s: %v, %d restores in flight", when, role, len(b.restores))
+		}
+	}
+	silent(b, "a received snapshot is installed")
+	term := b.Status().Term + 1
+	b.do(b.from(3, raft.RequestVote{Term: term, Last: at(9, term-1)}))
+	b.write()
+	if last := b.sent[len(b.sent)-1].Message; last != (raft.RequestVoteResponse{Term: term, Granted: true}) {
+		t.Errorf("asked for its vote, it says %+v", last)
+	}
+	b.do(b.from(3, appends(term, 4, at(0, 0), 1, 1, 1, term)))
+	b.write()
+	if b.Status().Commit != 4 {
+		t.Fatalf("%+v", b.Status())
+	}
+	silent(b, "and the log has caught up meanwhile")
+	b.restore()
+	b.settle()
+	b.lead()
+
+	b = holdKept(t, 3, log, disk)
+	b.do(Awake{})
+	silent(b, "the machine is empty at a start")
+	b.do(ElectionTimeout{})
+	silent(b, "and is told to campaign")
+	b.restore()
+	b.pass(1)
+	if role := b.Status().Role; role != raft.PreCandidate {
+		t.Errorf("right after it was restored it is a %v", role)
+	}
+}
+
+// A candidate to whom a snapshot was sent in the term before gives up for it; one that leads by then applies
+// its log instead, which holds all that is committed.
+func TestASnapshotThatIsWholeWhenItsReceiverCampaigns(t *testing.T) {
+	for _, leads := range []bool{false, true} {
+		s := sends(t, 1, 1, 1)
+		b := holdKept(t, 3, &modelLog{}, &modelSnapshots{})
+		b.do(b.from(2, appends(1, 0, at(0, 0), 1, 1, 1)))
+		b.write()
+		b.do(b.from(2, s.chunk(0, 1000)))
+		store := take(t, &b.stores)
+		b.pass(1)
+		for b.Status().Role != raft.Candidate {
+			b.pass(1)
+			if b.Status().Role == raft.PreCandidate {
+				b.do(b.from(2, raft.PreVoteResponse{Term: 2, Granted: true}))
+			}
+		}
+		b.write()
+		if leads {
+			b.do(b.from(2, raft.RequestVoteResponse{Term: 2, Granted: true}))
+		}
+		b.do(store.Perform(b.disk))
+		if role := b.Status().Role; leads != (role == raft.Leader) || leads == (len(b.restores) == 1) {
+			t.Fatalf("elected before: %v, and then it is a %v with %d restores", leads, role, len(b.restores))
+		}
+		if !leads {
+			b.settle()
+			if b.Applied() != 3 || b.Status().Snapshot != s.last() {
+				t.Errorf("applied %d, snapshot %v", b.Applied(), b.Status().Snapshot)
+			}
+			continue
+		}
+		b.settle()
+		b.acknowledge(3)
+		b.settle()
+		if b.Applied() != 4 || b.Status().Snapshot != s.last() || b.Status().Role != raft.Leader {
+			t.Errorf("applied %d, %+v", b.Applied(), b.Status())
+		}
+	}
+}

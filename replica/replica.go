@@ -88,6 +88,7 @@ func New(config Config, restored raft.Restored) (*Replica, error) {
 	if !config.Snapshots { // a leader would wait for ever for one that shortens its log
 		config.Core.Limits.SnapshotBytes = -1
 	}
+	restored.Unready = restored.Snapshot.Last.Index > 0
 	core, err := raft.New(config.Core, restored)
 	if err != nil {
 		return nil, err
@@ -100,7 +101,7 @@ func New(config Config, restored raft.Restored) (*Replica, error) {
 	}
 	r.reaches = restored.Before.Index
 	if s := restored.Snapshot; s.Last.Index > 0 {
-		r.kept[0], r.committed, r.install, r.starting = s, s.Last.Index, &s, true
+		r.kept[0], r.committed, r.install, r.starting, r.unready = s, s.Last.Index, &s, true, true
 	}
 	return r, nil
 }
@@ -214,6 +215,7 @@ func (r *Replica) ran(now raft.Time, ran Ran) {
 // as handed out.
 func (r *Replica) Work() []Work {
 	if r.failure == nil {
+		r.tellReadiness()
 		r.collect(r.core.Output())
 		r.giveUpLost()
 		r.startWrite()
