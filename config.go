@@ -13,6 +13,7 @@ import (
 	"balsa/raft"
 	"balsa/snapshot"
 	"balsa/transport"
+	"balsa/wal"
 	"balsa/wire"
 )
 
@@ -64,7 +65,8 @@ type Config struct {
 	// MaxCommand bounds a command in bytes; 0 means 4 MiB, the largest is 64 MiB less 1 KiB. It should be
 	// the same on every node.
 	MaxCommand int
-	// SegmentBytes is the size up to which the files of the log grow, from 1 MiB on; 0 means 64 MiB.
+	// SegmentBytes is the size up to which the files of the log grow, from 1 MiB on; 0 means 64 MiB. Four
+	// times as much of the disk is left free for them by snapshots, which are refused before they take it.
 	SegmentBytes int64
 
 	// SnapshotBytes is how many bytes of commands may stand in the log behind a snapshot before the next is
@@ -111,6 +113,17 @@ func (c *Config) setDefaults() {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+}
+
+// reserve is how many bytes of the disk snapshots leave to the log: the segment that it writes, the next one,
+// which is prepared beside it, and two more until somebody has made room. A log that finds none ends the
+// node.
+func (c *Config) reserve() int64 {
+	segment := c.SegmentBytes
+	if segment == 0 {
+		segment = wal.DefaultSegmentBytes
+	}
+	return 4 * segment
 }
 
 // validate names everything that is wrong at once.

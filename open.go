@@ -123,7 +123,8 @@ func openLog(dir disk.Dir, config Config) (*wal.Log, wal.Recovered, error) {
 // in the log.
 func openSnapshots(dir disk.Dir, config Config,
 	found wal.Recovered) (*snapshot.Keeper, raft.Restored, error) {
-	options := snapshot.Options{Cluster: found.Identity.Cluster, LogWhole: found.Before == raft.EntryID{}}
+	options := snapshot.Options{Cluster: found.Identity.Cluster, LogWhole: found.Before == raft.EntryID{},
+		Reserve: config.reserve()}
 	if config.Codec != nil {
 		options.Codecs = []snapshot.Codec{config.Codec}
 	}

@@ -50,9 +50,14 @@ func (s *snapshots) Restore(last raft.EntryID, into func(io.Reader) error) error
 }
 
 // Store takes in a chunk, and says why when none of the snapshot can be taken: its leader would only see that
-// it makes no progress, and sends it for ever.
+// it makes no progress, and sends it for ever. What an earlier process has left is verified with rests, since
+// the log has to be written meanwhile, and no further when the node ends; the leader waits.
 func (s *snapshots) Store(m raft.InstallSnapshot) (next uint64, complete *raft.Snapshot, err error) {
-	next, complete, err = s.Keeper.Store(m)
+	for more := true; more; {
+		began := time.Now()
+		next, complete, err = s.Keeper.Store(m)
+		more = s.Keeper.Resuming() && pause(s.dismissed, time.Since(began)) == nil
+	}
 	refusal := ""
 	if why := s.Keeper.Refusal(); why != nil {
 		refusal = why.Error()
@@ -70,6 +75,16 @@ func going(dismissed <-chan struct{}) error {
 	case <-dismissed:
 		return errDismissed
 	default:
+		return nil
+	}
+}
+
+// pause lets time pass, or returns an error as soon as the node ends.
+func pause(dismissed <-chan struct{}, d time.Duration) error {
+	select {
+	case <-dismissed:
+		return errDismissed
+	case <-time.After(d):
 		return nil
 	}
 }
@@ -132,11 +147,7 @@ func (p *pacer) rest() error {
 	if took < effort {
 		return going(p.dismissed)
 	}
-	select {
-	case <-p.dismissed:
-		return errDismissed
-	case <-time.After(2 * took):
-		p.began = time.Now()
-		return nil
-	}
+	err := pause(p.dismissed, 2*took)
+	p.began = time.Now()
+	return err
 }

@@ -2,10 +2,16 @@ package balsa
 
 import (
 	"errors"
+	"hash/crc32"
 	"io"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"balsa/disk"
+	"balsa/raft"
+	"balsa/snapshot"
 )
 
 // labour is an image of which each piece takes a while to be made.
@@ -38,4 +44,65 @@ func TestASnapshotIsWrittenAtAnEasyPace(t *testing.T) {
 			t.Errorf("dismissed after half a second: %v, after %v", err, took)
 		}
 	})
+}
+
+// What an earlier process has left of a snapshot is verified in one go, as far as its sender is concerned;
+// but a node that ends waits for no more than a small piece of it.
+func TestResumingEndsWithTheNode(t *testing.T) {
+	const size = 32 << 20
+	from := kept(t, disk.NewMemory())
+	file, err := from.Save(raft.Snapshot{Last: raft.EntryID{Term: 1, Index: 10},
+		Members: raft.NewConfiguration(map[raft.NodeID]string{1: "a:1"})}, labour{size / pieceBytes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ends := range []bool{false, true} {
+		m := disk.NewMemory()
+		storing := &snapshots{Keeper: kept(t, m), logger: slog.New(slog.DiscardHandler)}
+		next := uint64(0)
+		for next < size/2 {
+			next = stored(t, storing, from, file, next)
+		}
+		dismissed := make(chan struct{})
+		if ends {
+			close(dismissed)
+		}
+		m.Kill()
+		storing = &snapshots{Keeper: kept(t, m), logger: storing.logger, dismissed: dismissed}
+		again := stored(t, storing, from, file, next)
+		if ends && (again == 0 || again > next/3) || !ends && again < next-1<<20 {
+			t.Errorf("%d bytes were there, and after one message byte %d is wanted; the node ends: %v", next,
+				again, ends)
+		}
+	}
+}
+
+func kept(t *testing.T, m *disk.Memory) *snapshot.Keeper {
+	t.Helper()
+	dir, err := m.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := snapshot.Open(dir, snapshot.Options{Cluster: raft.ClusterID{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snapshot.NewKeeper(s)
+}
+
+// stored sends the next bytes of a snapshot, and returns what is wanted then.
+func stored(t *testing.T, to *snapshots, from *snapshot.Keeper, file raft.Snapshot, at uint64) uint64 {
+	t.Helper()
+	data := make([]byte, 256<<10)
+	n, err := from.Chunk(file.Last, at, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = data[:n]
+	next, _, err := to.Store(raft.InstallSnapshot{Last: file.Last, Size: file.Size, Offset: at, Data: data,
+		Checksum: crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return next
 }

@@ -68,16 +68,16 @@ func (s *server) recover(dir disk.Dir) (found recovered, err error) {
 	s.store.log, found.Recovered, err = wal.Open(dir,
 		wal.Options{Identity: s.identity(), SegmentBytes: s.world.options.SegmentBytes})
 	if err == nil {
-		s.store.keeper, err = found.open(dir, s.world.options.SnapshotChunk)
+		s.store.keeper, err = found.open(dir, s.world.options.SnapshotChunk, s.world.options.SegmentBytes)
 	}
 	return found, err
 }
 
-// open opens the snapshots, and joins the log to the newest good one. A damaged one does no harm as long as
-// all that it included is still here.
-func (found *recovered) open(dir disk.Dir, chunk int) (*snapshot.Keeper, error) {
+// open opens the snapshots, which leave a reserve to the log, and joins the log to the newest good one. A
+// damaged one does no harm as long as all that it included is still here.
+func (found *recovered) open(dir disk.Dir, chunk int, reserve int64) (*snapshot.Keeper, error) {
 	store, kept, err := snapshot.Open(dir, snapshot.Options{Cluster: found.Identity.Cluster,
-		ChunkBytes: chunk, LogWhole: found.Before == raft.EntryID{}})
+		ChunkBytes: chunk, LogWhole: found.Before == raft.EntryID{}, Reserve: reserve})
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,7 @@ func inspect(d *disk.Memory, chunk int) (found recovered, keeper *snapshot.Keepe
 		found.Recovered, err = wal.Inspect(dir)
 	}
 	if err == nil {
-		keeper, err = found.open(dir, chunk)
+		keeper, err = found.open(dir, chunk, 0)
 	}
 	return found, keeper, err
 }

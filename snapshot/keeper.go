@@ -28,6 +28,9 @@ type Keeper struct {
 
 	receiver *Receiver // of the snapshot that arrives; nil for none
 	refusal  error     // why the last one that arrived was not taken
+	paused   int       // messages that are still to be answered without taking anything
+
+	doubts int // snapshots in a row that were not begun, see expected
 }
 
 // NewKeeper returns the keeper of a store, which nobody else may then write to.
@@ -40,11 +43,15 @@ func Passing(err error) bool {
 }
 
 // Save writes a snapshot and returns it with its Size. When it returns nil the snapshot is durable, and all
-// but the newest two are gone. After an error it is there or not, and nothing else has changed; see Passing.
-// ErrInvalid if there can be no such snapshot.
+// but the newest two are gone (if the disk is too full even for that, the next Save or Store tries again).
+// After an error it is there or not, and nothing else has changed; see Passing. ErrInvalid if there can be no
+// such snapshot.
 func (k *Keeper) Save(s raft.Snapshot, image io.WriterTo) (raft.Snapshot, error) {
 	if err := wire.CheckConfiguration(s.Members); err != nil {
 		return s, fmt.Errorf("snapshot: %w: %w", ErrInvalid, err)
+	}
+	if err := k.expected(); err != nil {
+		return s, err
 	}
 	w, err := k.store.Create(Meta{Last: s.Last, Time: s.Time, ConfigurationIndex: s.MembersIndex,
 		Configuration: wire.AppendConfiguration(nil, s.Members)})
@@ -66,9 +73,19 @@ func (k *Keeper) Save(s raft.Snapshot, image io.WriterTo) (raft.Snapshot, error)
 	return s, k.prune()
 }
 
-// prune lets go of all snapshots but the newest two. One that is being sent goes too: a follower that wants
-// it gets a newer one. Only one that is being restored stays until the next time.
+// prune lets go of all snapshots but the newest two, as far as a full disk lets it: some file systems need
+// room to remove a file. That is no error, for the newest snapshot is durable, and who hears that it is not
+// takes another one.
 func (k *Keeper) prune() error {
+	if err := k.pruneAll(); !Passing(err) {
+		return err
+	}
+	return nil
+}
+
+// pruneAll lets go of all snapshots but the newest two. One that is being sent goes too: a follower that
+// wants it gets a newer one. Only one that is being restored stays until the next time.
+func (k *Keeper) pruneAll() error {
 	k.reading.Lock()
 	defer k.reading.Unlock()
 	list := k.store.List()

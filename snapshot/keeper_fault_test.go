@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"testing"
@@ -21,53 +20,6 @@ func TestAbsurdAnnouncements(t *testing.T) {
 			t.Errorf("%+v: next %d, complete %v, %v", m, next, complete, err)
 		}
 	}
-}
-
-// A full disk takes no more of what arrives, keeps what it has, and costs nothing else: when there is room
-// again the transfer goes on.
-func TestAFullDiskInStore(t *testing.T) {
-	from, m := keep(t, disk.NewMemory()), disk.NewMemory()
-	s, err := from.Save(named(10), state(bytes.Repeat([]byte("abcdefg"), 5000)))
-	ok(t, err)
-	to := keep(t, m)
-	m.Limit(3 * 4096)
-	next, stuck := uint64(0), 0
-	for stuck < 3 {
-		before := next
-		var complete *raft.Snapshot
-		if next, complete, err = to.Store(chunk(t, from, s, next, 1000)); err != nil || complete != nil {
-			t.Fatalf("complete %v, %v", complete, err)
-		}
-		if next == before {
-			stuck++
-		}
-	}
-	if next == 0 || !errors.Is(to.Refusal(), disk.ErrNoSpace) {
-		t.Fatalf("stuck at %d, refused for %v", next, to.Refusal())
-	}
-	m.Intercept(func(c disk.Call) error {
-		if c.Operation == disk.OpRead {
-			t.Error("what has arrived is read again, though nobody has touched it")
-		}
-		return nil
-	})
-	_, _, err = to.Store(chunk(t, from, s, next, 1000))
-	ok(t, err)
-	m.Intercept(nil)
-	m.Limit(0)
-	if asked, _, err := to.Store(ask(s)); asked != next || err != nil {
-		t.Fatalf("stuck at %d, then wanted from %d: %v", next, asked, err)
-	}
-	_, err = send(t, from, to, s, 1000)
-	ok(t, err)
-	again := keep(t, m)
-	ok(t, again.Restore(s.Last, func(r io.Reader) error {
-		n, err := io.Copy(io.Discard, r)
-		if n != 35_000 {
-			t.Errorf("%d bytes", n)
-		}
-		return err
-	}))
 }
 
 // The disk is full just when what has arrived is to be dropped: the next transfer begins anew.

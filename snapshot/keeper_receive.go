@@ -15,18 +15,32 @@ import (
 // Complete names the snapshot when it is whole, verified and durable, and again whenever it is sent once
 // more. What cannot be used moves nothing: bytes from elsewhere than Next, bytes whose checksum is wrong, a
 // snapshot older than one that is kept. If it turns out that what has arrived is not what was announced, all
-// of it is dropped and Next is 0; Refusal says why. A full disk takes no more, and Next stays. An error says
-// that the disk has failed; the node must stop.
+// of it is dropped and Next is 0; Refusal says why. The same when it does not fit on the disk beside
+// Options.Reserve, at the announcement or in the middle: the log needs the room more. An error says that the
+// disk has failed; the node must stop.
+//
+// What an earlier process has left is verified piece by piece, a few chunks at each call, which takes no Data
+// meanwhile: read at once, gigabytes would hold up whoever waits for it. As long as Resuming says that there
+// is more, the same message may be given again, instead of telling the sender how far it has come.
 func (k *Keeper) Store(m raft.InstallSnapshot) (next uint64, complete *raft.Snapshot, err error) {
 	if kept := k.find(m.Last); kept != nil {
 		return m.Size, kept, k.endReceiving()
+	}
+	if k.paused > 0 {
+		k.paused--
+		return 0, nil, nil
 	}
 	if err := k.receive(m.Last, m.Size); err != nil {
 		return 0, nil, k.judge(err)
 	}
 	r := k.receiver
+	if done, err := k.resume(); err != nil || !done {
+		return uint64(r.Next()), nil, k.after(err)
+	}
 	if len(m.Data) > 0 && checksum(m.Data) == m.Checksum && m.Offset <= maxFile {
+		had := r.Next()
 		if _, err := r.Add(int64(m.Offset), m.Data); err != nil {
+			k.rest(had, err)
 			return uint64(r.Next()), nil, k.after(err)
 		}
 	}
@@ -46,7 +60,7 @@ func (k *Keeper) find(last raft.EntryID) *raft.Snapshot {
 	return nil
 }
 
-// receive sees to it that the receiver is the one of a snapshot, and knows what has arrived of it.
+// receive sees to it that the receiver is the one of a snapshot.
 func (k *Keeper) receive(last raft.EntryID, size uint64) error {
 	if r := k.receiver; r != nil && r.last == last && uint64(r.size) == size {
 		return nil
@@ -61,13 +75,35 @@ func (k *Keeper) receive(last raft.EntryID, size uint64) error {
 	if err != nil {
 		return err
 	}
-	for done := false; !done; {
-		if done, err = r.Resume(); err != nil {
-			return errors.Join(err, r.Close())
-		}
-	}
 	k.receiver = r
 	return nil
+}
+
+// resumeChunks is how many chunks of what an earlier process has left are verified for one message. The
+// sender sends that many times less than it would without them.
+const resumeChunks = 16
+
+// resume verifies the next piece of what has arrived earlier, and reports whether that was all.
+func (k *Keeper) resume() (done bool, err error) {
+	r := k.receiver
+	for begin := r.Next(); !done && err == nil; {
+		if r.Next()-begin >= resumeChunks*int64(k.store.options.ChunkBytes) {
+			return false, nil
+		}
+		done, err = r.Resume()
+	}
+	return done, err
+}
+
+// Resuming reports whether Store has still to verify what an earlier process has left. Not to be called
+// concurrently with Store.
+func (k *Keeper) Resuming() bool { return k.receiver != nil && !k.receiver.resumed }
+
+// rest has what is sent refused for a while after a disk was full that cannot say what is free.
+func (k *Keeper) rest(had int64, err error) {
+	if _, known := disk.Free(k.store.dir); !known && had > 0 && errors.Is(err, disk.ErrNoSpace) {
+		k.paused = pause
+	}
 }
 
 // finish makes what has arrived a snapshot that is kept.
@@ -86,8 +122,11 @@ func (k *Keeper) finish() (next uint64, complete *raft.Snapshot, err error) {
 	return found.Size, &found, k.prune()
 }
 
-// after judges an error of the receiver, and lets go of one that can take no more.
+// after judges an error of the receiver, if there is one, and lets go of a receiver that can take no more.
 func (k *Keeper) after(err error) error {
+	if err == nil {
+		return nil
+	}
 	if k.receiver.err != nil {
 		err = errors.Join(err, k.endReceiving())
 	}

@@ -14,7 +14,8 @@ import (
 // Receiver takes in the file of a snapshot that another server sends (§7, InstallSnapshot): bytes by
 // offset, in order. It verifies them as they come and holds one chunk. What has arrived outlives Close, and
 // the process: a Receiver of the same snapshot goes on from there. Not for concurrent use. After an error
-// of the disk every call returns it, but for disk.ErrNoSpace: what found no room may be added later.
+// of the disk every call returns it. After disk.ErrNoSpace what has arrived is gone too: the log needs the
+// room.
 type Receiver struct {
 	store    *Store
 	file     disk.File
@@ -30,7 +31,8 @@ type Receiver struct {
 
 // Receive begins or resumes taking in a snapshot of size bytes. There is one Receiver at a time; it ends
 // with Commit or Close. What was kept of other snapshots is dropped. Errors: ErrInvalid, ErrStale, ErrBusy,
-// disk.ErrNoSpace, or what the disk said.
+// disk.ErrNoSpace when that many bytes do not fit beside Options.Reserve (then what was kept of this one is
+// dropped as well), or what the disk said.
 func (s *Store) Receive(last raft.EntryID, size int64) (*Receiver, error) {
 	if err := (Meta{Last: last}).check(); err != nil {
 		return nil, fmt.Errorf("snapshot: %w: %w", ErrInvalid, err)
@@ -84,10 +86,37 @@ func (r *Receiver) open() error {
 			return errors.Join(fmt.Errorf("remove %s: %w", name, err), r.closeFile())
 		}
 	}
-	if r.file != nil {
-		return nil
+	if err := r.admit(); err != nil || r.file != nil {
+		return err
 	}
 	return r.begin()
+}
+
+// admit judges the size that was announced: all that is still to come must fit. Nothing else is reserved for
+// it, neither memory nor room on the disk.
+func (r *Receiver) admit() error {
+	var have int64
+	var err error
+	if r.file != nil {
+		if have, err = r.file.Size(); err != nil {
+			return errors.Join(fmt.Errorf("read %s: %w", r.name, err), r.closeFile())
+		}
+	}
+	if err := r.store.fits(r.size - min(have, r.size)); err != nil {
+		return r.abandon(err)
+	}
+	return nil
+}
+
+// abandon gives back to the disk what has arrived. The name need not go durably: a start that finds it again
+// resumes it, or removes it.
+func (r *Receiver) abandon(why error) error {
+	r.rewind()
+	err := r.closeFile()
+	if e := r.store.dir.Remove(r.name); e != nil && !errors.Is(e, fs.ErrNotExist) {
+		err = errors.Join(err, fmt.Errorf("remove %s: %w", r.name, e))
+	}
+	return r.fail(errors.Join(why, err))
 }
 
 // begin makes an empty file. Its name is made durable at once: what has arrived is to outlive a power cut.
@@ -173,6 +202,9 @@ func (r *Receiver) Add(offset int64, data []byte) (next int64, err error) {
 		return r.drop(fmt.Errorf("%s: bytes up to %d: %w", r.name, offset+int64(len(data)), ErrMismatch))
 	}
 	r.resumed = true
+	if err := r.store.spares(len(data)); err != nil {
+		return 0, r.abandon(fmt.Errorf("snapshot: %s: %w", r.name, err))
+	}
 	if err := r.put(data, offset); err != nil {
 		return r.Next(), err
 	}
@@ -197,7 +229,7 @@ func (r *Receiver) drop(why error) (int64, error) {
 
 func (r *Receiver) put(b []byte, at int64) error {
 	if _, err := r.file.WriteAt(b, at); errors.Is(err, disk.ErrNoSpace) {
-		return fmt.Errorf("snapshot: write %s: %w", r.name, err)
+		return r.abandon(fmt.Errorf("snapshot: write %s: %w", r.name, err))
 	} else if err != nil {
 		return r.fail(fmt.Errorf("snapshot: write %s: %w", r.name, err))
 	}

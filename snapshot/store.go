@@ -25,6 +25,9 @@ type Options struct {
 	// Receiver needs: MinChunkBytes to MaxChunkBytes; 0 means DefaultChunkBytes. It may differ from start
 	// to start.
 	ChunkBytes int
+	// Reserve is how many bytes of the disk a snapshot leaves free, for the log that is written beside it; 0
+	// lets it take all. It needs a disk that knows what is free (disk.Free).
+	Reserve int64
 	// LogWhole says that the log reaches back to its beginning, so that it serves though no snapshot is good.
 	LogWhole bool
 }
@@ -36,6 +39,9 @@ func (o Options) check() error {
 	if o.ChunkBytes < MinChunkBytes || o.ChunkBytes > MaxChunkBytes {
 		return fmt.Errorf("%w: chunks of %d bytes: %d to %d are possible",
 			ErrInvalid, o.ChunkBytes, MinChunkBytes, MaxChunkBytes)
+	}
+	if o.Reserve < 0 || o.Reserve > maxFile {
+		return fmt.Errorf("%w: a reserve of %d bytes", ErrInvalid, o.Reserve)
 	}
 	for _, c := range o.Codecs {
 		if n := c.Name(); n == "" || len(n) > MaxName || n == (identity{}).Name() {

@@ -65,6 +65,9 @@ func (s *Store) Create(m Meta) (*Writer, error) {
 
 // put writes at the end of the file.
 func (w *Writer) put(b []byte) error {
+	if err := w.store.spares(len(b)); err != nil {
+		return w.fail(err)
+	}
 	if _, err := w.file.WriteAt(b, w.at); err != nil {
 		return w.fail(fmt.Errorf("write %s: %w", writingName, err))
 	}
