@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"balsa/disk"
+	"balsa/raft"
 )
 
 // What an earlier process has left of a large snapshot is verified piece by piece, so that no message takes
@@ -21,9 +22,9 @@ func TestResumingTakesPiecesOfBoundedSize(t *testing.T) {
 	}
 	to = keep(t, m)
 	const piece = (16 + 1) * (200 + frame) // at most so much
-	most := (16 + 2) * 4 // operations: a chunk is read, in two parts, and written; and a few syncs
+	most := (16 + 2) * 4                   // operations: a chunk is read, in two parts, and written; and a few syncs
 	messages := 0
-	next, complete, err := to.Store(ask(file))
+	next, complete := uint64(0), (*raft.Snapshot)(nil)
 	for ; err == nil && complete == nil; messages++ {
 		before, calls := next, m.Calls()
 		next, complete, err = to.Store(chunk(t, from, file, before, size))
