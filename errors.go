@@ -35,6 +35,13 @@ var (
 	// ErrSessionGone says that the session has ended, or has forgotten the number: whether an earlier attempt
 	// was applied is not known any more. This one was not.
 	ErrSessionGone = errors.New("the session is gone")
+	// ErrKeyReused says that the number of the session, or the key, stands for another command, which was
+	// applied before. This one was not: give it a number or a key of its own.
+	ErrKeyReused = errors.New("the number or key stands for another command")
+	// ErrTooManyKeys says that the cluster remembers as many keys as it can, so a command under a new one was
+	// not applied. Keys are forgotten when they were not used for their time, so the same key may succeed
+	// later. Sessions have no such limit.
+	ErrTooManyKeys = errors.New("too many keys are remembered")
 	// ErrNothingNew says that a snapshot would include nothing that the newest one does not.
 	ErrNothingNew = errors.New("nothing was applied since the newest snapshot")
 	// ErrNotSaved says that a snapshot could not be written; the disk may be full. It will be tried again.

@@ -297,6 +297,10 @@ func (l *loop) refusal(fate replica.Fate) *Error {
 		e.Kind, e.Retry = ErrOverloaded, 100*time.Millisecond
 	case replica.SessionGone:
 		e.Kind = ErrSessionGone
+	case replica.KeyReused:
+		e.Kind = ErrKeyReused
+	case replica.TooManyKeys:
+		e.Kind, e.Retry = ErrTooManyKeys, time.Second
 	case replica.NothingNew:
 		e.Kind = ErrNothingNew
 	case replica.NotSaved:

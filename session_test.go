@@ -161,11 +161,16 @@ func TestAKeyOutlivesTheRestartOfAll(t *testing.T) {
 			c.open(id)
 		}
 		leader = c.leader()
-		for key, first := range map[string]balsa.Applied{"in the snapshot": a, "in the log": b} {
-			again, err := c.once(leader, key, "something else")
+		for key, first := range map[string]struct {
+			balsa.Applied
+			command string
+		}{"in the snapshot": {a, "x"}, "in the log": {b, "y"}} {
+			again, err := c.once(leader, key, first.command)
 			if err != nil || !again.Replayed || string(again.Result) != string(first.Result) {
 				t.Errorf("%s: %s, %+v, %v", key, again.Result, again, err)
 			}
+			_, err = c.once(leader, key, "something else")
+			c.kind(err, balsa.ErrKeyReused, balsa.NotApplied)
 		}
 		c.applied([]string{"x", "y"}, all3...)
 	})

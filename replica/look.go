@@ -27,19 +27,19 @@ func (k OnceKind) String() string {
 type Remembered struct {
 	Sessions int // of clients
 	Keys     int // that commands were proposed under
-	Bytes    int // of the results that are remembered
+	Bytes    int // of the results and keys that are remembered
 }
 
-// ReadImage reads an image, the state after an entry, and keeps nothing of it: the sessions are checked as
-// a server checks them that restores it, and counted; what follows, of the state machine, is machine's to
-// read. Errors: ErrBadImage, and those of from and of machine.
+// ReadImage reads an image, the state after an entry, and keeps nothing of it: the sessions and keys are
+// checked as a server checks them that restores it, and counted; what follows, of the state machine, is
+// machine's to read. Errors: ErrBadImage, and those of from and of machine.
 func ReadImage(last raft.EntryID, from io.Reader, machine func(io.Reader) error) (Remembered, error) {
 	m := NewMachine(&reading{restore: machine})
 	if err := m.restore(last, from); err != nil {
 		return Remembered{}, err
 	}
-	s := m.sessions
-	return Remembered{Sessions: len(s.byID), Keys: len(s.byKey), Bytes: s.results}, nil
+	return Remembered{Sessions: m.sessions.count(), Keys: m.keys.count(),
+		Bytes: m.sessions.results + m.keys.bytes}, nil
 }
 
 // reading is a StateMachine that is only ever restored.

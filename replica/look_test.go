@@ -67,7 +67,7 @@ func TestReadImage(t *testing.T) {
 	var rest []byte
 	whole := func(r io.Reader) (err error) { rest, err = io.ReadAll(r); return err }
 	got, err := ReadImage(last, bytes.NewReader(b.Bytes()), whole)
-	want := Remembered{Sessions: 2, Keys: 1, Bytes: 2 * (rememberedOverhead + 2)}
+	want := Remembered{Sessions: 2, Keys: 1, Bytes: rememberedOverhead + 2 + keyOverhead + 1 + 2}
 	if err != nil || got != want || string(rest) != "ababab" {
 		t.Errorf("%+v, %q, %v; want %+v", got, rest, err, want)
 	}

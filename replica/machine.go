@@ -50,29 +50,28 @@ type Machine struct {
 	inner    StateMachine
 	expirer  Expirer // nil when inner is none
 	sessions *sessions
+	keys     *keys
 	last     raft.EntryID // applied, or restored
 }
 
-// NewMachine puts the sessions in front of a state machine, which must be empty.
+// NewMachine puts the sessions and keys in front of a state machine, which must be empty.
 func NewMachine(inner StateMachine) *Machine {
-	m := &Machine{inner: inner, sessions: newSessions()}
+	m := &Machine{inner: inner, sessions: newSessions(), keys: newKeys()}
 	m.expirer, _ = inner.(Expirer)
 	return m
 }
 
 // Result is what became of an applied entry.
 type Result struct {
+	// Fate is Done, or why the state machine was not given the command: SessionGone, KeyReused, TooManyKeys.
+	Fate     Fate
 	Bytes    []byte // of the state machine; nil for entries that it never sees
 	Replayed bool   // Bytes are the result of an earlier attempt; nothing was applied
-	Gone     bool   // nothing was applied: the session does not know any more whether an earlier attempt was
 }
 
 // answer is what the caller is told whose entry it was.
 func (r Result) answer(entry raft.EntryID) Answer {
-	if r.Gone {
-		return Answer{Fate: SessionGone, Entry: entry}
-	}
-	return Answer{Fate: Done, Entry: entry, Result: r.Bytes, Replayed: r.Replayed}
+	return Answer{Fate: r.Fate, Entry: entry, Result: r.Bytes, Replayed: r.Replayed}
 }
 
 // apply carries out one entry. An error is final.
@@ -105,6 +104,7 @@ func (m *Machine) apply(e raft.Entry) (Result, error) {
 // expire ends what is due at the time of an entry, sessions first.
 func (m *Machine) expire(e raft.Entry) {
 	m.sessions.expire(e.Time)
+	m.keys.expire(e.Time)
 	if m.expirer == nil {
 		return
 	}
@@ -124,11 +124,13 @@ func (m *Machine) carryOut(e raft.Entry, once Once, command []byte) Result {
 	case OpenSession:
 		m.sessions.open(e, once.TTL)
 	case CloseSession:
-		return Result{Gone: !m.sessions.close(once.Session)}
+		if !m.sessions.close(once.Session) {
+			return Result{Fate: SessionGone}
+		}
 	case InSession:
-		return m.sessions.numbered(e, once.Session, once.Number, apply)
+		return m.sessions.once(e, once, checksumOf(command), apply)
 	case UnderKey:
-		return m.sessions.keyed(e, once.Key, once.TTL, apply)
+		return m.keys.once(e, once, checksumOf(command), apply)
 	}
 	return Result{}
 }
@@ -136,6 +138,9 @@ func (m *Machine) carryOut(e raft.Entry, once Once, command []byte) Result {
 // due returns the log time at which the next thing ends, 0 when nothing will.
 func (m *Machine) due() raft.Time {
 	at, any := m.sessions.nextExpiry()
+	if x, is := m.keys.nextExpiry(); is && (!any || x < at) {
+		at, any = x, true
+	}
 	if m.expirer != nil {
 		if x, is := m.expirer.NextExpiry(); is && (!any || x < at) {
 			at, any = x, true

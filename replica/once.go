@@ -27,9 +27,11 @@ const (
 	OpenSession OnceKind = 1
 	// CloseSession ends one: SessionGone if there is none. There is no command.
 	CloseSession OnceKind = 2
-	// InSession applies the command unless the session has applied its number already.
+	// InSession applies the command unless the session has applied its number already; KeyReused if that was
+	// another command.
 	InSession OnceKind = 3
-	// UnderKey applies the command unless one was applied under this key, and the key is still remembered.
+	// UnderKey applies the command unless one was applied under this key, and the key is still remembered;
+	// KeyReused if that was another command, TooManyKeys if there is no room for a new key.
 	UnderKey OnceKind = 4
 	// passTime carries nothing but its log time: what is due by then ends.
 	passTime OnceKind = 5

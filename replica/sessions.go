@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"hash/crc32"
 	"math"
 	"slices"
 	"sort"
@@ -21,29 +22,26 @@ import (
 //	                        ├──▶ not used for ttl, by the time of the entries
 //	                        └──▶ pushed out: too many, and this one was not used for the longest time
 //
-// A client's session that has ended is told to whoever names it: nobody knows any more what became of an
-// earlier attempt. A key has no such memory: when it is forgotten, a command under it is new.
+// A session that has ended is told to whoever names it: nobody knows any more what became of an earlier
+// attempt. So it may be pushed out. A key could not tell (keys.go).
 
 const (
-	// maxSessions bounds the sessions and keys that are remembered, all together.
+	// maxSessions bounds the sessions that are open.
 	maxSessions = 1 << 14
 	// maxNumbers bounds the results kept for one session: those of its highest numbers.
 	maxRemembered = 256
 	// maxRememberedBytes bounds the results of all sessions, each counted with rememberedOverhead.
 	maxRememberedBytes = 64 << 20
 	rememberedOverhead = 32
-	// MaxKey bounds a key, in bytes.
-	MaxKey = 128
 )
 
 // sessionLimits are those bounds, so that a test can reach them.
 type sessionLimits struct{ sessions, numbers, bytes int }
 
-// session is what is remembered of one client's session, or of a key, which is a session with one command. A
-// captured one is never written to again: see sessions.own.
+// session is what is remembered of one client's session. A captured one is never written to again: see
+// sessions.own.
 type session struct {
 	id      raft.Index // of the entry that opened it
-	key     string     // empty: a client's session
 	ttl     raft.Time  // how long it lasts without being used
 	used    raft.Index // the entry that used it last
 	usedAt  raft.Time  // the time of that entry
@@ -57,18 +55,30 @@ type session struct {
 // large buffer, which no bound would count.
 type remembered struct {
 	number uint64
+	sum    checksum // of the command
 	result []byte
 }
 
 func (r remembered) size() int { return rememberedOverhead + len(r.result) }
 
-// ends is the log time from which on the session is gone. A sum beyond the highest time there is would turn
-// negative, and end at once what was to last for ever.
-func (s *session) ends() raft.Time {
-	if s.usedAt > math.MaxInt64-s.ttl {
+// checksum tells whether a command that comes again under its number or key is the same one: the first
+// answer would tell the caller of another that it was carried out. Of 4 billion others one passes for it.
+type checksum uint32
+
+func checksumOf(command []byte) checksum {
+	return checksum(crc32.Checksum(command, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// ends is the log time from which on the session is gone.
+func (s *session) ends() raft.Time { return endOf(s.usedAt, s.ttl) }
+
+// endOf is the log time at which ends what was not used since. A sum beyond the highest time there is would
+// turn negative, and end at once what was to last for ever.
+func endOf(usedAt, ttl raft.Time) raft.Time {
+	if usedAt > math.MaxInt64-ttl {
 		return math.MaxInt64
 	}
-	return s.usedAt + s.ttl
+	return usedAt + ttl
 }
 
 func (s *session) find(number uint64) (at int, known bool) {
@@ -82,8 +92,7 @@ type sessions struct {
 	limits  sessionLimits
 	slots   []*session // nil: free
 	free    []int
-	byID    map[raft.Index]int // of clients' sessions
-	byKey   map[string]int
+	byID    map[raft.Index]int
 	ending  queue // the one that ends first is the first
 	unused  queue // the one that was not used for the longest time is the first
 	results int   // bytes
@@ -95,7 +104,7 @@ func newSessions() *sessions {
 }
 
 func newSessionsWithin(limits sessionLimits) *sessions {
-	t := &sessions{limits: limits, byID: map[raft.Index]int{}, byKey: map[string]int{}}
+	t := &sessions{limits: limits, byID: map[raft.Index]int{}}
 	t.unused.before = func(a, b int) bool { return t.slots[a].used < t.slots[b].used }
 	t.ending.before = func(a, b int) bool {
 		if x, y := t.slots[a].ends(), t.slots[b].ends(); x != y {
@@ -106,7 +115,7 @@ func newSessionsWithin(limits sessionLimits) *sessions {
 	return t
 }
 
-func (t *sessions) count() int { return len(t.byID) + len(t.byKey) }
+func (t *sessions) count() int { return len(t.byID) }
 
 // nextExpiry returns the log time at which the next session ends by itself, and whether there is one.
 func (t *sessions) nextExpiry() (at raft.Time, any bool) {
@@ -138,23 +147,25 @@ func (t *sessions) close(id raft.Index) bool {
 	return known
 }
 
-// numbered applies a command of a client's session once. Gone: the session has ended, or has forgotten the
+// once applies a command of a client's session. SessionGone: the session has ended, or has forgotten the
 // number; whether an earlier attempt was applied is not known any more, so this one must not be.
-func (t *sessions) numbered(e raft.Entry, id raft.Index, number uint64, apply func() []byte) Result {
-	slot, known := t.byID[id]
+func (t *sessions) once(e raft.Entry, o Once, sum checksum, apply func() []byte) Result {
+	slot, known := t.byID[o.Session]
 	if !known {
-		return Result{Gone: true}
+		return Result{Fate: SessionGone}
 	}
 	s := t.use(slot, e)
-	at, known := s.find(number)
+	at, known := s.find(o.Number)
 	switch {
+	case known && s.results[at].sum != sum:
+		return Result{Fate: KeyReused}
 	case known:
 		return Result{Bytes: bytes.Clone(s.results[at].result), Replayed: true}
-	case number <= s.floor:
-		return Result{Gone: true}
+	case o.Number <= s.floor:
+		return Result{Fate: SessionGone}
 	}
 	result := apply()
-	s.results = slices.Insert(s.results, at, remembered{number, bytes.Clone(result)})
+	s.results = slices.Insert(s.results, at, remembered{o.Number, sum, bytes.Clone(result)})
 	t.results += s.results[at].size()
 	if len(s.results) > t.limits.numbers {
 		t.forgetFirst(s)
@@ -163,48 +174,27 @@ func (t *sessions) numbered(e raft.Entry, id raft.Index, number uint64, apply fu
 	return Result{Bytes: result}
 }
 
-// keyed applies a command under a key once, for as long as the key is remembered.
-func (t *sessions) keyed(e raft.Entry, key string, ttl raft.Time, apply func() []byte) Result {
-	if slot, known := t.byKey[key]; known {
-		s := t.use(slot, e)
-		if len(s.results) == 0 { // it was too large to be kept
-			return Result{Gone: true}
-		}
-		return Result{Bytes: bytes.Clone(s.results[0].result), Replayed: true}
-	}
-	result := apply()
-	slot := t.insert(&session{id: e.Index, key: key, ttl: ttl, used: e.Index, usedAt: e.Time,
-		results: []remembered{{number: 1, result: bytes.Clone(result)}}})
-	t.boundBytes(slot)
-	return Result{Bytes: result}
-}
-
 // insert gives a new session a slot. One too many pushes out the one that was not used for the longest time,
 // which is never the new one.
-func (t *sessions) insert(s *session) (slot int) {
+func (t *sessions) insert(s *session) {
 	if t.count() >= t.limits.sessions {
 		oldest, _ := t.unused.first()
 		t.remove(oldest)
 	}
+	slot := len(t.slots)
 	if n := len(t.free); n > 0 {
 		slot, t.free = t.free[n-1], t.free[:n-1]
 		t.slots[slot] = s
 	} else {
-		slot = len(t.slots)
 		t.slots = append(t.slots, s)
 	}
 	s.era = t.era
 	for _, r := range s.results {
 		t.results += r.size()
 	}
-	if s.key != "" {
-		t.byKey[s.key] = slot
-	} else {
-		t.byID[s.id] = slot
-	}
+	t.byID[s.id] = slot
 	t.ending.push(slot)
 	t.unused.push(slot)
-	return slot
 }
 
 func (t *sessions) remove(slot int) {
@@ -214,11 +204,7 @@ func (t *sessions) remove(slot int) {
 	for _, r := range s.results {
 		t.results -= r.size()
 	}
-	if s.key != "" {
-		delete(t.byKey, s.key)
-	} else {
-		delete(t.byID, s.id)
-	}
+	delete(t.byID, s.id)
 	t.slots[slot], t.free = nil, append(t.free, slot)
 }
 

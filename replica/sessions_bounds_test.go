@@ -47,7 +47,7 @@ func TestTheWindowOfNumbers(t *testing.T) {
 	h := newHistory(t)
 	s := h.open(1 << 40)
 	for _, number := range []uint64{5, 3, 9} {
-		if r := h.use(s, number); r.Replayed || r.Gone {
+		if r := h.use(s, number); r.Replayed || r.Fate == SessionGone {
 			t.Errorf("number %d: %+v", number, r)
 		}
 	}
@@ -58,7 +58,8 @@ func TestTheWindowOfNumbers(t *testing.T) {
 		h.use(s, number)
 	}
 	for number, want := range map[uint64]Result{
-		3: {Gone: true}, 9: {Gone: true}, 4: {Gone: true}, // 4 was never seen; nobody can tell any more
+		3: {Fate: SessionGone}, 9: {Fate: SessionGone},
+		4:  {Fate: SessionGone}, // it was never seen; nobody can tell any more
 		10: {Bytes: []byte("4: x"), Replayed: true},
 	} {
 		if r := h.use(s, number); !equalResults(r, want) {
@@ -68,14 +69,11 @@ func TestTheWindowOfNumbers(t *testing.T) {
 	if h.inner.n != 3+maxRemembered {
 		t.Errorf("%d commands were applied", h.inner.n)
 	}
-	if r := h.use(s+1, 1); !r.Gone {
+	if r := h.use(s+1, 1); r.Fate != SessionGone {
 		t.Errorf("in a session that never was: %+v", r)
 	}
-	image := imageOf(t, h.machine)
-	if err := h.machine.restore(raft.EntryID{Term: 1, Index: h.index}, bytes.NewReader(image)); err != nil {
-		t.Fatal(err)
-	}
-	if r := h.use(s, 4); !r.Gone { // a snapshot forgets no more than its server did
+	h.throughASnapshot()
+	if r := h.use(s, 4); r.Fate != SessionGone { // a snapshot forgets no more than its server did
 		t.Errorf("number 4 after a snapshot: %+v", r)
 	}
 }
@@ -85,7 +83,7 @@ func TestSessionsEndByLogTimeAlone(t *testing.T) {
 	h := newHistory(t)
 	s := h.open(100)
 	h.now += 99
-	if r := h.use(s, 1); r.Gone {
+	if r := h.use(s, 1); r.Fate == SessionGone {
 		t.Error("it has ended before its time")
 	}
 	if due := h.machine.due(); due != h.now+100 {
@@ -103,12 +101,12 @@ func TestSessionsEndByLogTimeAlone(t *testing.T) {
 	if n := h.machine.sessions.count(); n != 0 {
 		t.Errorf("%d sessions are left at the end of their time", n)
 	}
-	if r := h.use(s, 2); !r.Gone || h.machine.due() != 0 {
+	if r := h.use(s, 2); r.Fate != SessionGone || h.machine.due() != 0 {
 		t.Errorf("after its end: %+v, due %d", r, h.machine.due())
 	}
 	forEver := h.open(math.MaxInt64)
 	h.now += 1 << 60
-	if r := h.use(forEver, 1); r.Gone {
+	if r := h.use(forEver, 1); r.Fate == SessionGone {
 		t.Error("one for ever has ended")
 	}
 }
@@ -117,34 +115,14 @@ func TestASessionIsClosedOnce(t *testing.T) {
 	h := newHistory(t)
 	s := h.open(100)
 	end := Once{What: CloseSession, Session: s}
-	if r := h.put(end, ""); r.Gone {
+	if r := h.put(end, ""); r.Fate == SessionGone {
 		t.Error("it was not there")
 	}
-	if r := h.put(end, ""); !r.Gone {
+	if r := h.put(end, ""); r.Fate != SessionGone {
 		t.Error("it was there twice")
 	}
-	if r := h.use(s, 1); !r.Gone || h.inner.n != 0 {
+	if r := h.use(s, 1); r.Fate != SessionGone || h.inner.n != 0 {
 		t.Errorf("used after its end: %+v", r)
-	}
-}
-
-// A key is a session with one command: forgotten after its time, and not found under the id of a session.
-func TestKeys(t *testing.T) {
-	h := newHistory(t)
-	under := Once{What: UnderKey, Key: "k", TTL: 100}
-	if r := h.put(under, "x"); string(r.Bytes) != "1: x" || r.Replayed {
-		t.Errorf("the first: %+v", r)
-	}
-	if r := h.use(h.index, 1); !r.Gone {
-		t.Errorf("a key was used as a session: %+v", r)
-	}
-	h.now += 99
-	if r := h.put(under, "y"); string(r.Bytes) != "1: x" || !r.Replayed {
-		t.Errorf("the second: %+v", r)
-	}
-	h.now += 100
-	if r := h.put(under, "z"); string(r.Bytes) != "2: z" || r.Replayed {
-		t.Errorf("after its time: %+v", r)
 	}
 }
 
@@ -156,14 +134,15 @@ func TestTooManySessions(t *testing.T) {
 		h.open(1 << 40)
 	}
 	h.use(first, 1)
-	h.put(Once{What: UnderKey, Key: "k", TTL: 1 << 40}, "x")
+	h.open(1 << 40)
+	h.put(Once{What: UnderKey, Key: "k", TTL: 1 << 40}, "x") // keys are no sessions
 	if n := h.machine.sessions.count(); n != maxSessions {
 		t.Fatalf("%d sessions", n)
 	}
 	if r := h.use(first, 1); !r.Replayed {
 		t.Errorf("the first was used since: %+v", r)
 	}
-	if r := h.use(second, 1); !r.Gone {
+	if r := h.use(second, 1); r.Fate != SessionGone {
 		t.Errorf("the second was not used for the longest time: %+v", r)
 	}
 }
@@ -186,22 +165,15 @@ func TestTooLargeResults(t *testing.T) {
 		t.Fatal("there was room for ten")
 	}
 	put(b, 10)
-	if r := h.use(a, 1); !r.Gone {
+	if r := h.use(a, 1); r.Fate != SessionGone {
 		t.Errorf("the other session: %+v", r)
 	}
 	put(b, 11)
-	if r := h.use(b, 1); !r.Gone {
+	if r := h.use(b, 1); r.Fate != SessionGone {
 		t.Errorf("its own first: %+v", r)
 	}
-	if r := h.use(b, 2); !r.Replayed {
+	if r := put(b, 2); r.Fate != KeyReused { // it is remembered, and put numbers its commands
 		t.Errorf("its own second: %+v", r)
-	}
-	h.machine.sessions.limits.bytes = 50
-	if r := h.put(Once{What: UnderKey, Key: "k", TTL: 5}, large); r.Gone || r.Replayed {
-		t.Errorf("too large to be kept: %+v", r)
-	}
-	if r := h.put(Once{What: UnderKey, Key: "k", TTL: 5}, large); !r.Gone {
-		t.Errorf("and again: %+v", r)
 	}
 }
 
@@ -225,24 +197,51 @@ func TestRememberedResultsAreTheirOwn(t *testing.T) {
 			copy(r.Bytes, "XXXXX")
 		}
 	}
-	for _, s := range h.machine.sessions.slots {
-		if held := cap(s.results[0].result); held > 64 {
+	for _, held := range []int{cap(h.machine.sessions.slots[0].results[0].result),
+		cap(h.machine.keys.slots[0].result)} {
+		if held > 64 {
 			t.Errorf("%d bytes are held for one result of 5", held)
 		}
 	}
 }
 
+// A number stands for the command that was applied under it, after a snapshot too: another one is refused,
+// and takes nothing away from the first.
+func TestANumberStandsForItsCommand(t *testing.T) {
+	h := newHistory(t)
+	command := Once{What: InSession, Session: h.open(1 << 40), Number: 7}
+	h.put(command, "x")
+	for _, when := range []string{"before", "after"} {
+		if r := h.put(command, "y"); !equalResults(r, Result{Fate: KeyReused}) {
+			t.Errorf("another command, %s a snapshot: %+v", when, r)
+		}
+		if r := h.put(command, "x"); string(r.Bytes) != "1: x" || !r.Replayed {
+			t.Errorf("the same one, %s a snapshot: %+v", when, r)
+		}
+		h.throughASnapshot()
+	}
+	if h.inner.n != 1 {
+		t.Errorf("%d commands were applied", h.inner.n)
+	}
+}
+
 // A capture copies addresses and no results.
-func BenchmarkCaptureOfFullSessions(b *testing.B) {
-	sessions := newSessions()
+func BenchmarkCaptureOfFullSessionsAndKeys(b *testing.B) {
+	sessions, keys := newSessions(), newKeys()
+	result := func() []byte { return make([]byte, 64) }
 	for i := range maxSessions {
 		e := raft.Entry{Index: raft.Index(2*i + 1), Time: 1}
 		sessions.open(e, 1<<40)
 		for number := range uint64(20) {
-			sessions.numbered(e, e.Index, number+1, func() []byte { return make([]byte, 64) })
+			sessions.once(e, Once{Session: e.Index, Number: number + 1}, 0, result)
 		}
+	}
+	for i := range maxKeys {
+		e := raft.Entry{Index: raft.Index(i + 1), Time: 1}
+		keys.once(e, Once{Key: fmt.Sprint(i), TTL: 1}, 0, result)
 	}
 	for b.Loop() {
 		sessions.capture()
+		keys.capture()
 	}
 }

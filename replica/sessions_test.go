@@ -80,15 +80,19 @@ func (b blob) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// small is a machine whose sessions have bounds that a short history reaches.
+// small is a machine whose sessions and keys have bounds that a short history reaches.
 func small() (*Machine, *ledger) {
 	l := &ledger{}
 	m := NewMachine(l)
-	m.sessions = newSessionsWithin(smallLimits)
+	m.sessions, m.keys = newSessionsWithin(smallLimits), newKeysWithin(smallKeys)
 	return m, l
 }
 
-var smallLimits = sessionLimits{sessions: 4, numbers: 3, bytes: 400}
+// Three keys of short commands reach the bound on keys, two of long ones that on bytes.
+var (
+	smallLimits = sessionLimits{sessions: 4, numbers: 3, bytes: 400}
+	smallKeys   = keyLimits{keys: 3, bytes: 90}
+)
 
 func imageOf(t interface{ Fatal(...any) }, m *Machine) []byte {
 	captured, err := m.capture()
@@ -112,7 +116,7 @@ func restoredFrom(t interface{ Fatal(...any) }, last raft.EntryID, image []byte)
 	if err := m.restore(last, bytes.NewReader(image)); err != nil {
 		t.Fatal(err)
 	}
-	m.sessions.limits = smallLimits
+	m.sessions.limits, m.keys.limits = smallLimits, smallKeys
 	return m, l
 }
 
@@ -125,14 +129,14 @@ func randomHistory(t *rapid.T) []raft.Entry {
 	for i := range rapid.IntRange(1, 60).Draw(t, "entries") {
 		now += raft.Time(rapid.SampledFrom([]int{0, 1, 5, 30, 200}).Draw(t, "time"))
 		e := raft.Entry{Term: 1, Index: raft.Index(i + 1), Time: now, Kind: raft.Normal}
-		command := fmt.Appendf(nil, "%d", rapid.IntRange(0, 9).Draw(t, "command"))
+		command := fmt.Appendf(nil, "%d", rapid.IntRange(0, 1).Draw(t, "command"))
 		if rapid.Bool().Draw(t, "lasts") {
 			command = append([]byte("for a while "), command...)
 		}
 		ttl := raft.Time(rapid.IntRange(1, 300).Draw(t, "ttl"))
 		session := raft.Index(1 + rapid.IntRange(0, i+1).Draw(t, "session"))
 		once := Once{}
-		switch rapid.IntRange(0, 9).Draw(t, "what") {
+		switch rapid.IntRange(0, 10).Draw(t, "what") {
 		case 0:
 			e.Kind, command = raft.NoOp, nil
 		case 1, 2:
@@ -143,10 +147,10 @@ func randomHistory(t *rapid.T) []raft.Entry {
 			command = nil
 		case 4, 5, 6:
 			once = Once{What: InSession, Session: session, Number: number.Draw(t, "number")}
-		case 7:
-			key := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "key")
+		case 7, 8:
+			key := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}).Draw(t, "key")
 			once = Once{What: UnderKey, Key: key, TTL: ttl}
-		case 8:
+		case 9:
 			once, command = Once{What: passTime}, nil
 		}
 		if e.Kind != raft.NoOp {
@@ -216,12 +220,14 @@ func TestASnapshotAndItsTailAreTheWholeHistory(t *testing.T) {
 }
 
 func equalResults(a, b Result) bool {
-	return bytes.Equal(a.Bytes, b.Bytes) && a.Replayed == b.Replayed && a.Gone == b.Gone
+	return bytes.Equal(a.Bytes, b.Bytes) && a.Replayed == b.Replayed && a.Fate == b.Fate
 }
 
-// model is what sessions are to be, written down without any thought of speed.
+// model is what sessions and keys are to be, written down without any thought of speed.
 type model struct {
 	open []modelled // the one that was not used for the longest time is the first
+	keys []modelled // in no order
+	n    int        // commands applied
 }
 
 type modelled struct {
@@ -230,11 +236,14 @@ type modelled struct {
 	ttl    raft.Time
 	usedAt raft.Time
 	floor  uint64
-	kept   map[uint64]string
+	kept   map[uint64]modelledResult
 }
 
-func (m *model) apply(e raft.Entry, n *int) (want Result) {
-	m.open = slices.DeleteFunc(m.open, func(s modelled) bool { return s.usedAt+s.ttl <= e.Time })
+type modelledResult struct{ command, result string }
+
+func (m *model) apply(e raft.Entry) (want Result) {
+	over := func(s modelled) bool { return s.usedAt+s.ttl <= e.Time }
+	m.open, m.keys = slices.DeleteFunc(m.open, over), slices.DeleteFunc(m.keys, over)
 	if e.Kind == raft.NoOp {
 		return Result{}
 	}
@@ -242,51 +251,49 @@ func (m *model) apply(e raft.Entry, n *int) (want Result) {
 	if e.Kind == raft.Session {
 		once, command, _ = decodeOnce(e.Command)
 	}
-	run := func() string { *n++; return fmt.Sprintf("%d: %s", *n, command) }
-	at := slices.IndexFunc(m.open, func(s modelled) bool {
-		if once.What == UnderKey {
-			return s.key == once.Key
-		}
-		return s.key == "" && s.id == once.Session
-	})
+	at := slices.IndexFunc(m.open, func(s modelled) bool { return s.id == once.Session })
 	switch once.What {
 	case Plain:
-		return Result{Bytes: []byte(run())}
+		return Result{Bytes: []byte(m.run(command))}
 	case OpenSession:
-		m.add(modelled{id: e.Index, ttl: once.TTL, usedAt: e.Time, kept: map[uint64]string{}})
-		return Result{}
-	case CloseSession:
-		if at >= 0 {
-			m.open = slices.Delete(m.open, at, at+1)
+		if len(m.open) == smallLimits.sessions {
+			m.open = m.open[1:]
 		}
-		return Result{Gone: at < 0}
+		m.open = append(m.open,
+			modelled{id: e.Index, ttl: once.TTL, usedAt: e.Time, kept: map[uint64]modelledResult{}})
+	case CloseSession:
+		if at < 0 {
+			return Result{Fate: SessionGone}
+		}
+		m.open = slices.Delete(m.open, at, at+1)
 	case InSession:
 		if at < 0 {
-			return Result{Gone: true}
+			return Result{Fate: SessionGone}
 		}
+		s := m.open[at]
+		s.usedAt = e.Time
+		m.open = append(slices.Delete(m.open, at, at+1), s)
+		return m.numbered(&m.open[len(m.open)-1], once.Number, command)
 	case UnderKey:
-		if at < 0 {
-			result := run()
-			m.add(modelled{id: e.Index, key: once.Key, ttl: once.TTL, usedAt: e.Time,
-				kept: map[uint64]string{1: result}})
-			return Result{Bytes: []byte(result)}
-		}
-		once.Number = 1
-	default:
-		return Result{}
+		return m.keyed(e, once, command)
 	}
-	s := m.open[at]
-	s.usedAt = e.Time
-	m.open = append(slices.Delete(m.open, at, at+1), s)
-	result, known := s.kept[once.Number]
+	return Result{}
+}
+
+func (m *model) run(command []byte) string { m.n++; return fmt.Sprintf("%d: %s", m.n, command) }
+
+func (m *model) numbered(s *modelled, number uint64, command []byte) Result {
+	first, known := s.kept[number]
 	switch {
+	case known && first.command != string(command):
+		return Result{Fate: KeyReused}
 	case known:
-		return Result{Bytes: []byte(result), Replayed: true}
-	case once.Number <= s.floor:
-		return Result{Gone: true}
+		return Result{Bytes: []byte(first.result), Replayed: true}
+	case number <= s.floor:
+		return Result{Fate: SessionGone}
 	}
-	result = run()
-	s.kept[once.Number] = result
+	result := m.run(command)
+	s.kept[number] = modelledResult{string(command), result}
 	if len(s.kept) > smallLimits.numbers {
 		lowest := uint64(math.MaxUint64)
 		for number := range s.kept {
@@ -294,33 +301,46 @@ func (m *model) apply(e raft.Entry, n *int) (want Result) {
 		}
 		delete(s.kept, lowest)
 		s.floor = lowest
-		m.open[len(m.open)-1].floor = lowest
 	}
 	return Result{Bytes: []byte(result)}
 }
 
-func (m *model) add(s modelled) {
-	if len(m.open) == smallLimits.sessions {
-		m.open = m.open[1:]
+func (m *model) keyed(e raft.Entry, once Once, command []byte) Result {
+	remembered := 0
+	for i, k := range m.keys {
+		if k.key == once.Key {
+			m.keys[i].usedAt = e.Time
+			return m.numbered(&m.keys[i], 1, command)
+		}
+		remembered += keyOverhead + len(k.key) + len(k.kept[1].result)
 	}
-	m.open = append(m.open, s)
+	if len(m.keys) == smallKeys.keys || remembered >= smallKeys.bytes {
+		return Result{Fate: TooManyKeys}
+	}
+	k := modelled{key: once.Key, ttl: once.TTL, usedAt: e.Time, kept: map[uint64]modelledResult{}}
+	result := m.numbered(&k, 1, command)
+	m.keys = append(m.keys, k)
+	return result
 }
 
-// A command of a session is applied once, a repeated one gets the first result, and what is forgotten is said
-// to be: compared with a model, entry by entry.
+// A command of a session or under a key is applied once, a repeated one gets the first result, another one in
+// its place and one without room are refused, and what is forgotten is said to be: compared with a model,
+// entry by entry.
 func TestSessionsDoWhatTheModelDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		machine, _ := small()
 		machine.sessions.limits.bytes = math.MaxInt
 		machine.inner, machine.expirer = &counter{}, nil
-		reference, n := &model{}, 0
+		reference := &model{}
 		for _, e := range randomHistory(t) {
-			want := reference.apply(e, &n)
+			want := reference.apply(e)
 			if got := applyAll(t, machine, []raft.Entry{e})[0]; !equalResults(got, want) {
 				t.Fatalf("%v: %+v, the model says %+v", e, got, want)
 			}
-			if machine.sessions.count() != len(reference.open) {
-				t.Fatalf("%d sessions, the model has %d", machine.sessions.count(), len(reference.open))
+			sessions, keys := machine.sessions.count(), machine.keys.count()
+			if sessions != len(reference.open) || keys != len(reference.keys) {
+				t.Fatalf("%d sessions and %d keys, the model has %d and %d", sessions, keys,
+					len(reference.open), len(reference.keys))
 			}
 		}
 	})

@@ -142,6 +142,12 @@ const (
 	// SessionGone: it was appended and not applied, because its session has ended or has forgotten its
 	// number. Whether an earlier attempt of it was applied nobody knows any more.
 	SessionGone
+	// KeyReused: it was appended and not applied, because its number or its key stands for another command,
+	// which was applied before.
+	KeyReused
+	// TooManyKeys: it was appended and not applied, because its key is new and there is no room to remember
+	// it. Keys end by log time, so a later attempt under the same key may succeed.
+	TooManyKeys
 	// NothingNew: nothing was applied since the newest snapshot.
 	NothingNew
 	// NotSaved: the snapshot could not be written; a Report says why. It will be tried again.

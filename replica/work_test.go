@@ -108,6 +108,8 @@ func TestEveryFateSaysWhetherTheCommandWasApplied(t *testing.T) {
 		Refused:        {false, true},
 		Unanswered:     {false, false},
 		SessionGone:    {false, false}, // an earlier attempt may have been
+		KeyReused:      {false, true},
+		TooManyKeys:    {false, true},
 	} {
 		if applied, known := fate.Applied(); applied != want[0] || known != want[1] {
 			t.Errorf("fate %d: applied %v, known %v, want %v", fate, applied, known, want)
