@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -65,10 +66,31 @@ func kind(of string) string {
 		return "true or false"
 	case "duration":
 		return "a duration, as in 150ms"
+	case "int64":
+		return "a whole number within int64"
 	case "int", "uint64":
 		return "a whole number"
+	case "index":
+		return "the index of an entry, from 1 on"
+	case "stringSlice":
+		return "values with commas between them"
 	}
 	return "a " + of
+}
+
+// flagMistake says what is wrong with a flag on the command line. Of a value that Go's own parsers refuse it
+// says what to write instead, as of one in a file: they would speak of themselves.
+func flagMistake(err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	f, why := bad.GetFlag(), bad.Unwrap()
+	number, of := (*strconv.NumError)(nil), f.Value.Type()
+	if errors.As(why, &number) || of == "duration" || of == "stringSlice" {
+		why = errors.New("write " + kind(of))
+	}
+	return fmt.Errorf("%q is no value for --%s: %w", bad.GetValue(), f.Name, why)
 }
 
 // readConfig reads the file's keys, which are the names of flags. Without a path there are none.

@@ -38,7 +38,7 @@ func rootCommand(c *console) *cobra.Command {
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fail(exitUsage, "%w: see %s --help", err, cmd.CommandPath())
+		return fail(exitUsage, "%w: see %s --help", flagMistake(err), cmd.CommandPath())
 	})
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(serveCommand(c), devCommand(c), clusterCommand(c), versionCommand(c), simCommand(c))

@@ -35,11 +35,11 @@ func TestMistakesOfSimAreSentences(t *testing.T) {
 		{"sim run --duration 0s", "--duration is 0s: give a time above zero"},
 		{"sim run --duration 2000h", "faulty is 2000h, at most 1000h, and healed 30s, at most 1h"},
 		{"sim run --nodes 0", "--nodes is 0: choose 1 to 15"},
-		{"sim run --nodes x", `invalid argument "x" for "--nodes" flag: choose 1 to 15: ` + seeRun},
+		{"sim run --nodes x", `"x" is no value for --nodes: choose 1 to 15: ` + seeRun},
 		{"sim run --time 0s", "--time is 0s: give a duration above zero"},
 		{"sim run -j 0", "-j is 0: choose 1 to 1024"},
-		{"sim run -j 99999999999999999999", `invalid argument "99999999999999999999" for ` +
-			`"-j, --jobs" flag: choose 1 to 1024: ` + seeRun},
+		{"sim run -j 99999999999999999999", `"99999999999999999999" is no value for --jobs: ` +
+			`choose 1 to 1024: ` + seeRun},
 		{"sim replay 1 --profile calm --nodes 0", "--nodes is 0: choose 1 to 15"},
 		{"sim replay nowhere --nodes 0",
 			"--profile, --nodes and --duration belong to a seed: nowhere says itself what it is"},

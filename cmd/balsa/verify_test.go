@@ -342,8 +342,8 @@ func TestWhatIsNoDataDirectory(t *testing.T) {
 		"log":      "",
 		"log dmup": `unknown command "dmup" of log: write dump`,
 		"log dump": "write balsa log dump DIR: see balsa help log dump",
-		"log dump d --from 0": `invalid argument "0" for "--from" flag: write the index of an entry, ` +
-			"from 1 on: see balsa log dump --help",
+		"log dump d --from 0": `"0" is no value for --from: write the index of an entry, from 1 on: ` +
+			"see balsa log dump --help",
 		"log dump d --from 3 --to 2": "--to is 2, below --from, 3: write the smaller index first",
 		"log dump d -o xml":          `-o is "xml": write table, json or plain`,
 		"verify":                     "write balsa verify DIR: see balsa help verify",
