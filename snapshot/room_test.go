@@ -83,9 +83,11 @@ func (b *beside) WriteTo(w io.Writer) (n int64, err error) {
 	for part := range slices.Chunk(b.content, b.every) {
 		m, err := w.Write(part)
 		if n += int64(m); err != nil {
+			b.s.append(b.appends) // while what was begun of the snapshot still takes its room
+			b.appends = 0
 			return n, err
 		}
-		if b.appends > 0 {
+		if b.appends > 1 {
 			b.appends--
 			b.s.append(1)
 		}
@@ -102,9 +104,9 @@ func TestASnapshotLeavesRoomForTheLog(t *testing.T) {
 		s := share(t, reserve*page)
 		saved(t, s.keep, 10)
 		s.disk.Limit(s.disk.Used() + (reserve+room)*page)
-		image := &beside{s: s, content: bytes.Repeat([]byte("x"), 10*page), every: 3 * page, appends: 3}
+		image := &beside{s: s, content: bytes.Repeat([]byte("x"), 10*page), every: 3 * page, appends: reserve}
 		_, err := s.keep.Save(named(20), image)
-		s.append(reserve - (3 - image.appends))
+		s.append(image.appends)
 		if err == nil {
 			whole++
 			readable(t, s.keep, 20, 10)
