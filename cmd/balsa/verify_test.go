@@ -110,7 +110,9 @@ func TestVerifyJudgesTheWhole(t *testing.T) {
 		"a segment is gone":   {without("0000000002.wal"), exitViolation, "the file is missing"},
 		"no log, no identity": {without(append(copies(), segments...)...), exitViolation, "both copies"},
 		"an empty segment":    {emptied("0000000002.wal"), exitViolation, "0 bytes"},
-		"an empty snapshot":   {emptied(newerSnapshot), exitViolation, newerSnapshot},
+		"an empty snapshot":   {emptied(newerSnapshot), exitViolation, doSpare},
+		"an empty older one":  {emptied(olderSnapshot), exitViolation, doSpare},
+		"an empty only one":   {emptiedOnly, exitViolation, snapshot.ErrCorrupt.Error()},
 		"an empty copy":       {emptied("identity.1"), exitViolation, doNothing},
 		"a wrong name":        {swapNames, exitViolation, "under a wrong name"},
 		"another's snapshot":  {foreignSnapshot, exitViolation, "another cluster"},
@@ -157,6 +159,11 @@ func without(names ...string) func(*testing.T) {
 
 func emptied(name string) func(*testing.T) {
 	return func(t *testing.T) { must(t, os.Truncate("data/"+name, 0)) }
+}
+
+func emptiedOnly(t *testing.T) {
+	without(olderSnapshot)(t)
+	emptied(newerSnapshot)(t)
 }
 
 func made(name string) func(*testing.T) {

@@ -21,6 +21,8 @@ const (
 		"with an empty directory and an id of its own"
 	doNothing = "nothing is lost, the next start of the node writes it anew from the other copy; but look " +
 		"at the disk"
+	doSpare = "nothing is lost, the node starts without it: another snapshot and the log have what it " +
+		"includes; move it elsewhere, and look at the disk"
 	doDisk = "look at the disk, and copy what can still be read before anything else"
 )
 
@@ -36,6 +38,7 @@ type checking struct {
 	last      raft.Index // of the log
 	logGood   bool
 	snapshots []raft.Snapshot // that are good, the newest first
+	held      heldEntries
 }
 
 // verifyOnce reads a directory from end to end. An error says that it could not be judged.
@@ -53,10 +56,11 @@ func (c *console) verifyOnce(ctx context.Context, path string) (*verdict, error)
 	if empty(k.names) {
 		return nil, notData(path, k.names)
 	}
-	k.sizes = dir.sizes(k.names)
+	k.sizes, k.held = dir.sizes(k.names), heldEntries{}
 	for _, name := range k.names {
-		switch _, isSnapshot := snapshot.ParseName(name); {
+		switch last, isSnapshot := snapshot.ParseName(name); {
 		case isSnapshot:
+			k.held[last] = false
 			dir.expect(name, 2*k.sizes[name]) // once as it stands, and once for what is in it
 		case ours(name):
 			dir.expect(name, k.sizes[name])
@@ -168,9 +172,15 @@ func (k *checking) join() error {
 		return nil
 	}
 	l := k.log
-	_, err := replica.Recover(l.Identity.Bootstrap, l.State, l.Before, nil, k.snapshots)
+	restored, err := replica.Recover(l.Identity.Bootstrap, l.State, l.Before, nil, k.snapshots)
 	if err != nil {
 		k.found(finding{k.firstSegment(), 0, err.Error(), doPutBack})
+	}
+	for i, f := range k.Findings {
+		last, isSnapshot := snapshot.ParseName(f.File)
+		if err == nil && isSnapshot && (k.held[last] || last.Index <= restored.Snapshot.Last.Index) {
+			k.Findings[i].Do = strings.Replace(f.Do, snapshot.ErrCorrupt.Error(), doSpare, 1)
+		}
 	}
 	for i, s := range k.snapshots {
 		name := k.snapshotFile(s.Last)
@@ -183,6 +193,21 @@ func (k *checking) join() error {
 		}
 	}
 	return nil
+}
+
+// heldEntries says of the last entry of each snapshot, good or bad, whether the log holds it.
+type heldEntries map[raft.EntryID]bool
+
+// take notes what a piece of the log holds. Its entries replace everything from the first of them on.
+func (h heldEntries) take(p wal.Piece) {
+	for last := range h {
+		if p.Restart {
+			h[last] = false
+		}
+		if len(p.Entries) > 0 && p.Entries[0].Index <= last.Index {
+			h[last] = slices.ContainsFunc(p.Entries, func(e raft.Entry) bool { return e.ID() == last })
+		}
+	}
 }
 
 // snapshotFile is the name of the file of a good snapshot.

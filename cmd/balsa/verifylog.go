@@ -45,6 +45,7 @@ func (k *checking) readLog() error {
 			return nil
 		}
 		seen[p.File()].take(p)
+		k.held.take(p)
 		if p.Restart {
 			k.last = p.Before.Index
 		}
