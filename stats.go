@@ -28,7 +28,7 @@ type Stats struct {
 	MessagesSent     uint64
 	MessagesReceived uint64
 	MessagesLost     uint64 // that the transport knows of
-	MessagesRefused  uint64 // that no correct node would have sent
+	MessagesRefused  uint64 // that no correct node of this version would have sent; Status.Refused
 }
 
 // count takes a decision of the core.
@@ -56,8 +56,6 @@ func (s *Stats) count(event raft.Event) {
 		if e.Truncated > 0 {
 			s.EntriesTruncated++
 		}
-	case raft.MessageRefused:
-		s.MessagesRefused++
 	case raft.SnapshotTaken:
 		s.SnapshotsTaken++
 	case raft.SnapshotInstalled:

@@ -89,9 +89,9 @@ func (l *loop) contact() time.Duration {
 }
 
 // counted returns the stats with what is counted outside the loop.
-func (l *loop) counted() Stats {
+func (l *loop) counted(core raft.Status) Stats {
 	s := l.stats
-	s.MessagesLost = l.lost.Load()
+	s.MessagesLost, s.MessagesRefused = l.lost.Load(), core.Refused
 	return s
 }
 
@@ -121,7 +121,7 @@ func (l *loop) status() Status {
 			Snapshot:     core.Snapshot,
 			LastSnapshot: l.saves.last,
 		},
-		Stats:   l.counted(),
+		Stats:   l.counted(core),
 		Refused: core.Refused,
 		Err:     l.failure,
 	}

@@ -95,5 +95,5 @@ type Stats struct {
 	MessagesSent     uint64 `json:"messages_sent"`
 	MessagesReceived uint64 `json:"messages_received"`
 	MessagesLost     uint64 `json:"messages_lost"`    // that the node knows of
-	MessagesRefused  uint64 `json:"messages_refused"` // that no correct node would have sent
+	MessagesRefused  uint64 `json:"messages_refused"` // that no correct node of this version would have sent
 }

@@ -21,8 +21,8 @@ func TestResumingTakesPiecesOfBoundedSize(t *testing.T) {
 		ok(t, err)
 	}
 	to = keep(t, m)
-	const piece = (16 + 1) * (200 + frame) // at most so much
-	most := (16 + 2) * 4                   // operations: a chunk is read, in two parts, and written; and a few syncs
+	const piece = (16 + 1) * (200 + frame)
+	const most = (16 + 2) * 4 // operations: a chunk is read, in two parts, and written; and a few syncs
 	messages := 0
 	next, complete := uint64(0), (*raft.Snapshot)(nil)
 	for ; err == nil && complete == nil; messages++ {
