@@ -144,8 +144,12 @@ func openSnapshots(dir disk.Dir, config Config,
 		return nil, raft.Restored{}, errors.Join(damaged(err, kept.Broken), keeper.Close())
 	}
 	for _, b := range kept.Broken {
-		config.Logger.Warn("A snapshot is damaged; the one before it and the log serve in its place",
-			"file", b.Name, "error", b.Err)
+		why := b.Err.Error() // with what to do when the node cannot start; but it can
+		if d := (*snapshot.Damage)(nil); errors.As(b.Err, &d) {
+			why = fmt.Sprintf("at byte %d: %s", d.Offset, d.What)
+		}
+		config.Logger.Warn("A snapshot is damaged; another one and the log serve in its place",
+			"file", b.Name, "why", why)
 	}
 	return keeper, restored, nil
 }

@@ -227,6 +227,8 @@ func (k *checking) others() {
 		case strings.HasSuffix(name, ".snapshot.part"):
 			k.say(name, "arriving", "a snapshot of which %s have arrived: what is bad in it is sent again",
 				bytesOf(k.sizes[name]))
+		case strings.HasSuffix(name, ".wal.tmp"):
+			k.say(name, "spare", "to be used by the log; no one relies on it, and a start removes it")
 		case strings.HasSuffix(name, ".tmp"):
 			k.say(name, "left over", "no one relies on it; the next start removes it")
 		default:
