@@ -88,8 +88,8 @@ func TestMistakesAreSentences(t *testing.T) {
 				"see balsa incr --help"},
 		{"no number", []string{"dev", "--nodes", "x"},
 			`"x" is no value for --nodes: write a whole number: see balsa dev --help`},
-		{"no list", []string{"get", "a", "--endpoints", `"`},
-			"\"\\\"\" is no value for --endpoints: write values with commas between them: see balsa get --help"},
+		{"no list", []string{"get", "a", "--endpoints", "\""}, `"\"" is no value for --endpoints: ` +
+			"write values with commas between them: see balsa get --help"},
 		{"color", []string{"version", "--color", "red"}, `--color is "red": write auto, always or never`},
 		{"output", []string{"get", "k", "-o", "xml"}, `-o is "xml": write table, json or plain`},
 		{"output of status", []string{"status", "-o", "xml"}, `-o is "xml": write table, json or plain`},
