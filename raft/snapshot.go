@@ -1,6 +1,9 @@
 package raft
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Snapshots and compaction (§7), and the leader's half of InstallSnapshot; the follower's is in install.go.
 //
@@ -51,8 +54,19 @@ func (s Snapshot) Validate() error {
 // SnapshotDue reports whether so much was applied behind the last snapshot that the next should be taken
 // (Limits.SnapshotBytes).
 func (c *Core) SnapshotDue() bool {
+	return c.load.applied > 0 && c.UntilSnapshot() == 0
+}
+
+// UntilSnapshot returns how many bytes of entries (Entry.Size) are yet to be applied until the next snapshot
+// is due; 0 when it is. A driver that applies no entry beyond the one that fills them, before it has captured
+// its machine, takes its snapshots after the same entries as every other server that does and has the same
+// limits: a leader can then go on with what another one began to send.
+func (c *Core) UntilSnapshot() int {
 	budget, is := c.snapshotBudget()
-	return is && c.load.applied > 0 && uint64(c.load.applied) >= budget
+	if !is || budget > math.MaxInt {
+		return math.MaxInt
+	}
+	return max(int(budget)-c.load.applied, 0)
 }
 
 // snapshotBudget returns how many bytes of entries may lie behind the last snapshot before the next is due,

@@ -93,6 +93,7 @@ func (r *Replica) restored(now raft.Time, done Restored) {
 	}
 	last := done.Snapshot.Last
 	r.last, r.lastTime, r.applied, r.due = last, done.Snapshot.Time, last.Index, done.Due
+	r.behind = 0
 	r.toApply = slices.DeleteFunc(slices.Clone(r.toApply),
 		func(e raft.Entry) bool { return e.Index <= last.Index })
 	r.giveUpSkipped()

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"errors"
+	"math"
 	"slices"
 
 	"balsa/raft"
@@ -31,7 +32,8 @@ import (
 type keeping struct {
 	kept     [2]raft.Snapshot // durable, the newest first; zero: none
 	reaches  raft.Index       // the log on disk begins behind it, or will with the writes handed out
-	saving   bool             // a Save is in flight
+	saving   bool             // a Save is in flight, or the Capture before it
+	behind   int              // bytes of entries applied since that capture
 	byHand   []requested
 	again    raft.Time // until then none is taken after one has failed, but by hand
 	failures int       // since one was saved
@@ -63,9 +65,27 @@ func (r *Replica) captureDue() bool {
 	return len(r.byHand) > 0 || r.core.SnapshotDue() && r.hours.now >= r.again
 }
 
+// untilCapture returns how many bytes of entries may be applied before the machine is captured. While one
+// snapshot is being saved no more is applied than makes the next one due: a server that is slow to save would
+// otherwise take that one later than the others, and all that follow it too. (A leader takes no more
+// proposals by then.) How large the one that is being saved will be is not known, so the one before counts.
+func (r *Replica) untilCapture() int {
+	limit := r.core.Limits().SnapshotBytes
+	if limit < 0 {
+		return math.MaxInt
+	}
+	if r.saving {
+		return max(limit, int(r.kept[0].Size)) - r.behind
+	}
+	if due := r.core.UntilSnapshot(); due > 0 {
+		return due
+	}
+	return math.MaxInt // one has failed, and it is not tried again yet
+}
+
 // startCapture names the state that the machine is in.
 func (r *Replica) startCapture() {
-	r.saving = true
+	r.saving, r.behind = true, 0
 	r.occupy(Capture{Snapshot: raft.Snapshot{
 		Last:         r.last,
 		Time:         r.lastTime,

@@ -371,3 +371,60 @@ func TestSessionsOutliveASnapshot(t *testing.T) {
 		t.Errorf("closing what is not there: %+v", none)
 	}
 }
+
+// Servers take their snapshots after the same entries, however entries come together, and however long it
+// takes to save one: a transfer that one leader began another can then go on with.
+func TestSnapshotsOfDifferentServersCoincide(t *testing.T) {
+	entries := make([]raft.Term, 60)
+	for i := range entries {
+		entries[i] = 1
+	}
+	last := raft.Index(len(entries))
+	taken := map[string][]raft.EntryID{}
+	var files []modelFile
+	for name, of := range map[string]struct{ together, rounds int }{
+		"one by one": {1, 1}, "all at once": {60, 1}, "some at a time, slow to save": {7, 5},
+	} {
+		disk := &modelSnapshots{}
+		b := holdKept(t, 3, &modelLog{}, disk)
+		for round := 0; b.Applied() < last || b.others.count() > 0; round++ {
+			if end := b.Status().Last.Index; round < 1000 && end < last {
+				more := min(raft.Index(of.together), last-end)
+				prev := raft.EntryID{Term: b.Status().Last.Term, Index: end}
+				b.do(b.from(2, appends(1, end+more, prev, entries[:more]...)))
+			}
+			for len(b.writes)+len(b.applies)+len(b.captures) > 0 {
+				switch {
+				case len(b.writes) > 0:
+					b.write()
+				case len(b.applies) > 0:
+					b.apply()
+				default:
+					b.capture()
+				}
+			}
+			if len(b.saves) > 0 && round%of.rounds == 0 {
+				last := b.saves[0].Snapshot.Last
+				b.save()
+				taken[name] = append(taken[name], last)
+			}
+			if round > 1000 {
+				t.Fatalf("%s: applied %d of %d", name, b.Applied(), last)
+			}
+		}
+		if files == nil {
+			files = disk.kept
+		}
+		if len(disk.kept) != 2 || !slices.EqualFunc(files, disk.kept, func(a, b modelFile) bool {
+			return a.Last == b.Last && a.Size == b.Size && bytes.Equal(a.bytes, b.bytes)
+		}) {
+			t.Errorf("%s: the snapshots on the disk are others", name)
+		}
+	}
+	want := taken["one by one"]
+	for name, got := range taken {
+		if len(got) < 3 || !slices.Equal(got, want) {
+			t.Errorf("%s: snapshots up to %v, and one by one up to %v", name, got, want)
+		}
+	}
+}

@@ -202,6 +202,7 @@ func (r *Replica) ran(now raft.Time, ran Ran) {
 	}
 	for i, e := range ran.Entries {
 		r.settle(e.ID(), ran.Results[i])
+		r.behind += e.Size()
 	}
 	r.settleForwards(ran)
 	last := ran.Entries[len(ran.Entries)-1]
@@ -266,17 +267,22 @@ func (r *Replica) collect(out raft.Output) {
 	}
 }
 
-// startApply hands out the entries that come next, as many as fit.
+// startApply hands out the entries that come next, as many as fit. The one after which a snapshot is due is
+// the last of them: where a batch happens to end is another place on each server, and so would be its
+// snapshots.
 func (r *Replica) startApply() {
 	if len(r.toApply) == 0 {
 		return
 	}
-	n, size := 0, 0
-	for n < len(r.toApply) {
+	n, size, until := 0, 0, r.untilCapture()
+	for n < len(r.toApply) && size < until {
 		if size += r.toApply[n].Size(); size > r.config.MaxApplyBytes && n > 0 {
 			break
 		}
 		n++
+	}
+	if n == 0 {
+		return
 	}
 	r.occupy(Apply{Entries: r.toApply[:n:n]})
 	r.toApply = r.toApply[n:]
