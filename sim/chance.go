@@ -33,6 +33,7 @@ const (
 	forPreparation
 	forReplay
 	forSnapshot
+	forOnce
 )
 
 // draw returns the nth roll of who, or of the pair of who and whom.

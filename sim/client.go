@@ -9,16 +9,18 @@ import (
 )
 
 // client asks one thing after the other: it thinks, asks a server, and waits for the answer or until its
-// patience ends. It does not ask again what it has no answer to: without sessions that could be done twice.
+// patience ends. What it has no answer to it asks again only in a session or under a key: else it could be
+// done twice.
 type client struct {
 	world  *World
 	id     int         // counted from 1
-	n      uint64      // requests so far
+	n      uint64      // requests so far, each attempt counted
 	leader raft.NodeID // whom it takes for the leader
 	seen   raft.Index  // the newest revision that it was told
 	open   *Operation  // what it waits for; nil while it thinks
 	last   Operation   // the latest that ended, with its answer
 	silent bool        // it asks no more
+	repetition
 }
 
 // response is what a server answers.
@@ -31,13 +33,19 @@ type response struct {
 // hash is one of all that the client is told.
 func (r *response) hash() uint64 {
 	h := uint64(0)
-	for i, is := range [...]bool{r.reply.Created, r.reply.Deleted, r.reply.Found} {
+	reply := &r.reply
+	for i, is := range [...]bool{reply.Created, reply.Deleted, reply.Found, reply.Replayed, reply.Gone,
+		reply.Reused} {
 		if is {
 			h |= 1 << i
 		}
 	}
 	h = mix(mix(h, uint64(r.outcome)), uint64(r.leader))
-	return mix(mix(mix(h, uint64(r.reply.Revision)), uint64(r.reply.Latest)), hashBytes(r.reply.Read))
+	h = mix(mix(mix(h, uint64(r.reply.Revision)), uint64(r.reply.Latest)), hashBytes(r.reply.Read))
+	if r.reply.Number == 0 {
+		return h
+	}
+	return mix(h, uint64(r.reply.Number))
 }
 
 // addClient adds the next client; a silent one asks what a script has it ask, and nothing by itself.
@@ -45,6 +53,7 @@ func (w *World) addClient(silent bool) *client {
 	id := len(w.clients) + 1
 	c := &client{world: w, id: id, leader: raft.NodeID(id%w.options.Nodes + 1), silent: silent}
 	w.clients = append(w.clients, c)
+	c.settleManner()
 	c.think()
 	return c
 }
@@ -90,6 +99,8 @@ func (c *client) request(d due) {
 	default:
 		op.Value = c.value(r)
 	}
+	c.vary(&op, r)
+	c.inItsManner(&op, r)
 	c.ask(op)
 }
 
@@ -107,18 +118,25 @@ func (c *client) ask(op Operation) {
 	w := c.world
 	op.ID = uint64(c.id)<<32 | c.n
 	op.Client, op.Index = c.id, c.seen
-	if w.parts.Command != nil && op.Kind != Get {
+	if w.parts.Command != nil && op.Kind == Put {
 		op.Opaque = w.parts.Command(mix(uint64(w.chance), op.ID), op.ID)
 	}
 	op.Deadline = w.now + w.options.Patience
-	p := w.note(Record{Kind: Called, Node: op.Node, Peer: raft.NodeID(c.id), N: c.n,
-		Hash: hashBytes([]byte(op.String())), Text: op.String()})
+	c.open, c.tries, c.doubt = &op, 0, false
+	c.send(0, 0)
 	op.Called = w.moment()
-	c.open = &op
-	w.history.call(w.moment(), op)
-	w.push(due{at: w.now + c.latency(0), task: take, node: op.Node, peer: raft.NodeID(c.id), n: c.n,
+	w.history.call(op.Called, op)
+}
+
+// send sends what the client asks for, after a while, and begins to wait for the answer.
+func (c *client) send(cause uint64, after Time) {
+	w, op := c.world, c.open
+	p := w.note(Record{Kind: Called, Cause: cause, Node: op.Node, Peer: raft.NodeID(c.id), N: c.n,
+		Hash: hashBytes([]byte(op.String())), Text: op.String()})
+	w.push(due{at: w.now + after + c.latency(0), task: take, node: op.Node, peer: raft.NodeID(c.id), n: c.n,
 		cause: p})
-	w.push(due{at: op.Deadline, task: deadline, node: raft.NodeID(c.id), n: c.n, cause: p})
+	w.push(due{at: min(op.Deadline, w.now+c.share()), task: deadline, node: raft.NodeID(c.id), n: c.n,
+		cause: p})
 }
 
 func (c *client) latency(way uint64) Time {
@@ -152,7 +170,7 @@ func (c *client) event(s *server, ticket raft.Ticket) replica.Event {
 	op := c.open
 	switch {
 	case op.Kind != Get:
-		return replica.Proposed{Ticket: ticket, Command: op.Command(), Local: c.local()}
+		return replica.Proposed{Ticket: ticket, Command: op.Command(), Once: op.Once, Local: c.local()}
 	case op.Mode == AtLeast:
 		return replica.Awaited{Ticket: ticket, Index: op.Index}
 	case op.Mode == Stale, op.Mode == FromLeader && s.leadsAndHasApplied():
@@ -187,6 +205,10 @@ func (s *server) answer(cause uint64, a replica.Answer) {
 	}
 	c := s.world.client(raft.NodeID(q.client))
 	r := response{outcome: Unknown, leader: s.sight.leader}
+	r.reply.Gone, r.reply.Reused = a.Fate == replica.SessionGone, a.Fate == replica.KeyReused
+	if r.reply.Gone || r.reply.Reused {
+		s.world.ledger.refused(s.world.moment(), s.id, a)
+	}
 	applied, certain := a.Fate.Applied()
 	if c.open != nil && c.n == q.n {
 		s.world.sawAnswer(c.open, a.Fate)
@@ -210,10 +232,10 @@ type readableMachine interface {
 
 // replyOf is what a client is told of what was done.
 func (w *World) replyOf(s *server, op *Operation, a replica.Answer) Reply {
-	r := Reply{Revision: a.Entry.Index}
+	r := Reply{Revision: a.Entry.Index, Replayed: a.Replayed}
 	store, is := s.machine.(readableMachine)
 	switch {
-	case !is:
+	case !is, op.Kind == Opening, op.Kind == Closing:
 	case op.Kind == Get:
 		item, latest, found := store.Read(op.Key)
 		r.Revision, r.Latest, r.Found, r.Read = s.through.Index, raft.Index(latest), found, item.Value
@@ -223,6 +245,7 @@ func (w *World) replyOf(s *server, op *Operation, a replica.Answer) Reply {
 			w.fail(ReplicaEquality, "n%v answers %v with no result of a map: %v %v", s.id, op, err, result)
 		}
 		r.Latest, r.Created, r.Deleted = raft.Index(result.Revision), result.Created, result.Deleted > 0
+		r.Number = result.Value
 	}
 	return r
 }
@@ -236,7 +259,7 @@ func (w *World) respond(cause uint64, s *server, q question, r response) {
 		return
 	}
 	if r.outcome == OK && c.open.Kind != Get {
-		w.ledger.acknowledged(w.moment(), r.reply.Revision, c.open.Command())
+		w.ledger.acknowledged(w.moment(), r.reply.Revision, askedFor(c.open.Once, c.open.Command()))
 	}
 	if w.losesReply(c, q.n) {
 		return
@@ -266,7 +289,9 @@ func (c *client) hear(d due) {
 	if r.outcome == OK {
 		c.seen = max(c.seen, r.reply.Revision)
 	}
-	c.end(p, r.reply)
+	if !c.askAgain(p, &r.reply) {
+		c.end(p, r.reply)
+	}
 }
 
 // giveUp ends the waiting. What was asked may have been done or not; a read is forgotten by the server.
@@ -286,7 +311,9 @@ func (c *client) giveUp(d due) {
 		}
 	}
 	c.leader = c.leader%raft.NodeID(w.options.Nodes) + 1
-	c.end(p, Reply{Outcome: Unknown})
+	if r := (Reply{Outcome: Unknown}); !c.askAgain(p, &r) {
+		c.end(p, r)
+	}
 }
 
 func (c *client) end(cause uint64, r Reply) {
@@ -295,6 +322,7 @@ func (c *client) end(cause uint64, r Reply) {
 	c.open = nil
 	op.Reply, op.Returned = r, w.moment()
 	c.last = *op
+	c.remember(op)
 	w.history.finish(w.moment(), op.ID, r)
 	w.ended(*op, r)
 	c.think()

@@ -47,6 +47,13 @@ const (
 	sawBrokenChunk  = "process ended while it stored a part of a snapshot"
 	sawRestarted    = "log begun anew behind a snapshot"
 	sawReleased     = "part of the log released"
+	sawElsewhere    = "retried at another server"
+	sawRepeated     = "replayed"
+	sawGone         = "session gone"
+	sawReused       = "number or key used for another command"
+	sawExpired      = "session expired by log time"
+	sawForgotten    = "applied again after its key was forgotten"
+	sawTimePass     = "clock entry proposed"
 	sawHaltedForAll = "too few disks left: everything halted"
 )
 
@@ -108,6 +115,23 @@ func (w *World) sawAnswer(op *Operation, f replica.Fate) {
 		w.saw(sawReplaced)
 	case f != replica.Done && op.Kind == Get:
 		w.saw(sawReadRefused)
+	}
+}
+
+// sawVerdict counts what becomes of commands of sessions.
+func (w *World) sawVerdict(v verdict) {
+	if v.expired > 0 {
+		w.saw(sawExpired)
+	}
+	switch v.fate {
+	case repeats:
+		w.saw(sawRepeated)
+	case isGone:
+		w.saw(sawGone)
+	case isReused:
+		w.saw(sawReused)
+	case passesTime:
+		w.saw(sawTimePass)
 	}
 }
 

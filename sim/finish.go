@@ -164,6 +164,7 @@ func (w *World) recover() {
 		w.answered()
 		w.audit()
 		w.equal()
+		w.counted()
 	}
 }
 
@@ -301,7 +302,8 @@ func (h *healing) take(w *World, op Operation, r Reply) {
 	took := w.now - op.Called.Time
 	w.ends.Slowest = max(w.ends.Slowest, took)
 	s := w.servers[op.Node-1]
-	if r.Outcome == Unknown && !s.trouble.gone && !s.jumpedOver(&op) || took > w.options.Patience {
+	lost := r.Outcome == Unknown && !r.Gone && !r.Reused
+	if lost && !s.trouble.gone && !s.jumpedOver(&op) || took > w.options.Patience {
 		w.fail(Recovered, "%v was called at %v, after all had settled at %v, and ended %v after %v", &op,
 			op.Called.Time, h.settled, r.Outcome, took)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"balsa/raft"
+	"balsa/replica"
 )
 
 // history is what all clients asked for and were told, and checks that one map could have said it (§8).
@@ -19,16 +20,17 @@ import (
 // Kept for the whole run: for each entry where it came from, and for each key its versions. Of what a client
 // read nothing is kept once it is verified.
 type history struct {
-	model   model
-	entries []placed         // by index; the first stands for the empty log
-	wishes  map[uint64]*wish // by the hash of the command
-	open    []*pending       // in no order that matters
-	nearest Time             // no open operation has an earlier deadline
-	floor   *Operation       // answered with the highest revision so far
-	second  opinion
-	now     Moment // of the last call or answer
-	tally   HistoryTally
-	found   *Violation
+	model    model
+	entries  []placed         // by index; the first stands for the empty log
+	wishes   map[uint64]*wish // by the hash of the command
+	open     []*pending       // in no order that matters
+	nearest  Time             // no open operation has an earlier deadline
+	floor    *Operation       // answered with the highest revision so far
+	second   opinion
+	counters []*counter // in the order in which they were first used
+	now      Moment     // of the last call or answer
+	tally    HistoryTally
+	found    *Violation
 }
 
 // HistoryTally counts what the checks had to look at: a run in which no client was answered proves nothing.
@@ -39,6 +41,7 @@ type HistoryTally struct {
 	Keys     uint64 `json:"keys"`     // that porcupine has judged
 	Searched uint64 `json:"searched"` // operations on them
 	Left     uint64 `json:"left"`     // operations that it did not see: their key was not given up
+	Again    uint64 `json:"again"`    // entries carried out once more, as their key had been forgotten
 }
 
 // placed is an entry that is committed.
@@ -47,6 +50,8 @@ type placed struct {
 	wish   *wish  // nil: no client's
 	effect effect
 	latest raft.Index // the last entry up to here that changed the map
+	first  raft.Index // of one that repeats another: the entry that was carried out
+	gone   bool       // nothing was carried out
 	answer *Operation // the one that was told that this is its entry
 }
 
@@ -58,9 +63,11 @@ type wish struct {
 	called    int
 	done      int        // that were told that they are done
 	denied    int        // that were told that they never will be
-	committed int        // entries
+	committed int        // entries that are carried out
+	again     int        // of these: because the key that the command came under had been forgotten
 	last      raft.Index // of these
 	no        *Operation // the last one that was denied
+	floor     *Operation // of first
 }
 
 // pending is an operation that has not ended, with what must be known when it does.
@@ -99,10 +106,14 @@ func (h *history) call(m Moment, op Operation) {
 	if op.Kind != Get {
 		p.wish = h.wanted(p)
 	}
+	if p.repeatable() && p.wish.called > 1 {
+		// To ask again under the same number or key is to go on asking.
+		p.Called, p.floor = p.wish.first.Called, p.wish.floor
+	}
 	if op.Deadline != 0 {
 		h.nearest = min(h.nearest, op.Deadline)
 	}
-	if op.Opaque == nil && (op.Kind != Get || op.Mode == Linearizable) {
+	if op.searchable() {
 		p.searched = h.second.call(&p.Operation, p.wish)
 		if p.searched == nil {
 			h.tally.Left++
@@ -113,10 +124,13 @@ func (h *history) call(m Moment, op Operation) {
 
 // wanted counts the command of an operation.
 func (h *history) wanted(p *pending) *wish {
-	hash := hashBytes(p.Command())
+	hash := askedFor(p.Once, p.Command())
 	w := h.wishes[hash]
 	if w == nil {
 		w = &wish{first: &p.Operation, value: hashBytes(p.Value)}
+		if p.repeatable() {
+			w.floor = p.floor
+		}
 		h.wishes[hash] = w
 	}
 	w.called++
@@ -143,6 +157,9 @@ func (h *history) finish(m Moment, id uint64, r Reply) {
 		h.deny(p)
 	default:
 		h.tally.Unknown++
+		if p.Kind == Increment {
+			h.counter(p.Key).unknown++
+		}
 	}
 	if r.Outcome == OK && r.Revision > h.floor.Revision {
 		h.floor = &p.Operation
@@ -180,51 +197,82 @@ func brief(value []byte) []byte {
 	return slices.Clone(value[:shownBytes+1])
 }
 
-// committed takes an entry when it is first known to be committed, in the order of the indexes. Entries that
-// are no client's, no-ops for one, are not told or have no command.
-func (h *history) committed(m Moment, index raft.Index, command []byte) {
+// entered is an entry that is committed, as the ledger judges it.
+type entered struct {
+	index   raft.Index
+	time    raft.Time
+	asked   uint64 // whose it is (askedFor); 0: no client's
+	verdict verdict
+}
+
+// enters takes an entry when it is first known to be committed, in the order of the indexes. Entries that are
+// no client's, no-ops for one, need not be told: they only bring their time.
+func (h *history) enters(m Moment, t entered) {
 	if h.found != nil {
 		return
 	}
-	if index < raft.Index(len(h.entries)) {
-		panic(fmt.Sprintf("sim: entry %v is said to be committed after %d", index, len(h.entries)-1))
+	if t.index < raft.Index(len(h.entries)) {
+		panic(fmt.Sprintf("sim: entry %v is said to be committed after %d", t.index, len(h.entries)-1))
 	}
 	e := placed{at: m, latest: h.entries[len(h.entries)-1].latest}
-	for raft.Index(len(h.entries)) < index {
+	for raft.Index(len(h.entries)) < t.index {
 		h.entries = append(h.entries, e)
 	}
-	if len(command) > 0 {
-		h.place(index, &e, command)
+	if h.model.expire(t.index, t.time) {
+		e.latest = t.index
+	}
+	if t.asked != 0 {
+		h.place(&t, &e)
 	}
 	h.entries = append(h.entries, e)
 }
 
 // place finds out whose entry it is, and performs it on the model.
-func (h *history) place(index raft.Index, e *placed, command []byte) {
-	w := h.wishes[hashBytes(command)]
+func (h *history) place(t *entered, e *placed) {
+	index, w := t.index, h.wishes[t.asked]
 	if w == nil {
 		h.report(Linearizability, fmt.Sprintf("entry %v is a command that no client asked for", index),
 			Witness{Moment: e.at, Fact: fmt.Sprintf("entry %v is committed", index)},
 			Witness{Moment: e.at, Fact: "nobody has asked for it yet"})
 		return
 	}
-	e.wish = w
-	if e.effect = h.model.write(index, w.first.Kind, w.first.Key, w.value); e.effect.changed {
+	e.wish, e.first, e.gone = w, t.verdict.first, t.verdict.fate == isGone || t.verdict.fate == isReused
+	if e.gone || e.first != 0 {
+		return
+	}
+	if e.effect = h.model.write(index, t.time, w.first, w.value); e.effect.changed {
 		e.latest = index
+	}
+	if w.committed > 0 && w.first.Once.What == replica.UnderKey {
+		w.again++
+		h.tally.Again++
+		if w.first.Kind == Increment {
+			h.counter(w.first.Key).again++
+		}
+		h.second.leave(w.first.Key)
 	}
 	before := w.last
 	w.committed, w.last = w.committed+1, index
-	if w.committed <= w.called-w.denied {
+	if w.committed <= w.atMost() {
 		return
 	}
 	now := Witness{Moment: e.at, Fact: fmt.Sprintf("entry %v is committed: %v", index, w.first)}
-	if w.denied > 0 && w.committed <= w.called {
+	if w.denied > 0 && w.committed <= w.called+w.again {
 		h.report(Linearizability, fmt.Sprintf("%v was said to be never done, and is entry %v", w.first,
 			index), answered(w.no), now)
 		return
 	}
 	h.report(ExactlyOnce, fmt.Sprintf("%v was asked for %d times and is committed %d times, as entries %v "+
 		"and %v", w.first, w.called-w.denied, w.committed, before, index), h.commit(before), now)
+}
+
+// atMost is how many entries may carry it out. What is asked for under one number is asked for once, however
+// often; under a key, once for as long as the key is remembered.
+func (w *wish) atMost() int {
+	if w.first.repeatable() {
+		return min(w.called-w.denied, 1) + w.again
+	}
+	return w.called - w.denied
 }
 
 // overdue looks whether an operation should have ended (L4). It costs nothing until the next deadline.

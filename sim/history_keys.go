@@ -30,6 +30,7 @@ type keyHistory struct {
 	open   int
 	given  bool // up: no operation on it will begin
 	judged bool
+	left   bool // to the main check
 }
 
 // searched is an operation as porcupine sees it.
@@ -78,6 +79,14 @@ func (o *opinion) ready(k *keyHistory) *keyHistory {
 	k.judged = true
 	o.order = slices.DeleteFunc(o.order, func(other *keyHistory) bool { return other == k })
 	return k
+}
+
+// leave leaves a key to the main check: a put that is carried out twice, as none before it is remembered, may
+// come back between two answers, and no order of one of each explains that.
+func (o *opinion) leave(key string) {
+	if k := o.keys[key]; k != nil {
+		k.left = true
+	}
 }
 
 // rest takes out all keys that are not judged.

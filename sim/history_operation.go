@@ -2,9 +2,11 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 
 	"balsa/kv"
 	"balsa/raft"
+	"balsa/replica"
 )
 
 // OperationKind says what a client asks for.
@@ -15,10 +17,13 @@ const (
 	Put OperationKind = iota + 1
 	Delete
 	Get
+	Increment // of the number under the key, by one
+	Opening   // of a session
+	Closing
 )
 
 func (k OperationKind) String() string {
-	return [...]string{"nothing", "put", "delete", "get"}[min(k, Get)]
+	return [...]string{"nothing", "put", "delete", "get", "increment", "open", "close"}[min(k, Closing)]
 }
 
 // ReadMode says what a get must see.
@@ -51,8 +56,8 @@ func (o Outcome) String() string {
 	return [...]string{"open", "ok", "no", "unknown"}[o%4]
 }
 
-// Operation is one request of a client, from the call to the answer. A client that asks again after an
-// unknown outcome makes another operation.
+// Operation is one request of a client, from the first call to the last answer: a client that asks again in a
+// session, or under the same key, still makes the same one. One that asks again without makes another.
 type Operation struct {
 	ID     uint64        `json:"id"`
 	Client int           `json:"client"`
@@ -62,6 +67,9 @@ type Operation struct {
 	Index  raft.Index    `json:"index,omitempty"` // for AtLeast: what the client has seen
 	Key    string        `json:"key"`
 	Value  []byte        `json:"value,omitempty"` // of a put: unlike that of every other put
+	// Once says how it is kept from being done twice.
+	Once replica.Once `json:"once,omitzero"`
+	TTL  raft.Time    `json:"ttl,omitempty"` // of a put: how long the key lasts; 0: for good
 	// Opaque is the command of a put to a state machine that is not kv. Nothing is known of what it does: its
 	// place in the order of all commands is checked, and the rest of the reply is not.
 	Opaque   []byte `json:"opaque,omitempty"`
@@ -82,8 +90,13 @@ type Reply struct {
 
 	Created bool   `json:"created,omitempty"` // of a put: the key had not been there
 	Deleted bool   `json:"deleted,omitempty"` // of a delete: the key had been there
+	Number  int64  `json:"number,omitempty"`  // of an increment: what it came to
 	Found   bool   `json:"found,omitempty"`   // of a get: the key was there, with this value
 	Read    []byte `json:"read,omitempty"`
+
+	Replayed bool `json:"replayed,omitempty"` // it had been done before, by an earlier attempt
+	Gone     bool `json:"gone,omitempty"`     // its session is: the outcome is unknown
+	Reused   bool `json:"reused,omitempty"`   // its number or key stands for another command
 }
 
 // Command is what is proposed for a write; nil for a get.
@@ -91,19 +104,66 @@ func (o *Operation) Command() []byte {
 	switch {
 	case o.Opaque != nil:
 		return o.Opaque
+	case o.Kind == Put && o.TTL > 0:
+		return kv.PutTTL(o.Key, o.Value, int64(o.TTL))
 	case o.Kind == Put:
 		return kv.Put(o.Key, o.Value)
+	case o.Kind == Increment:
+		return kv.Increment(o.Key, 1)
 	case o.Kind == Delete:
 		return kv.Delete(o.Key)
 	}
 	return nil
 }
 
+// searchable reports whether porcupine can be asked about it: it knows keys that hold what was put until it
+// is deleted or put anew.
+func (o *Operation) searchable() bool {
+	switch o.Kind {
+	case Put, Delete:
+		return o.Opaque == nil && !o.lasts()
+	case Get:
+		return o.Opaque == nil && o.Mode == Linearizable && !o.lasts()
+	}
+	return false
+}
+
+// repeatable reports whether to ask for it again is to ask for the same thing.
+func (o *Operation) repeatable() bool {
+	return o.Once.What == replica.InSession || o.Once.What == replica.UnderKey
+}
+
+// lasts reports whether the key is one of those that are counters, or that may go away by themselves.
+func (o *Operation) lasts() bool {
+	return strings.HasPrefix(o.Key, counterPrefix) || strings.HasPrefix(o.Key, lastingPrefix)
+}
+
+const (
+	counterPrefix = "n/" // of keys that are incremented only
+	lastingPrefix = "t/" // of keys that may go away by themselves
+)
+
 // String is what was asked for.
 func (o *Operation) String() string {
+	switch o.Once.What {
+	case replica.InSession:
+		return fmt.Sprintf("%s (session %v, number %d)", o.what(), o.Once.Session, o.Once.Number)
+	case replica.UnderKey:
+		return fmt.Sprintf("%s (key %s)", o.what(), o.Once.Key)
+	case replica.CloseSession:
+		return fmt.Sprintf("close session %v", o.Once.Session)
+	}
+	return o.what()
+}
+
+func (o *Operation) what() string {
 	switch {
+	case o.Kind == Opening:
+		return fmt.Sprintf("open a session for %v", Time(o.Once.TTL))
 	case o.Opaque != nil:
 		return "command " + shown(o.Opaque)
+	case o.Kind == Put && o.TTL > 0:
+		return fmt.Sprintf("put %s=%s for %v", o.Key, shown(o.Value), Time(o.TTL))
 	case o.Kind == Put:
 		return fmt.Sprintf("put %s=%s", o.Key, shown(o.Value))
 	case o.Kind == Get && o.Mode == AtLeast:
@@ -117,9 +177,13 @@ func (o *Operation) String() string {
 // told is what the client was told, for the sentence of a violation.
 func (o *Operation) told() string {
 	switch {
+	case o.Gone:
+		return "unknown, its session is gone"
 	case o.Outcome != OK:
 		return o.Outcome.String()
-	case o.Opaque != nil:
+	case o.Kind == Increment:
+		return fmt.Sprintf("revision %v, number %d", o.Revision, o.Number)
+	case o.Opaque != nil, o.Kind == Opening, o.Kind == Closing:
 		return fmt.Sprintf("revision %v", o.Revision)
 	case o.Kind == Put && o.Created:
 		return fmt.Sprintf("revision %v, created", o.Revision)

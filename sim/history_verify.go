@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"balsa/raft"
+	"balsa/replica"
 )
 
 // verifyWrite checks what was told to the client of a write that is done: that its entry is where it was said
@@ -16,26 +17,39 @@ func (h *history) verifyWrite(p *pending) {
 		return
 	}
 	e := &h.entries[op.Revision]
-	switch want := e.effect; {
+	done := e // where it was carried out
+	if e.first != 0 {
+		done = &h.entries[e.first]
+	}
+	switch want := done.effect; {
+	case e.gone || op.Replayed != (e.first != 0):
+		h.report(ExactlyOnce, fmt.Sprintf("%v was told revision %v, repeated: %v; entry %v repeats entry "+
+			"%v, gone: %v", op, op.Revision, op.Replayed, op.Revision, e.first, e.gone),
+			h.commit(op.Revision), answered(op))
 	case e.wish != p.wish:
 		h.refute(op, h.commit(op.Revision), "%v returned revision %v, and entry %v is %v", op, op.Revision,
 			op.Revision, e)
 	case e.answer != nil:
 		h.report(ExactlyOnce, fmt.Sprintf("entry %v answers two operations: %v", op.Revision, op),
 			answered(e.answer), answered(op))
-	case op.Revision <= p.floor.Revision:
+	case op.Revision <= p.floor.Revision || e.first != 0 && e.first <= p.floor.Revision:
 		h.refute(op, answered(p.floor), "%v was called after revision %v had been answered, and took effect "+
 			"before it, at revision %v", op, p.floor.Revision, op.Revision)
-	case e.at.Position < op.Called.Position:
+	case done.at.Position < p.Called.Position:
 		h.refute(op, h.commit(op.Revision), "%v returned revision %v, committed before it was called", op,
 			op.Revision)
 	case op.Opaque != nil: // the map does not know it
-	case op.Created != want.created || op.Deleted != want.deleted || op.Latest != e.latest:
+	case op.Once.What == replica.OpenSession, op.Once.What == replica.CloseSession:
+	case op.Created != want.created || op.Deleted != want.deleted || op.Number != want.number ||
+		op.Latest != done.latest:
 		h.refute(op, h.commit(op.Revision), "%v was told %s (the map's latest change: %v); the map "+
-			"says created %v, deleted %v, latest %v", op, op.told(), op.Latest, want.created, want.deleted,
-			e.latest)
+			"says created %v, deleted %v, number %d, latest %v", op, op.told(), op.Latest, want.created,
+			want.deleted, want.number, done.latest)
 	}
-	e.answer = op
+	if op.Kind == Increment && done.answer == nil {
+		h.counter(op.Key).done++
+	}
+	e.answer, done.answer = op, op
 }
 
 // verifyRead checks what was told to a client that read: that the revision is as new as the mode demands, and
@@ -69,7 +83,7 @@ func (h *history) deny(p *pending) {
 		return
 	}
 	w.denied, w.no = w.denied+1, op
-	if w.committed > w.called-w.denied {
+	if w.committed > w.atMost() {
 		h.refute(op, h.commit(w.last), "%v was said to be never done, and is entry %v", op, w.last)
 	}
 }

@@ -33,6 +33,7 @@ type ledger struct {
 	ballots   map[ballot]ballotFor
 	committed []commitment              // by index, from 1 on
 	images    map[raft.Index]outcome    // of state machines, by the last entry applied
+	table     table                     // of sessions and keys
 	commands  map[uint64]raft.Index     // where a command was committed, by its hash
 	results   []outcome                 // of applying, by index, from 1 on
 	acks      []acknowledgement         // what clients were told, in that order
@@ -119,6 +120,7 @@ func newLedger(nodes int, limits raft.Limits) *ledger {
 		ballots:  map[ballot]ballotFor{},
 		commands: map[uint64]raft.Index{},
 		images:   map[raft.Index]outcome{},
+		table:    newTable(),
 	}
 	for i := range l.servers {
 		l.servers[i].disk.ledger = l

@@ -87,7 +87,7 @@ func BenchmarkLedgerEntry(b *testing.B) {
 			s.at(id).applied = i
 			s.see(id)
 		}
-		s.acknowledged(s.next(), i, e.Command)
+		s.acknowledged(s.next(), i, plainly(e.Command))
 	}
 	if v := s.violation(); v != nil {
 		b.Fatal(v)

@@ -135,7 +135,7 @@ func odditiesOfBounds() []oddity {
 			s.save(1, 4)
 			s.copyTo(1, 2, 3)
 			s.commit(7, 1)
-			s.acknowledged(s.next(), 4, nil)
+			s.acknowledged(s.next(), 4, 0)
 		}},
 		{"a no-op is applied without a state machine", func(s *stage) {
 			s.hold(1, raft.Entry{Index: 4, Term: 1, Time: 4, Kind: raft.NoOp})
@@ -171,12 +171,12 @@ func TestLedgerRemembersAcrossRestarts(t *testing.T) {
 // TestLedgerIsSilentAfterAViolation holds that the first violation stays.
 func TestLedgerIsSilentAfterAViolation(t *testing.T) {
 	s := settled()
-	s.acknowledged(s.next(), 4, nil)
+	s.acknowledged(s.next(), 4, 0)
 	first := s.violation()
 	if first == nil {
 		t.Fatal("an entry that is not committed was acknowledged, and nothing is found")
 	}
-	s.acknowledged(s.next(), 5, nil)
+	s.acknowledged(s.next(), 5, 0)
 	s.at(1).term = 0
 	s.see(1)
 	s.write(1, replica.Write{State: &raft.HardState{}})

@@ -16,6 +16,8 @@ type commitment struct {
 	at      Moment
 	kind    raft.Kind
 	command uint64 // hash; 0 for what is no command
+	asked   uint64 // whose it is (askedFor); 0 for what is no client's
+	verdict verdict
 }
 
 // outcome is what the first state machine that applied an entry made of it. Without a node: none did yet.
@@ -59,12 +61,14 @@ func (l *ledger) commits(m Moment, o *observed, s *sight) bool {
 	return l.checkHeld(m, o, s) && l.checkLeaders(m, s.term)
 }
 
-// commit enters an entry. A command is committed once: clients never send the same one twice, but for those
-// that repeats names.
+// commit enters an entry. An ordinary command is committed once: clients never send the same one twice, but
+// for those that repeats names. One of a session or under a key may be committed as often as it is asked for.
 func (l *ledger) commit(m Moment, o *observed, term raft.Term, e *raft.Entry) bool {
 	c := commitment{logged: o.log[e.Index-1], by: o.id, in: term, at: m, kind: e.Kind}
-	if e.Kind == raft.Normal && len(e.Command) > 0 {
+	if c.verdict, c.asked = l.table.enter(e); c.asked != 0 {
 		c.command = hashBytes(e.Command)
+	}
+	if e.Kind == raft.Normal && c.asked != 0 {
 		if at, twice := l.commands[c.command]; twice && (l.repeats == nil || !l.repeats(e.Command)) {
 			was := &l.committed[at-1]
 			return l.accuse(ExactlyOnce, attest(was.at, was.by,
@@ -169,7 +173,7 @@ func (l *ledger) checkApplied(m Moment, o *observed, e *raft.Entry) bool {
 // another.
 func (l *ledger) commandBetween(after, through raft.Index) bool {
 	for i := after; i < through; i++ {
-		if int(i) >= len(l.committed) || l.committed[i].kind == raft.Normal {
+		if int(i) >= len(l.committed) || l.committed[i].touches() {
 			return true
 		}
 	}
@@ -190,15 +194,15 @@ func (l *ledger) checkResult(m Moment, id raft.NodeID, index raft.Index, hash ui
 		"n%v and n%v applied entry %d with different results", was.by, id, index)
 }
 
-// acknowledged takes that a client was told that its command is done, as the entry at an index.
-func (l *ledger) acknowledged(m Moment, index raft.Index, command []byte) {
+// acknowledged takes that a client was told that what it asked for (askedFor) is done, as the entry at an
+// index.
+func (l *ledger) acknowledged(m Moment, index raft.Index, asked uint64) {
 	if l.found != nil {
 		return
 	}
 	told := func() Witness {
 		return attest(m, raft.None, "a client is told that its command is done as entry %d", index)
 	}
-	hash := hashBytes(command)
 	if index == 0 || int(index) > len(l.committed) {
 		first := attest(Moment{}, raft.None, "nothing is committed")
 		if n := len(l.committed); n > 0 {
@@ -208,11 +212,12 @@ func (l *ledger) acknowledged(m Moment, index raft.Index, command []byte) {
 		l.accuse(Durability, first, told(), "entry %d was acknowledged and is not committed", index)
 		return
 	}
-	if c := &l.committed[index-1]; len(command) > 0 && c.command != hash {
+	c := &l.committed[index-1]
+	if asked != 0 && c.asked != asked {
 		l.accuse(Durability, attest(c.at, c.by, "knows another command to be committed as entry %d (term %d)",
 			index, c.term), told(), "a command was acknowledged as entry %d, where another one is committed",
 			index)
 		return
 	}
-	l.acks = append(l.acks, acknowledgement{index: index, command: hash, at: m})
+	l.acks = append(l.acks, acknowledgement{index: index, command: c.command, at: m})
 }

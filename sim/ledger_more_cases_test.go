@@ -168,12 +168,12 @@ func commitCases() []ledgerCase {
 				} else { // the last commit that is known
 					s.ledger.committed[2].by = 3
 				}
-				s.acknowledged(s.next(), 4, s.entry(4, 1).Command)
+				s.acknowledged(s.next(), 4, plainly(s.entry(4, 1).Command))
 			}},
 		{"acknowledged where another one is", Durability, 1, 0,
 			"acknowledged as entry 3, where another one is",
 			func(s *stage, wrong bool) {
-				s.acknowledged(s.next(), 3, s.entry(is[raft.Index](wrong, 2, 3), 1).Command)
+				s.acknowledged(s.next(), 3, plainly(s.entry(is[raft.Index](wrong, 2, 3), 1).Command))
 			}},
 	}
 }
@@ -416,7 +416,7 @@ func scanCases() []ledgerCase {
 			}},
 		{"an acknowledged command on a minority", Durability, 0, 5,
 			"entry 2 was acknowledged and its command is on 2 disks of 5", func(s *stage, wrong bool) {
-				s.acknowledged(s.next(), 2, s.entry(2, 1).Command)
+				s.acknowledged(s.next(), 2, plainly(s.entry(2, 1).Command))
 				d := disks(s, 1, 2, 3, 4, 5)
 				if wrong {
 					s.committed = s.committed[:1]

@@ -25,7 +25,9 @@ func (s *server) endApply(cause uint64, a replica.Apply) {
 	ran := a.Perform(m.front)
 	if ran.Err == nil {
 		m.pass(nil)
+		m.judge(ran)
 	}
+	m.touched = m.touched[:0]
 	results := uint64(len(ran.Results))
 	for _, r := range ran.Results {
 		results = mix(results, hashBytes(r.Bytes))
@@ -41,6 +43,7 @@ type watched struct {
 	server  *server
 	front   *replica.Machine // before this one
 	entries []raft.Entry     // to be applied, some of which the machine never sees
+	touched []raft.Index     // which it has seen of those that are being applied
 	jumped  Time             // when it was restored for the last time
 }
 
@@ -73,7 +76,7 @@ func (m *watched) Apply(e raft.Entry) []byte {
 		m.pass(m.entries[:1])
 	}
 	result := m.StateMachine.Apply(e)
-	s.through = e.ID()
+	s.through, m.touched = e.ID(), append(m.touched, e.Index)
 	s.world.ledger.applies(s.world.moment(), s.id, m.entries[0], result) // as it is in the log
 	m.entries = m.entries[1:]
 	return result
@@ -90,4 +93,16 @@ func (m *watched) pass(entries []raft.Entry) {
 		m.server.world.ledger.applies(m.server.world.moment(), m.server.id, e, nil)
 	}
 	m.entries = m.entries[len(entries):]
+}
+
+// judge shows the checks what became of each entry, once all of them are applied.
+func (m *watched) judge(ran replica.Ran) {
+	w, touched := m.server.world, m.touched
+	for i, e := range ran.Entries {
+		saw := len(touched) > 0 && touched[0] == e.Index
+		if saw {
+			touched = touched[1:]
+		}
+		w.ledger.ran(w.moment(), m.server.id, e.Index, saw, ran.Results[i])
+	}
 }

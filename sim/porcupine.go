@@ -28,7 +28,7 @@ func (h *history) judge(m Moment, k *keyHistory) {
 		return
 	}
 	ops := k.searchable()
-	if overlap(ops) > atOnce {
+	if k.left || overlap(ops) > atOnce {
 		h.tally.Left += uint64(len(ops))
 		k.ops = nil
 		return

@@ -100,6 +100,7 @@ func Drawn(profile string, seed uint64) Spec {
 		o.Clients, o.Thinking, o.Largest = 50, 2*Second, 100
 	}
 	drawSnapshots(&o, draw)
+	drawRepetition(&o, draw)
 	o.NoCheckQuorum = draw(25).below(16) == 0
 	o.NoPreVote = draw(19).below(8) == 0
 	s.Options = o
@@ -124,4 +125,21 @@ func drawSnapshots(o *Options, draw func(uint64) roll) {
 		o.SnapshotRate = max(1<<(10+draw(37).below(10)), 8*int64(o.Largest))
 	}
 	o.Keeping = draw(38).between(100*Microsecond, 50*Millisecond) >> draw(39).below(5)
+}
+
+// drawRepetition draws, in half of the runs, how clients ask again, and what ends by log time: some of it
+// within moments, some never in a run.
+func drawRepetition(o *Options, draw func(uint64) roll) {
+	if draw(40).below(2) == 0 {
+		return
+	}
+	o.InSessions = int(draw(41).below(101))
+	o.UnderKeys = int(draw(42).below(uint64(101 - o.InSessions)))
+	o.Retries = int(1 + draw(43).below(8))
+	o.SessionLife = 200 * Millisecond << draw(44).below(16)
+	o.KeyLife = 50 * Millisecond << draw(45).below(16)
+	o.Increments = int(draw(46).below(50))
+	if draw(47).below(2) == 0 {
+		o.LastingPuts, o.Lasting = int(draw(48).below(50)), 50*Millisecond<<draw(49).below(14)
+	}
 }

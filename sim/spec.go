@@ -69,6 +69,7 @@ type Options struct {
 
 	Surroundings
 	Workload
+	Repetition
 
 	// How long faults are drawn, and how long the cluster may then take to recover. A run without a profile
 	// ends when its script and Faulty do.
@@ -147,6 +148,7 @@ func (o *Options) check() error {
 	demand(o.Clients >= 0 && o.Clients <= 1000 && o.Reads >= 0 && o.Reads <= 100 && o.Largest >= 0 &&
 		o.Largest <= 1<<20, "clients %d (0 to 1000), reads %d (0 to 100), largest %d (0 to 1 MiB)", o.Clients,
 		o.Reads, o.Largest)
+	o.Repetition.check(demand)
 	demand(o.Clients == 0 || o.Keys >= 1 && o.Keys <= 1<<20 && o.Patience > 0 && o.Thinking > 0,
 		"clients need keys, patience and thinking time")
 	return errors.Join(all...)

@@ -83,8 +83,10 @@ func New(spec Spec, parts Parts) (*World, error) {
 		members: raft.NewConfiguration(addresses), network: newNetwork(o.Nodes),
 		checks: checks{ledger: newLedger(o.Nodes, o.Limits), history: newHistory()},
 	}
-	if parts.Command == nil { // the clients' own puts are unique, their deletes are not
-		w.ledger.repeats = func(c []byte) bool { return len(c) > 1 && c[1] == byte(kv.OpDelete) }
+	if parts.Command == nil { // the clients' own puts are unique, their deletes and increments are not
+		w.ledger.repeats = func(c []byte) bool {
+			return len(c) > 1 && (c[1] == byte(kv.OpDelete) || c[1] == byte(kv.OpIncrement))
+		}
 	}
 	to, err := parts.Machine().Snapshot()
 	w.images = err != nil || to != nil
@@ -305,11 +307,16 @@ func (w *World) commits(s *server) {
 		if e.Index > s.sight.commit {
 			break
 		}
-		var command []byte // none of an entry that no client has asked for
-		if e.Kind == raft.Normal {
-			command = e.Command
+		if int(e.Index) > len(w.ledger.committed) {
+			return // it has found something, and looks no further
 		}
-		w.history.committed(w.moment(), e.Index, command)
+		c := &w.ledger.committed[e.Index-1]
+		w.sawVerdict(c.verdict)
+		again := w.history.tally.Again
+		w.history.enters(w.moment(), entered{e.Index, c.time, c.asked, c.verdict})
+		if w.history.tally.Again > again {
+			w.saw(sawForgotten)
+		}
 		w.committed = e.Index
 	}
 }
