@@ -24,8 +24,12 @@ type Applied struct {
 // again, here or at another node, and is applied once.
 //
 // A session is part of the replicated state. It ends when it is closed, when it was not used for its time to
-// live, by the time of the log's entries, or when there are too many and it was not used for the longest
-// time. The results of its 256 highest numbers are kept. Its methods may be called concurrently.
+// live, by the time of the log's entries, or when there are more than 16,384 and it was not used for the
+// longest time. The results of its 256 highest numbers are kept. Its methods may be called concurrently.
+//
+// The time of the log's entries follows the leader's wall clock, as it was when its process started, and
+// never goes back. So a new leader whose clock is an hour ahead ends at once every session and every key that
+// has less than an hour left: keep the clocks of the nodes together.
 type Session struct {
 	node  *Node
 	id    raft.Index
@@ -47,8 +51,9 @@ func (n *Node) sessionOf(id raft.Index, used uint64, local bool) *Session {
 	return s
 }
 
-// NewSession opens a session that ends when it was not used for ttl, which must be positive. The errors are
-// those of Propose, and ErrInvalid; if the outcome is unknown, a session that nobody uses ends by itself.
+// NewSession opens a session that ends when it was not used for ttl, by the time of the log's entries (see
+// Session for what clocks can do to it); it must be positive. The errors are those of Propose, and
+// ErrInvalid; if the outcome is unknown, a session that nobody uses ends by itself.
 func (n *Node) NewSession(ctx context.Context, ttl time.Duration) (*Session, error) {
 	return n.newSession(ctx, ttl, false)
 }
@@ -158,9 +163,11 @@ func (s *Session) mayPass(e *Error) bool {
 }
 
 // ProposeAs is one attempt to have a command applied under a number, from 1 on, which must be its own in this
-// session: a number that was applied already answers with the result that it had, whatever the command is
-// now. Errors: those of Node.Propose; ErrInvalid; and ErrSessionGone when the session has ended, or when so
-// many higher numbers were used since that this one is forgotten.
+// session: a number that was applied already answers with the result that it had. The bytes of the command
+// must be the same at each attempt. Errors: those of Node.Propose; ErrInvalid; ErrSessionGone when the
+// session has ended, or when so many higher numbers were used since that this one is forgotten; and
+// ErrKeyReused when another command was applied under the number. Commands are compared by CRC-32C: of 4
+// billion others one passes for the same.
 func (s *Session) ProposeAs(ctx context.Context, number uint64, command []byte) (Applied, error) {
 	once := replica.Once{What: replica.InSession, Session: s.id, Number: number}
 	return s.node.proposeOnce(ctx, command, once, s.local)
@@ -173,11 +180,18 @@ func (s *Session) Close(ctx context.Context) error {
 	return err
 }
 
-// ProposeOnce is one attempt to have a command applied under a key of the caller's choice, of 1 to 128 bytes:
-// a session with one command. A key under which a command was applied already answers with the result that it
-// had, whatever the command is now, until it was not used for ttl, by the time of the log's entries, or was
-// pushed out by others; after that it is new. Errors: those of Propose, and ErrInvalid; ErrSessionGone when
-// the first result was too large to be kept.
+// ProposeOnce is one attempt to have a command applied under a key of the caller's choice, of 1 to 128 bytes.
+// A key under which a command was applied already answers with the result that it had, until it was not used
+// for ttl, by the time of the log's entries; after that it is new, and a command under it is applied again
+// (see Session for what clocks can do to it). The ttl must be positive; that of the first attempt counts. The
+// bytes of the command must be the same at each attempt.
+//
+// A key is forgotten by that time alone. The cluster remembers 131,072 keys, and takes no new one either
+// while they and their results have 64 MiB: with a ttl of ten minutes that is 218 new keys a second for as
+// long as one likes. Whoever needs more uses sessions, which have no such limit.
+//
+// Errors: those of Propose, and ErrInvalid; ErrTooManyKeys, and the command was not applied; ErrKeyReused
+// when another command was applied under the key, as for ProposeAs.
 func (n *Node) ProposeOnce(ctx context.Context, key string, ttl time.Duration,
 	command []byte) (Applied, error) {
 	return n.proposeOnce(ctx, command,

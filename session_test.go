@@ -208,6 +208,60 @@ func TestASessionEndsWithNobodyWriting(t *testing.T) {
 	})
 }
 
+// A number or key of another command is refused at each attempt, and the command is not applied.
+func TestANumberOrKeyOfAnotherCommandIsRefused(t *testing.T) {
+	inCluster(t, 3, func(c *cluster) {
+		leader := c.leader()
+		s := c.session(leader, time.Hour)
+		if _, err := s.Propose(c.t.Context(), []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.once(leader, "k", "y"); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range all3 {
+			_, err := c.nodes[id].Resume(s.ID(), 2).ProposeAs(c.t.Context(), 1, []byte("another"))
+			if e := c.kind(err, balsa.ErrKeyReused, balsa.NotApplied); e.Retry != 0 {
+				t.Errorf("another attempt is to help after %v", e.Retry)
+			}
+			_, err = c.nodes[id].Resume(s.ID(), 1).Propose(c.t.Context(), []byte("another"))
+			c.kind(err, balsa.ErrKeyReused, balsa.NotApplied)
+			_, err = c.once(id, "k", "another")
+			c.kind(err, balsa.ErrKeyReused, balsa.NotApplied)
+		}
+		c.applied([]string{"x", "y"}, all3...)
+	})
+}
+
+// When no more can be remembered of keys, a new one is refused until old ones have ended, while old ones and
+// sessions go on.
+func TestANewKeyIsRefusedWhenThereIsNoRoom(t *testing.T) {
+	inCluster(t, 1, func(c *cluster) {
+		node, ctx := c.nodes[c.leader()], c.t.Context()
+		large := strings.Repeat("x", 4<<20)
+		for i := range 16 { // the results are as large as their commands
+			if _, err := node.ProposeOnce(ctx, fmt.Sprint(i), time.Minute, []byte(large)); err != nil {
+				t.Fatal(i, err)
+			}
+		}
+		_, err := node.ProposeOnce(ctx, "new", time.Minute, []byte("y"))
+		if e := c.kind(err, balsa.ErrTooManyKeys, balsa.NotApplied); e.Retry <= 0 {
+			t.Error("another attempt is to be of no use")
+		}
+		again, err := node.ProposeOnce(ctx, "0", time.Minute, []byte(large))
+		if err != nil || !again.Replayed {
+			t.Errorf("an old one: %v", err)
+		}
+		if _, err := c.session(1, time.Minute).Propose(ctx, []byte("in a session")); err != nil {
+			t.Error(err)
+		}
+		advance(2 * time.Minute)
+		if a, err := node.ProposeOnce(ctx, "new", time.Minute, []byte("y")); err != nil || a.Replayed {
+			t.Errorf("when the old ones have ended: %+v, %v", a, err)
+		}
+	})
+}
+
 func TestASessionThatWasClosedIsGone(t *testing.T) {
 	inCluster(t, 3, func(c *cluster) {
 		leader := c.leader()

@@ -459,18 +459,18 @@ func TestErrorTellsAndHidesControlCharacters(t *testing.T) {
 }
 
 func TestClasses(t *testing.T) {
-	classes := []error{ErrNotFound, ErrPreconditionFailed, ErrConflict, ErrSessionGone, ErrUnavailable,
-		ErrBadRequest}
+	classes := []error{ErrNotFound, ErrPreconditionFailed, ErrConflict, ErrSessionGone, ErrKeyReused,
+		ErrUnavailable, ErrBadRequest}
 	for code, class := range map[Code]error{
 		CodeBadRequest: ErrBadRequest, CodeKeyNotFound: ErrNotFound, CodeNotFound: ErrBadRequest,
 		CodeMethodNotAllowed: ErrBadRequest, CodePreconditionFailed: ErrPreconditionFailed,
-		CodeTooLarge: ErrBadRequest, CodeBadInput: ErrBadRequest, CodeOverloaded: ErrUnavailable,
+		CodeTooLarge: ErrBadRequest, CodeKeyReused: ErrKeyReused, CodeOverloaded: ErrUnavailable,
 		CodeInternal: nil, CodeNoLeader: ErrUnavailable,
 		CodeLeaderChanged: ErrUnavailable, CodeStaleRead: ErrUnavailable,
 		CodeNotReady: ErrUnavailable, CodeShuttingDown: ErrUnavailable, CodeTimeout: ErrUnavailable,
 		CodeNoSpace: nil, CodeUnreachable: ErrUnavailable, CodeBroken: ErrUnavailable, CodeForeign: nil,
 		CodeConflict: ErrConflict, CodeNothingNew: ErrConflict, CodeSessionGone: ErrSessionGone,
-		CodeCompacted: nil, "new": nil,
+		CodeTooManyKeys: ErrUnavailable, CodeCompacted: nil, "new": nil,
 	} {
 		for _, c := range classes {
 			if errors.Is(&Error{Code: code}, c) != (c == class) {

@@ -22,29 +22,30 @@ type Code string
 // The codes that a node answers with, by their HTTP status. Some are reserved for requests that this
 // version lacks.
 const (
-	CodeBadRequest         Code = "bad_request"         // 400
-	CodeUnauthorized       Code = "unauthorized"        // 401, reserved
-	CodeForbidden          Code = "forbidden"           // 403: not from a page, or a name, like this one
-	CodeKeyNotFound        Code = "key_not_found"       // 404
-	CodeNotFound           Code = "not_found"           // 404: the path is not part of the API
-	CodeSessionGone        Code = "session_gone"        // 404: so nobody knows what became of the write
-	CodeMethodNotAllowed   Code = "method_not_allowed"  // 405
-	CodeConflict           Code = "conflict"            // 409: what is there stands against it
-	CodeNothingNew         Code = "nothing_new"         // 409: the latest snapshot has it all
-	CodeConfigBusy         Code = "config_busy"         // 409, reserved
-	CodeCompacted          Code = "compacted"           // 410, reserved
-	CodePreconditionFailed Code = "precondition_failed" // 412, reserved
-	CodeTooLarge           Code = "too_large"           // 413
-	CodeBadInput           Code = "bad_input"           // 422: the key stands for another write
-	CodeOverloaded         Code = "overloaded"          // 429
-	CodeInternal           Code = "internal"            // 500: a bug; the node has stopped or will
-	CodeNoLeader           Code = "no_leader"           // 503: an election is on
-	CodeLeaderChanged      Code = "leader_changed"      // 503: not the node that was asked leads
-	CodeStaleRead          Code = "stale_read"          // 503: the state is older than max_stale allows
-	CodeNotReady           Code = "not_ready"           // 503: the node has not caught up yet, or has stopped
-	CodeShuttingDown       Code = "shutting_down"       // 503
-	CodeTimeout            Code = "timeout"             // 504: no answer in time, of the leader or at all
-	CodeNoSpace            Code = "no_space"            // 507
+	CodeBadRequest         Code = "bad_request"            // 400
+	CodeUnauthorized       Code = "unauthorized"           // 401, reserved
+	CodeForbidden          Code = "forbidden"              // 403: not from a page, or a name, like this one
+	CodeKeyNotFound        Code = "key_not_found"          // 404
+	CodeNotFound           Code = "not_found"              // 404: the path is not part of the API
+	CodeSessionGone        Code = "session_gone"           // 404: so nobody knows what became of the write
+	CodeMethodNotAllowed   Code = "method_not_allowed"     // 405
+	CodeConflict           Code = "conflict"               // 409: what is there stands against it
+	CodeNothingNew         Code = "nothing_new"            // 409: the latest snapshot has it all
+	CodeConfigBusy         Code = "config_busy"            // 409, reserved
+	CodeCompacted          Code = "compacted"              // 410, reserved
+	CodePreconditionFailed Code = "precondition_failed"    // 412, reserved
+	CodeTooLarge           Code = "too_large"              // 413
+	CodeKeyReused          Code = "idempotency_key_reused" // 422: it stands for another write
+	CodeOverloaded         Code = "overloaded"             // 429
+	CodeInternal           Code = "internal"               // 500: a bug; the node has stopped or will
+	CodeNoLeader           Code = "no_leader"              // 503: an election is on
+	CodeTooManyKeys        Code = "too_many_keys"          // 503: no new Idempotency-Key is remembered now
+	CodeLeaderChanged      Code = "leader_changed"         // 503: not the node that was asked leads
+	CodeStaleRead          Code = "stale_read"             // 503: the state is older than max_stale allows
+	CodeNotReady           Code = "not_ready"              // 503: the node is behind, or has stopped
+	CodeShuttingDown       Code = "shutting_down"          // 503
+	CodeTimeout            Code = "timeout"                // 504: no answer in time, of the leader or at all
+	CodeNoSpace            Code = "no_space"               // 507
 )
 
 // The codes that a Client gives to failures without an answer of a node.
@@ -62,6 +63,7 @@ var (
 	ErrPreconditionFailed = errors.New("precondition failed")
 	ErrConflict           = errors.New("conflict")
 	ErrSessionGone        = errors.New("session gone")
+	ErrKeyReused          = errors.New("key of another write")
 	ErrUnavailable        = errors.New("unavailable")
 	ErrBadRequest         = errors.New("bad request")
 )
@@ -113,10 +115,12 @@ func (c Code) class() error {
 		return ErrConflict
 	case CodeSessionGone:
 		return ErrSessionGone
-	case CodeBadRequest, CodeNotFound, CodeMethodNotAllowed, CodeTooLarge, CodeBadInput:
+	case CodeKeyReused:
+		return ErrKeyReused
+	case CodeBadRequest, CodeNotFound, CodeMethodNotAllowed, CodeTooLarge:
 		return ErrBadRequest
 	case CodeNoLeader, CodeLeaderChanged, CodeStaleRead, CodeNotReady, CodeShuttingDown, CodeOverloaded,
-		CodeTimeout, CodeUnreachable, CodeBroken:
+		CodeTimeout, CodeUnreachable, CodeBroken, CodeTooManyKeys:
 		return ErrUnavailable
 	}
 	return nil

@@ -14,9 +14,9 @@ import (
 // (thesis §6.3). It numbers them by itself, and may be used concurrently. A call goes on trying, at all
 // nodes, until its context ends, or the client's patience where the context has no deadline.
 //
-// A session that is not used for as long as it was opened for ends, and when there are very many in the
-// cluster, the one that was used least recently. A write then fails with ErrSessionGone; what became of it is
-// unknown, and every later one fails like it.
+// A session that is not used for as long as it was opened for ends, and when there are more than 16,384 in
+// the cluster, the one that was used least recently. A write then fails with ErrSessionGone; what became of
+// it is unknown, and every later one fails like it. For what clocks can do to its time, see TTL.
 type Session struct {
 	c    *Client
 	id   uint64

@@ -41,15 +41,22 @@ type writing struct {
 
 // TTL lets the key that a Put writes go away by itself when so much time has passed in the cluster, which
 // must be above zero. A later Put without it makes the key stay; an Increment changes nothing about it.
-// Delete and Increment refuse this option.
+// Delete and Increment refuse this option. Time in the cluster follows the wall clock of its leader, and
+// never goes back: a new leader whose clock is an hour ahead ends at once all that has less than an hour
+// left.
 func TTL(d time.Duration) WriteOption { return func(w *writing) { w.ttl = &d } }
 
 // Once has the cluster carry out a write once, however often it is sent with this key: 1 to 128 visible
-// characters of ASCII, remembered for an hour after its latest use, and best drawn at random; "" has the
+// characters of ASCII, remembered for ten minutes after its latest use, and best drawn at random; "" has the
 // client draw one. So the client sends it again after any failure that another try could mend, until its
 // context or its patience ends; an error of class ErrOutcomeUnknown remains possible, and the caller may then
-// ask again with the same key. A key stands for one write: with another one it answers for the first, or
-// is refused. A key that begins with SessionKeyPrefix belongs to a session (SessionKey).
+// ask again with the same key, as long as it is remembered: after that the write is carried out again.
+//
+// A key stands for one write, down to its bytes: another one is refused (ErrKeyReused). Keys are not many:
+// 218 new ones a second, of all clients together, fill what a cluster remembers, and then new ones are
+// refused (CodeTooManyKeys, class ErrUnavailable) until old ones have ended; the client tries again while it
+// has patience. Sessions have no such limit. A key that begins with SessionKeyPrefix belongs to a session
+// (SessionKey).
 func Once(key string) WriteOption {
 	return func(w *writing) { w.once, w.key = true, key }
 }

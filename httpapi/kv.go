@@ -143,9 +143,6 @@ func (c *call) propose(command []byte, reach reach) (kv.Result, *problem) {
 	}
 	if applied.Replayed {
 		c.w.Header().Set(client.HeaderReplayed, "true")
-		if p := checkReplay(command, result); p != nil {
-			return kv.Result{}, p
-		}
 	}
 	c.setRevision(result.Revision)
 	c.w.Header().Set(client.HeaderConsistency, client.ConsistencyLinearizable)

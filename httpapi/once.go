@@ -1,14 +1,12 @@
 package httpapi
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"balsa"
 	"balsa/client"
-	"balsa/kv"
 	"balsa/raft"
 )
 
@@ -16,8 +14,11 @@ import (
 // whether it happened; under a key it may ask again, and is given the first answer if there was one.
 
 const (
-	// keyTTL is how long a key that belongs to no session is remembered after its latest use.
-	keyTTL = time.Hour
+	// keyTTL is how long a key that belongs to no session is remembered after its latest use. The cluster
+	// remembers 131,072 keys, so 131,072 / 10 min = 218 new ones a second can be sent for as long as one
+	// likes. Beyond that new ones are refused (too_many_keys) until old ones have ended. Sessions are the way
+	// for more.
+	keyTTL = 10 * time.Minute
 	// maxOnce is the length of the longest key, in bytes.
 	maxOnce = 128
 )
@@ -76,15 +77,4 @@ func (c *call) replicate(command []byte, k retryKey, local bool) (applied balsa.
 		applied.Result, err = node.Propose(c.ctx, command)
 	}
 	return applied, err
-}
-
-// checkReplay refuses the first answer of a key as that of another kind of write: whoever has drawn a key
-// twice must not take the one for the other.
-func checkReplay(command []byte, result kv.Result) *problem {
-	asked, err := kv.Describe(command)
-	if err != nil || asked.Operation == result.Operation {
-		return nil
-	}
-	return &problem{status: http.StatusUnprocessableEntity, code: client.CodeBadInput,
-		message: "the key stands for another write, which was a " + result.Operation.String()}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"balsa"
 	"balsa/client"
 	"balsa/raft"
 )
@@ -28,8 +29,8 @@ func TestAKeyIsCarriedOutOnce(t *testing.T) {
 	ask(h, "PUT /v1/kv/k?local", "v", keyed+"a")
 	ask(h, "DELETE /v1/kv/k", "", keyed+"b")
 	ask(h, "POST /client/submit?forward=true", `{"command":"SET k v"}`, keyed+"c")
-	want := []string{"propose once for 1h0m0s", "propose once for 1h0m0s locally", "propose once for 1h0m0s",
-		"propose once for 1h0m0s"}
+	want := []string{"propose once for 10m0s", "propose once for 10m0s locally", "propose once for 10m0s",
+		"propose once for 10m0s"}
 	if !slices.Equal(n.calls, want) {
 		t.Errorf("the node was asked to %q", n.calls)
 	}
@@ -39,20 +40,82 @@ func TestAKeyIsCarriedOutOnce(t *testing.T) {
 	}
 }
 
-// TestAKeyOfAnotherWrite: whoever draws a key twice is not told of success.
+// TestAKeyOfAnotherWrite: whoever draws a key twice is not told of success, and nothing happens.
 func TestAKeyOfAnotherWrite(t *testing.T) {
-	n, h := newNode(t)
-	ask(h, "PUT /v1/kv/k", "v", keyed+"a")
-	want := bad("bad_input", "the key stands for another write, which was a put")
-	for _, what := range []string{"DELETE /v1/kv/k", "POST /v1/kv/k/incr", "PUT /v1/kv/k?ttl=1s"} {
-		w := ask(h, what, "", keyed+"a")
-		if got := strings.TrimSpace(w.Body.String()); w.Code != 422 || got != want {
-			t.Errorf("%s: %d %s", what, w.Code, got)
+	inCluster(t, func(c *cluster) {
+		advance(2 * time.Second)
+		session := open(c, "1")
+		for _, key := range []string{"a", client.SessionKey(session, 7)} {
+			if w := ask(c.apis["1"], "PUT /v1/kv/k?ttl=1h", "v", keyed+key); w.Code >= 300 {
+				c.t.Fatalf("under %s: %d %s", key, w.Code, w.Body)
+			}
+			for _, what := range []string{"DELETE /v1/kv/k", "POST /v1/kv/k/incr", "PUT /v1/kv/k?ttl=1s",
+				"PUT /v1/kv/k", "PUT /v1/kv/other?ttl=1h"} {
+				body := "v"
+				if strings.HasPrefix(what, "POST") {
+					body = ""
+				}
+				w := ask(c.apis["2"], what, body, keyed+key)
+				got := w.Body.String()
+				if w.Code != 422 || !strings.Contains(got, `"code":"idempotency_key_reused"`) ||
+					!strings.Contains(got, `"outcome":"not_applied"`) || strings.Contains(got, "retry") {
+					c.t.Errorf("%s under %s: %d %s", what, key, w.Code, got)
+				}
+			}
+			w := ask(c.apis["3"], "POST /client/submit?forward=true", `{"command":"SET k w"}`, keyed+key)
+			if w.Code != 400 || !strings.Contains(w.Body.String(), "stands for another command") {
+				c.t.Errorf("submitted under %s: %d %s", key, w.Code, w.Body)
+			}
+			w = ask(c.apis["3"], "PUT /v1/kv/k?ttl=60m", "v", keyed+key) // an hour, in other words
+			if w.Code >= 300 || w.Header().Get("Idempotent-Replayed") != "true" {
+				c.t.Errorf("the same again under %s: %d %s", key, w.Code, w.Body)
+			}
 		}
+	})
+}
+
+// TestTooManyKeys: nothing has happened, and the client is told when to ask again, which it does.
+func TestTooManyKeys(t *testing.T) {
+	n, h := newNode(t)
+	n.err = &balsa.Error{Kind: balsa.ErrTooManyKeys, Outcome: balsa.NotApplied, Node: 2, Term: 3,
+		Retry: time.Second}
+	w := ask(h, "PUT /v1/kv/k", "v", keyed+"a")
+	got := w.Body.String()
+	if w.Code != 503 || w.Header().Get("Retry-After") != "1" ||
+		!strings.Contains(got, `"code":"too_many_keys"`) ||
+		!strings.Contains(got, `"outcome":"not_applied"`) {
+		t.Errorf("%d %v %s", w.Code, w.Header(), got)
 	}
-	if n.store.Revision() != 5 {
-		t.Error("something happened")
+	if w := ask(h, "POST /client/submit", `{"command":"SET k v"}`, keyed+"a"); w.Code != 503 {
+		t.Errorf("submitted: %d %s", w.Code, w.Body)
 	}
+}
+
+// TestARetryIsTheSameBytes: a node compares the commands of a retry, so none of them may say when it was
+// sent.
+func TestARetryIsTheSameBytes(t *testing.T) {
+	inCluster(t, func(c *cluster) {
+		advance(2 * time.Second)
+		session := open(c, "1")
+		for i, request := range [][2]string{{"PUT /v1/kv/k?ttl=90s", "v"}, {"PUT /v1/kv/k", "v"},
+			{"PUT /v1/kv/empty", ""}, {"POST /v1/kv/n/incr", ""}, {"POST /v1/kv/n/incr", `{"by":-3}`},
+			{"DELETE /v1/kv/k", ""}, {"DELETE /v1/kv/none", ""},
+			{"POST /client/submit?forward=true", `{"command":"SET k v"}`}} {
+			for _, key := range []string{fmt.Sprint("key-", i),
+				client.SessionKey(session, uint64(i+1))} {
+				first := ask(c.apis["1"], request[0], request[1], keyed+key)
+				for _, node := range []string{"1", "2", "3"} {
+					advance(7 * time.Second)
+					w := ask(c.apis[node], request[0], request[1], keyed+key)
+					if w.Code != first.Code || w.Body.String() != first.Body.String() ||
+						w.Header().Get("Idempotent-Replayed") != "true" {
+						c.t.Errorf("%q under %s at node %s: %d %s, at first %d %s", request, key, node,
+							w.Code, w.Body, first.Code, first.Body)
+					}
+				}
+			}
+		}
+	})
 }
 
 func TestKeysThatAreNotUnderstood(t *testing.T) {

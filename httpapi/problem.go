@@ -56,6 +56,8 @@ func causes() []cause {
 		{balsa.ErrTooLarge, http.StatusRequestEntityTooLarge, client.CodeTooLarge},
 		{balsa.ErrInvalid, http.StatusBadRequest, client.CodeBadRequest},
 		{balsa.ErrSessionGone, http.StatusNotFound, client.CodeSessionGone},
+		{balsa.ErrKeyReused, http.StatusUnprocessableEntity, client.CodeKeyReused},
+		{balsa.ErrTooManyKeys, http.StatusServiceUnavailable, client.CodeTooManyKeys},
 		{balsa.ErrNothingNew, http.StatusConflict, client.CodeNothingNew},
 		{balsa.ErrNotSaved, http.StatusInsufficientStorage, client.CodeNoSpace},
 		{balsa.ErrClosed, http.StatusServiceUnavailable, client.CodeShuttingDown},
@@ -146,6 +148,8 @@ func (p *problem) smallStatus() int {
 	switch p.status {
 	case http.StatusTooManyRequests, http.StatusGatewayTimeout, http.StatusInsufficientStorage:
 		return http.StatusServiceUnavailable
+	case http.StatusUnprocessableEntity:
+		return http.StatusBadRequest
 	}
 	return p.status
 }

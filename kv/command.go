@@ -80,7 +80,8 @@ func Put(key string, value []byte) []byte {
 
 // PutTTL encodes a Put whose key goes away by itself: with the first entry whose log time is at least ttl
 // nanoseconds after that of this one. The ttl must be above zero; one that ends beyond the last time there
-// is ends there.
+// is ends there. Log time follows the wall clock of the leader, and never goes back: a new leader whose clock
+// is an hour ahead ends at once whatever has less than an hour left.
 func PutTTL(key string, value []byte, ttl int64) []byte {
 	return append(encodeCommand(command{operation: OpPutTTL, amount: ttl}, key, len(value)), value...)
 }

@@ -13,7 +13,10 @@ type Once struct {
 	Session raft.Index // CloseSession, InSession: as the Answer to OpenSession named it, Entry.Index
 	Number  uint64     // InSession: from 1 on; each command of a session has its own
 	Key     string     // UnderKey: 1 to MaxKey bytes
-	TTL     raft.Time  // OpenSession, UnderKey: how long it lasts unused, in ns of log time; positive
+	// TTL is for OpenSession and UnderKey: how long it lasts unused, in ns of log time; positive. A new
+	// leader whose clock is an hour ahead takes log time with it, and ends at once what has less than an hour
+	// left.
+	TTL raft.Time
 }
 
 // OnceKind is what a proposal is to the sessions. The numbers are part of the format of entries.
