@@ -27,11 +27,11 @@ func (s *shownSnapshot) rows() [][]string {
 		rows = append(rows, []string{"section", fmt.Sprintf("%s, %d bytes", section.Name, section.Size)})
 	}
 	if h := s.Holds; h != nil {
-		sessions := fmt.Sprintf("%d, and %d of single commands, with %s of results", h.Sessions,
-			h.IdempotencyKeys, bytesOf(int64(h.Remembered)))
-		keys := fmt.Sprintf("%d (%d of them for a time only), %s, at revision %d", h.Keys, h.Expiring,
+		retries := fmt.Sprintf("%s and %s, %s remembered", count(h.Sessions, "session"),
+			count(h.IdempotencyKeys, "idempotency key"), bytesOf(int64(h.Remembered)))
+		keys := fmt.Sprintf("%d (%d with a time to live), %s, at revision %d", h.Keys, h.Expiring,
 			bytesOf(int64(h.Bytes)), h.Revision)
-		rows = append(rows, []string{"sessions", sessions}, []string{"keys", keys})
+		rows = append(rows, []string{"retries", retries}, []string{"keys", keys})
 	}
 	return rows
 }
