@@ -118,9 +118,9 @@ func openLog(dir disk.Dir, config Config) (*wal.Log, wal.Recovered, error) {
 	return log, found, nil
 }
 
-// openSnapshots verifies the snapshots and joins the log to the newest good one. A damaged one is told, and
-// does no harm as long as all that it included is still here: in the one before it, or at the beginning, and
-// in the log.
+// openSnapshots verifies the newest snapshot, an older one if need be, and joins the log to it. A damaged
+// one is told, and does no harm as long as all that it included is still here: in the one before it, or at
+// the beginning, and in the log.
 func openSnapshots(dir disk.Dir, config Config,
 	found wal.Recovered) (*snapshot.Keeper, raft.Restored, error) {
 	options := snapshot.Options{Cluster: found.Identity.Cluster, LogWhole: found.Before == raft.EntryID{},

@@ -79,25 +79,35 @@
 // file. Cut before the sync of the directory: it is there or it is not; whole, if it is.
 //
 // Prune. Removes the oldest when there are three or more, so that the newest two always stay, and both were
-// verified by this process or written by it. A cut brings the old one back: it is pruned again.
+// verified from end to end by this process or written by it. A cut brings the old one back: it is pruned
+// again.
 //
 // Receive. The file has its .part name until every chunk and the whole were verified and synced; then as
 // above. A restart reads what is there, chunk by chunk, and goes on behind the last good one. It writes
 // each chunk once more where it stands: the earlier process may have been killed before the sync, or the
 // sync may have failed, after which the pages count as clean and no later sync writes them.
 //
-// Open. Nothing is removed before all files were read and verified. Then strays are removed and the
+// Open. Nothing is removed before the newest was read and verified, and of the older one its two ends; that
+// one is read wholly when the newest is not good, or when there is a third. Then strays are removed and the
 // directory is synced, so that a name that a killed process has given is durable before anything rests on
 // it.
 //
 // A failed sync, of a file or of the directory, is final: the store keeps the error, ErrFailed from then on,
 // and no snapshot comes or goes any more. A failed write ends its Writer or Receiver, so that a full disk
-// costs no more than that snapshot; and a Receiver waits until there is room again.
+// costs no more than that snapshot.
+//
+// # A full disk
+//
+// The disk is shared with the log, which ends the node when it finds no room. Options.Reserve is left to
+// it: a snapshot that cannot fit beside it, by the size that was announced or by that of the one before, is
+// not begun; one that meets the reserve is given up, and what it had taken goes at once. Without a disk
+// that knows what is free, only its own refusal tells.
 //
 // # Damage
 //
 // A file that does not verify is reported in Found.Broken, stays where it is, and counts for nothing; the
-// older snapshot serves in place of it. Whether the log reaches back that far is the caller's to check. If
+// older snapshot serves in place of it. Rot in the middle of the older one is found when it is needed, or by
+// Inspect. Whether the log reaches back that far is the caller's to check. If
 // files are there and none is good, Open returns ErrCorrupt, unless it was told that the log is whole.
 // A file of a later version, of another cluster, or of a codec that was not given is refused, for it may be
 // good. A broken file goes when a good snapshot of the same entry takes its name, or when a person has

@@ -173,8 +173,8 @@ func (k *Keeper) Restore(last raft.EntryID, into func(io.Reader) error) (err err
 	return nil
 }
 
-// List returns the snapshots that are kept, the newest first: those that were verified at the start, and
-// those made or received since.
+// List returns the snapshots that are kept, the newest first: those that were found at the start, of which
+// the first was verified, and those made or received since.
 func (k *Keeper) List() (list []raft.Snapshot) {
 	for _, info := range k.store.List() {
 		if s, err := describe(info); err == nil {

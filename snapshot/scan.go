@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"balsa/disk"
 	"balsa/raft"
@@ -11,8 +12,8 @@ import (
 
 // Found is what a directory holds.
 type Found struct {
-	Snapshots []Info // that are good, the newest first
-	Broken    []Broken
+	Snapshots []Info   // that are good, the newest first
+	Broken    []Broken // the oldest first
 	Strays    []string // what crashes have left: Open removes these
 	Partial   []string // what can be resumed with Store.Receive
 }
@@ -28,19 +29,47 @@ type Broken struct {
 // codec are good. Errors: ErrCorrupt if snapshots are there and none is good, or if they contradict each
 // other; ErrVersion; or what the disk said. Found is filled in as far as possible also with an error.
 func Inspect(dir disk.Dir) (Found, error) {
-	found, err := scan(dir, func(Info) error { return nil }, false)
+	found, err := scan(dir, func(Info) error { return nil }, false, wholly)
 	if err != nil {
 		return found, fmt.Errorf("snapshot: %w", err)
 	}
 	return found, nil
 }
 
-func scan(dir disk.Dir, want func(Info) error, noneWillDo bool) (found Found, err error) {
+// How much of the snapshots a scan reads.
+type extent bool
+
+const (
+	wholly extent = true  // all of all
+	enough extent = false // see verified
+)
+
+// verified is how many snapshots must have been found good from end to end before the older ones are only
+// looked at. One serves. But when there is one too many, which a crash has kept from being pruned, the two
+// that stay are both verified: the one that goes may be the only other good one.
+func (e extent) verified(names []string) int {
+	files := 0
+	for _, name := range names {
+		if _, ok := parseFileName(name); ok {
+			files++
+		}
+	}
+	switch {
+	case e == wholly:
+		return files
+	case files > kept:
+		return kept
+	}
+	return 1
+}
+
+func scan(dir disk.Dir, want func(Info) error, noneWillDo bool, e extent) (found Found, err error) {
 	names, err := dir.List()
 	if err != nil {
 		return found, err
 	}
-	for _, name := range names {
+	needed := e.verified(names)
+	for _, name := range slices.Backward(names) { // the newest first
 		if _, _, partial := parsePartialName(name); partial {
 			found.Partial = append(found.Partial, name)
 		}
@@ -51,14 +80,18 @@ func scan(dir disk.Dir, want func(Info) error, noneWillDo bool) (found Found, er
 		if !ok {
 			continue
 		}
-		info, err := verifyFile(dir, name, id, want)
+		read := verifyFile
+		if len(found.Snapshots) >= needed {
+			read = readEnds
+		}
+		info, err := read(dir, name, id, want)
 		switch {
 		case errors.Is(err, ErrVersion), errors.Is(err, ErrForeign), errors.Is(err, ErrCodec):
 			return found, err // a good file, and not for us
 		case err != nil:
-			found.Broken = append(found.Broken, Broken{name, id, err})
+			found.Broken = slices.Insert(found.Broken, 0, Broken{name, id, err})
 		default:
-			found.Snapshots = append([]Info{info}, found.Snapshots...)
+			found.Snapshots = append(found.Snapshots, info)
 		}
 	}
 	return found, found.judge(noneWillDo)
@@ -89,6 +122,16 @@ func worst(broken []Broken) error {
 	return broken[len(broken)-1].Err
 }
 
+// newVerifier returns one of a file whose name says of which entry it is.
+func newVerifier(name string, size int64, id raft.EntryID, want func(Info) error) *verifier {
+	return &verifier{name: name, size: size, want: func(i Info) error {
+		if i.Last != id {
+			return damage(name, 32, "it is the snapshot of %v, under a wrong name", i.Last)
+		}
+		return want(i)
+	}}
+}
+
 // verifyFile reads a whole file, in pieces of a bounded size.
 func verifyFile(dir disk.Dir, name string, id raft.EntryID, want func(Info) error) (info Info, err error) {
 	f, err := dir.Open(name)
@@ -100,12 +143,7 @@ func verifyFile(dir disk.Dir, name string, id raft.EntryID, want func(Info) erro
 	if err != nil {
 		return info, fmt.Errorf("read %s: %w", name, err)
 	}
-	v := verifier{name: name, size: size, want: func(i Info) error {
-		if i.Last != id {
-			return damage(name, 32, "it is the snapshot of %v, under a wrong name", i.Last)
-		}
-		return want(i)
-	}}
+	v := newVerifier(name, size, id, want)
 	const most = 64 << 10
 	buffer := make([]byte, min(most, size))
 	for at := int64(0); at < size; {

@@ -72,9 +72,10 @@ type held struct {
 	readers int
 }
 
-// Open verifies every snapshot of a directory, removes what crashes have left, and makes the names durable.
-// It writes nothing before it has verified everything. The directory must stay open as long as the store is
-// used; files that are not the store's are left alone.
+// Open verifies the newest snapshot of a directory, removes what crashes have left, and makes the names
+// durable. The one before it is read wholly only if the newest is broken, or if there are more than two; else
+// Open is content with its header and trailer. It writes nothing before that. The directory must stay open as
+// long as the store is used; files that are not the store's are left alone.
 //
 // A broken snapshot is no error as long as another one is good, or Options.LogWhole is set: the caller finds
 // it in Found, must tell a person, and must check that the log holds what the broken one includes, back to
@@ -96,7 +97,7 @@ func (s *Store) open() (Found, error) {
 	if err := s.options.check(); err != nil {
 		return Found{}, err
 	}
-	found, err := scan(s.dir, s.accept, s.options.LogWhole)
+	found, err := scan(s.dir, s.accept, s.options.LogWhole, enough)
 	if err != nil {
 		return found, err
 	}
