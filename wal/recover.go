@@ -36,6 +36,7 @@ type recovery struct {
 	released []string // segments before the base
 	damaged  []string // copies of the identity that are to be written anew
 	base     base     // where the log begins, as its last segment says; zero: at index 1
+	doubt    place    // of the first bad batch that findBase has met, behind which may stand another base
 
 	outline outline
 	chain   chain
@@ -139,28 +140,39 @@ func (r *recovery) locate() error {
 // findBase reads backwards to the last segment that was written to: its first batch repeats what the base
 // was, and the batches behind it may have changed it. Nothing is judged yet: what is bad here will be met
 // again. If a base is overlooked that way, older segments are asked for than there may be; then they are
-// missing, and never is one passed over that is needed.
+// missing, and never is one passed over that is needed. But they are not what is wrong then: see missing.
 func (r *recovery) findBase() error {
 	for i := len(r.segments) - 1; i >= 0; i-- {
 		s, err := r.load(r.segments[i])
 		if err != nil {
 			return err
 		}
-		if s.readable(segmentHeader) == nil {
-			continue
-		}
-		for at := int64(segmentHeader); ; {
-			raw := s.readable(at)
-			if raw == nil {
-				return nil
-			}
+		at := int64(segmentHeader)
+		for raw := s.readable(at); raw != nil; raw = s.readable(at) {
 			if b, err := decode(raw, r.room[:0]); err == nil && b.base != nil {
 				r.base = *b.base
 			}
 			at += int64(len(raw))
 		}
+		if at < s.written && r.doubt.segment == 0 {
+			r.doubt = s.at(at)
+		}
+		if at > segmentHeader {
+			return nil
+		}
 	}
 	return nil
+}
+
+// missing says that a segment is not there. Where the log begins stands in the last one: if a batch of that
+// is bad, no file need be missing, and who put one back would look for what was rightly removed.
+func (r *recovery) missing(segment, next uint64) error {
+	if r.doubt.segment >= next {
+		return damage(segmentName(r.doubt.segment), r.doubt.offset, "the batch here is bad; it may have said "+
+			"that the log begins in segment %d, for %s, in which it would begin otherwise, is missing",
+			next, segmentName(segment))
+	}
+	return damage(segmentName(segment), 0, "the file is missing, though segment %d exists", next)
 }
 
 // log reads the segments in order. The log ends in the first one without an end mark; in those behind it,
@@ -169,7 +181,7 @@ func (r *recovery) log() error {
 	ended, first := false, max(1, r.base.segment)
 	for i, n := range r.segments {
 		if due := uint64(i) + first; n != due {
-			return damage(segmentName(due), 0, "the file is missing, though segment %d exists", n)
+			return r.missing(due, n)
 		}
 		s, err := r.load(n)
 		if err != nil {

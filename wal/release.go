@@ -33,9 +33,10 @@ func (l *Log) Release(through raft.Index) error {
 
 // Restart has the log begin anew behind an entry, whatever it held: a snapshot that includes that entry has
 // come from the leader, and the log conflicts with it or ends before it (§7). The hard state and the peers
-// stay. It is durable when Restart returns nil, and so is that everything else is gone; after an error any
-// later start finds all that was there, or nothing of it. The index of last is positive and was not
-// released, else ErrInvalid; otherwise errors are Append's.
+// stay. When Restart returns nil it is durable that the log begins behind last and that no entry of before
+// counts any more. After an error the log has ended, and a start finds all entries that were there, or none.
+// Neither the index nor the term of last is 0, or below that of the entry through which the log was released;
+// else it is ErrInvalid, and nothing was written. Other errors are Append's.
 func (l *Log) Restart(last raft.EntryID) error {
 	if l.err != nil {
 		return l.err
@@ -47,7 +48,9 @@ func (l *Log) Restart(last raft.EntryID) error {
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrInvalid, err)
 	} else {
-		l.chain.tip = last // there is no next entry
+		// With no entry behind last there is none for whose sake an older segment would be needed: the base
+		// is the last one.
+		l.chain.tip = last
 		err = l.rebase(batch{restart: true}, last)
 	}
 	if err != nil {

@@ -383,3 +383,36 @@ func TestABaseThatIsNotDurable(t *testing.T) {
 		}
 	}
 }
+
+// When the batches that say where the log begins are bad, they are blamed, and not the files that were
+// rightly removed. A file that is missing for no such reason is.
+func TestABadBatchIsBlamedAndNotMissingFiles(t *testing.T) {
+	m, l, _ := begins(t, 40)
+	ok(t, l.Release(39))
+	last := segmentName(l.segment)
+	if segmentsOf(m)[0] == 1 {
+		t.Fatal("nothing was removed")
+	}
+	for offset := int64(segmentHeader); offset < l.offset; offset += 16 {
+		bad := m.Clone()
+		bad.Flip(last, 8*offset)
+		_, err := inspect(bad)
+		if offset == segmentHeader {
+			fails(t, err, ErrCorrupt)
+		}
+		var found *Damage
+		if errors.As(err, &found) && found.File != last && found.File != segmentName(segmentsOf(m)[0]) {
+			t.Errorf("byte %d of %s has rotted: %v", offset, last, err)
+		}
+	}
+	bad := m.Clone()
+	for n := range l.segment - 1 {
+		bad.Delete(segmentName(n + 1))
+	}
+	bad.Flip(last, 8*segmentHeader)
+	_, err := inspect(bad)
+	var found *Damage
+	if !errors.As(err, &found) || found.File != last || found.Offset != segmentHeader {
+		t.Errorf("the first batch of %s has rotted: %v", last, err)
+	}
+}
