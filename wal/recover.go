@@ -168,8 +168,8 @@ func (r *recovery) findBase() error {
 // is bad, no file need be missing, and who put one back would look for what was rightly removed.
 func (r *recovery) missing(segment, next uint64) error {
 	if r.doubt.segment >= next {
-		return damage(segmentName(r.doubt.segment), r.doubt.offset, "the batch here is bad; it may have said "+
-			"that the log begins in segment %d, for %s, in which it would begin otherwise, is missing",
+		return damage(segmentName(r.doubt.segment), r.doubt.offset, "the batch here is bad; it may have "+
+			"said that the log begins in segment %d, for %s, in which it would begin otherwise, is missing",
 			next, segmentName(segment))
 	}
 	return damage(segmentName(segment), 0, "the file is missing, though segment %d exists", next)
