@@ -295,6 +295,9 @@ func (l *loop) refusal(fate replica.Fate) *Error {
 		}
 	case replica.Overloaded:
 		e.Kind, e.Retry = ErrOverloaded, 100*time.Millisecond
+		if wait, err := l.replica.SnapshotFailure(); err != nil { // the log may be too long for that
+			e.Cause, e.Retry = fmt.Errorf("snapshots fail: %w", err), max(e.Retry, time.Duration(wait))
+		}
 	case replica.SessionGone:
 		e.Kind = ErrSessionGone
 	case replica.KeyReused:

@@ -38,6 +38,8 @@ func (l *loop) tell(event raft.Event) {
 		l.tellAgain(&l.repeated.sending, slog.LevelInfo,
 			"Sends a snapshot to a node that lacks what the log no longer holds", "to", e.To,
 			"through", e.Last, "from_byte", e.Offset)
+	case replica.NotEnded:
+		l.logger.Warn(e.String())
 	case replica.SnapshotFailed:
 		l.tellAgain(&l.repeated.failing, slog.LevelWarn,
 			"Could not deal with a snapshot, and will try again: is the disk full?", "error", e.Err)

@@ -402,3 +402,39 @@ func TestDamageThatNothingMakesUpForIsRefused(t *testing.T) {
 		refused(c, "a damaged snapshot is newer than the log", c.tryOpen(1, nil))
 	})
 }
+
+// A leader whose log grows too long because its snapshots fail says that they do, why, and when to come again.
+func TestARefusalSaysThatSnapshotsFail(t *testing.T) {
+	inBubble(t, 1, func(c *cluster) {
+		c.change = func(config *balsa.Config) { config.SnapshotBytes = 1 << 10 }
+		c.open(1)
+		c.leader()
+		c.disks[1].Intercept(func(call disk.Call) error {
+			if call.Operation == disk.OpWrite && strings.Contains(call.Name, "snapshot") {
+				return disk.ErrNoSpace
+			}
+			return nil
+		})
+		var err error
+		for i := 0; c.nodes[1].Status().SnapshotError == nil && i < 1000; i++ {
+			_, _ = c.propose(1, strings.Repeat("x", 100))
+			advance(time.Millisecond)
+		}
+		for i := 0; err == nil && i < 1000; i++ {
+			_, err = c.propose(1, strings.Repeat("x", 100))
+		}
+		e := c.kind(err, balsa.ErrOverloaded, balsa.NotApplied)
+		if !strings.Contains(e.Reason(), "snapshots fail: ") || e.Retry < 500*time.Millisecond {
+			t.Errorf("it says %q, and to come again after %v", e.Reason(), e.Retry)
+		}
+		if s := c.nodes[1].Status(); !errors.Is(s.SnapshotError, disk.ErrNoSpace) {
+			t.Errorf("its status says %v", s.SnapshotError)
+		}
+		c.disks[1].Intercept(nil)
+		advance(e.Retry + time.Second)
+		c.mustPropose(1, "there is room again")
+		if s := c.nodes[1].Status(); s.SnapshotError != nil || s.Snapshot.Index == 0 {
+			t.Errorf("a snapshot was taken, and its status says %v", s.SnapshotError)
+		}
+	})
+}

@@ -63,6 +63,9 @@ func extent(e balsa.LogExtent) client.LogExtent {
 			Index: uint64(last.Index), Size: last.Size, At: last.At.UTC(), TookMS: last.Took.Milliseconds(),
 		}
 	}
+	if e.SnapshotError != nil {
+		shown.SnapshotError = firstLine(e.SnapshotError.Error())
+	}
 	return shown
 }
 

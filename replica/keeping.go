@@ -37,6 +37,7 @@ type keeping struct {
 	byHand   []requested
 	again    raft.Time // until then none is taken after one has failed, but by hand
 	failures int       // since one was saved
+	failed   error     // the latest of them
 }
 
 // requested is a snapshot that somebody asked for.
@@ -47,6 +48,15 @@ type requested struct {
 
 // Newest returns the newest durable snapshot, the zero Snapshot if there is none.
 func (r *Replica) Newest() raft.Snapshot { return r.kept[0] }
+
+// SnapshotFailure returns why the latest attempt to take a snapshot failed, nil when it did not, and how long
+// it is until the next. While snapshots fail the log grows, until a leader takes no more proposals.
+func (r *Replica) SnapshotFailure() (wait raft.Time, err error) {
+	if r.failed == nil {
+		return 0, nil
+	}
+	return max(r.again-r.hours.now, 0), r.failed
+}
 
 // snapshotByHand takes note of somebody who wants a snapshot.
 func (r *Replica) snapshotByHand(s Snapshot) {
@@ -118,7 +128,7 @@ func (r *Replica) saved(s Saved) {
 	case passing:
 		r.notSaved(s)
 	default:
-		r.failures, r.again = 0, 0
+		r.failures, r.failed, r.again = 0, nil, 0
 		r.keep(s.Snapshot)
 		r.core.Step(r.hours.now, raft.Snapshotted{Snapshot: s.Snapshot})
 	}
@@ -128,7 +138,7 @@ func (r *Replica) saved(s Saved) {
 // it.
 func (r *Replica) notSaved(s Saved) {
 	r.again = r.hours.now + r.config.Tick*firstPause<<min(r.failures, longestPause)
-	r.failures++
+	r.failures, r.failed = r.failures+1, s.Err
 	r.ready = append(r.ready, Report{Events: []raft.Event{SnapshotFailed{Err: s.Err}}})
 	r.settleByHand(s.Snapshot.Last.Index, Answer{Fate: NotSaved})
 }
@@ -141,7 +151,8 @@ const (
 )
 
 // keep takes note of a snapshot that is durable now and newer than those kept. What the log holds up to the
-// older of the two is released, together with whatever is written next.
+// older of the two is released, together with whatever is written next: that write takes one more sync. In a
+// write of its own it would hold up the one behind it for as long; and it comes once for each snapshot.
 func (r *Replica) keep(s raft.Snapshot) {
 	r.kept[1], r.kept[0] = r.kept[0], s
 	if older := r.kept[1].Last.Index; older > r.reaches {

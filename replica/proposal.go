@@ -1,6 +1,10 @@
 package replica
 
-import "balsa/raft"
+import (
+	"fmt"
+
+	"balsa/raft"
+)
 
 // Proposals of callers here, put to the own core. Each caller waits for the result of exactly its own
 // entry; what is passed to another server stands in forward.go.
@@ -48,12 +52,39 @@ func (r *Replica) letTimePass(now raft.Time) {
 	if r.due == 0 || r.core.Role() != raft.Leader || r.due > r.core.LogTime() {
 		return
 	}
+	if r.due <= r.passed {
+		r.reportStuck()
+		return
+	}
 	coming := r.core.EntriesAfter(r.applied)
 	if n := len(coming); n > 0 && coming[n-1].Time >= r.due {
 		return
 	}
 	kind, command := Once{What: passTime}.encode(nil)
 	r.core.Step(now, raft.Propose{Ticket: clockTicket, Kind: kind, Command: command})
+}
+
+// bringsTime reports whether an entry brings nothing but its log time.
+func bringsTime(e raft.Entry) bool {
+	return e.Kind == raft.Session && len(e.Command) == 2 && OnceKind(e.Command[1]) == passTime
+}
+
+// NotEnded is the event that the state machine calls something due that no entry ends: its NextExpiry must
+// name a later time once Expire was called with the entry's.
+type NotEnded struct{ Due raft.Time }
+
+// String is one sentence.
+func (e NotEnded) String() string {
+	return fmt.Sprintf("the state machine did not end what was due at %d, and is not asked again", e.Due)
+}
+
+// reportStuck tells once that an entry was applied that came to end what is due, and that it is due all the
+// same. Another would not end it either, and one more would follow at each tick for ever.
+func (r *Replica) reportStuck() {
+	if r.stuck != r.due {
+		r.stuck = r.due
+		r.ready = append(r.ready, Report{Events: []raft.Event{NotEnded{Due: r.due}}})
+	}
 }
 
 func (r *Replica) takeAnswer(a raft.Answer) {

@@ -119,3 +119,47 @@ func TestEntriesThatNobodyCanCarryOut(t *testing.T) {
 		t.Errorf("the log ends at %d", n)
 	}
 }
+
+// undying is a state machine in which something is due and never ends.
+type undying struct {
+	recorder
+	at      raft.Time
+	expired int
+}
+
+func (m *undying) NextExpiry() (at raft.Time, any bool) { return m.at, m.at > 0 }
+func (m *undying) Expire(raft.Entry)                    { m.expired++ }
+
+// A state machine that never ends what is due costs one entry and not one at each tick, and it is told once.
+// When it names a later time, the next entry comes.
+func TestAMachineThatNeverEndsWhatIsDue(t *testing.T) {
+	b := holdKept(t, 1, &modelLog{}, &modelSnapshots{}, func(c *Config) { c.Core.Limits.SnapshotBytes = -1 })
+	machine := &undying{at: b.now + 50*aTick}
+	b.front = NewMachine(machine)
+	b.lead()
+	b.propose("one")
+	b.settle()
+	last := b.Status().Last.Index
+	for range 200 {
+		b.pass(1)
+		b.settle()
+	}
+	told := 0
+	for _, e := range b.events {
+		if _, is := e.(NotEnded); is {
+			told++
+		}
+	}
+	if got := b.Status().Last.Index; got != last+1 || machine.expired != 1 || told != 1 {
+		t.Fatalf("%d entries, Expire called %d times, told %d times", got-last, machine.expired, told)
+	}
+	machine.at = b.now + 10*aTick
+	b.propose("two")
+	for range 100 {
+		b.pass(1)
+		b.settle()
+	}
+	if got := b.Status().Last.Index; got != last+3 {
+		t.Errorf("%d more entries, want the command and one", got-last-1)
+	}
+}
