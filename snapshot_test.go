@@ -403,7 +403,7 @@ func TestDamageThatNothingMakesUpForIsRefused(t *testing.T) {
 	})
 }
 
-// A leader whose log grows too long because its snapshots fail says that they do, why, and when to come again.
+// A leader whose log grows too long because its snapshots fail says that they do, why, and when to come back.
 func TestARefusalSaysThatSnapshotsFail(t *testing.T) {
 	inBubble(t, 1, func(c *cluster) {
 		c.change = func(config *balsa.Config) { config.SnapshotBytes = 1 << 10 }
