@@ -191,6 +191,7 @@ func (l *loop) worked(e replica.Event) {
 	case replica.Restored:
 		if e.Err == nil {
 			l.appliedTerm = e.Snapshot.Last.Term
+			l.logger.Info("Restored the state machine", "through", e.Snapshot.Last)
 		}
 	case replica.Saved:
 		l.saves.ended(e, l.replica.Newest())
@@ -237,6 +238,7 @@ func (l *loop) dispatch(w replica.Work) {
 		l.saves.began = time.Now()
 		l.workers.machine <- func(m *replica.Machine) replica.Event { return w.Perform(m) }
 	case replica.Restore:
+		l.logger.Info("Restores the state machine, and leads only when that is done", "through", w.Snapshot.Last)
 		snapshots := l.workers.snapshots
 		l.workers.machine <- func(m *replica.Machine) replica.Event { return w.Perform(m, snapshots) }
 	case replica.Save:
