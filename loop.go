@@ -194,7 +194,7 @@ func (l *loop) worked(e replica.Event) {
 			l.logger.Info("Restored the state machine", "through", e.Snapshot.Last)
 		}
 	case replica.Saved:
-		l.saves.ended(e, l.replica.Newest())
+		l.saves.finished(e, l.replica.Newest())
 	}
 }
 
@@ -238,7 +238,7 @@ func (l *loop) dispatch(w replica.Work) {
 		l.saves.began = time.Now()
 		l.workers.machine <- func(m *replica.Machine) replica.Event { return w.Perform(m) }
 	case replica.Restore:
-		l.logger.Info("Restores the state machine, and leads only when that is done", "through", w.Snapshot.Last)
+		l.logger.Info("Restores the state machine; leads only when that is done", "through", w.Snapshot.Last)
 		snapshots := l.workers.snapshots
 		l.workers.machine <- func(m *replica.Machine) replica.Event { return w.Perform(m, snapshots) }
 	case replica.Save:

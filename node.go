@@ -88,7 +88,7 @@ func (n *Node) propose(ctx context.Context, command []byte, once replica.Once, l
 // Every error is an *Error: ErrNothingNew when nothing was applied since the newest snapshot, ErrNotSaved,
 // ErrTimeout, ErrClosed, ErrStopped.
 func (n *Node) Snapshot(ctx context.Context) (raft.Index, error) {
-	return n.await(ctx, func(t raft.Ticket) replica.Event { return replica.Snapshot{Ticket: t} })
+	return n.await(ctx, func(t raft.Ticket) replica.Event { return replica.TakeSnapshot{Ticket: t} })
 }
 
 // ask puts a question to the loop and waits for its answer, as long as the context allows.

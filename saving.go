@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"balsa/disk"
 	"balsa/raft"
 	"balsa/replica"
 	"balsa/snapshot"
@@ -17,8 +18,8 @@ type saves struct {
 	last  LastSnapshot
 }
 
-// ended takes note of a snapshot that has become the newest.
-func (s *saves) ended(saved replica.Saved, newest raft.Snapshot) {
+// finished takes note of a snapshot that has become the newest.
+func (s *saves) finished(saved replica.Saved, newest raft.Snapshot) {
 	if saved.Err == nil && saved.Snapshot.Last == newest.Last {
 		now := time.Now()
 		s.last = LastSnapshot{Index: newest.Last.Index, Size: newest.Size, At: now, Took: now.Sub(s.began)}
@@ -46,7 +47,7 @@ func (s *snapshots) Save(of raft.Snapshot, image io.WriterTo) (raft.Snapshot, er
 
 // Restore reads a snapshot as fast as it goes: nothing can be applied before.
 func (s *snapshots) Restore(last raft.EntryID, into func(io.Reader) error) error {
-	return s.Keeper.Restore(last, func(from io.Reader) error { return into(ended{from, s.dismissed}) })
+	return s.Keeper.Restore(last, func(from io.Reader) error { return into(closable{from, s.dismissed}) })
 }
 
 // Store takes in a chunk, and says why when none of the snapshot can be taken: its leader would only see that
@@ -58,12 +59,15 @@ func (s *snapshots) Store(m raft.InstallSnapshot) (next uint64, complete *raft.S
 		next, complete, err = s.Keeper.Store(m)
 		more = s.Keeper.Resuming() && pause(s.dismissed, time.Since(began)) == nil
 	}
-	refusal := ""
-	if why := s.Keeper.Refusal(); why != nil {
+	why, refusal := s.Keeper.Refusal(), ""
+	switch {
+	case errors.Is(why, disk.ErrNoSpace):
+		refusal = why.Error()
+	case why != nil:
 		refusal = why.Error()
 	}
 	if refusal != s.refusal && refusal != "" {
-		s.logger.Warn("Cannot take the snapshot that the leader sends", "through", m.Last, "error", refusal)
+		s.logger.Warn("Cannot take the snapshot that the leader sends", "through", m.Last, "error", why)
 	}
 	s.refusal = refusal
 	return next, complete, err
@@ -89,17 +93,17 @@ func pause(dismissed <-chan struct{}, d time.Duration) error {
 	}
 }
 
-// ended is a reader that fails when the node ends.
-type ended struct {
+// closable is a reader that fails when the node ends.
+type closable struct {
 	from      io.Reader
 	dismissed <-chan struct{}
 }
 
-func (e ended) Read(p []byte) (int, error) {
-	if err := going(e.dismissed); err != nil {
+func (c closable) Read(p []byte) (int, error) {
+	if err := going(c.dismissed); err != nil {
 		return 0, err
 	}
-	return e.from.Read(p)
+	return c.from.Read(p)
 }
 
 // paced is an image that is written in pieces, with rests between them.

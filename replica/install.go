@@ -151,8 +151,8 @@ func (r *Replica) chunkStored(now raft.Time, s ChunkStored) {
 	r.acknowledgeInstall(now)
 }
 
-// transfer is the chunks on their way through this server.
-type transfer struct {
+// chunks are those on their way through this server.
+type chunks struct {
 	arrived *raft.Chunk // to be stored next; a later one takes its place, for the leader asks again
 	storing bool        // a StoreChunk is in flight
 
@@ -161,8 +161,8 @@ type transfer struct {
 	free    raft.Time     // when the rate lets the next chunk go
 }
 
-// startTransfer hands out what is to be done for snapshots that arrive or leave.
-func (r *Replica) startTransfer() {
+// startChunks hands out what is to be done for snapshots that arrive or leave.
+func (r *Replica) startChunks() {
 	if r.arrived != nil && !r.storing && r.install == nil {
 		r.ready = append(r.ready, StoreChunk{Chunk: *r.arrived})
 		r.arrived, r.storing = nil, true

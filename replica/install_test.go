@@ -253,7 +253,7 @@ func TestACaptureAndAnInstall(t *testing.T) {
 	b.apply()
 	capture := take(t, &b.captures)
 	b.arrive(s)
-	b.do(Snapshot{Ticket: 600})
+	b.do(TakeSnapshot{Ticket: 600})
 	if len(b.restores) > 0 {
 		t.Fatal("a restore beside the capture")
 	}

@@ -59,7 +59,7 @@ func (r *Replica) SnapshotFailure() (wait raft.Time, err error) {
 }
 
 // snapshotByHand takes note of somebody who wants a snapshot.
-func (r *Replica) snapshotByHand(s Snapshot) {
+func (r *Replica) snapshotByHand(s TakeSnapshot) {
 	if !r.config.Snapshots || r.applied <= r.kept[0].Last.Index {
 		r.answer(Answer{Ticket: s.Ticket, Fate: NothingNew})
 		return

@@ -198,20 +198,20 @@ func TestASnapshotThatCannotBeWritten(t *testing.T) {
 func TestASnapshotByHand(t *testing.T) {
 	b := holdKept(t, 1, &modelLog{}, &modelSnapshots{},
 		func(c *Config) { c.Core.Limits.SnapshotBytes = -1 })
-	b.do(Snapshot{Ticket: 900})
+	b.do(TakeSnapshot{Ticket: 900})
 	if a := b.answer(900); a.Fate != NothingNew {
 		t.Errorf("of nothing: %+v", a)
 	}
 	b.lead()
 	b.propose("a")
 	b.settle()
-	b.do(Snapshot{Ticket: 901})
+	b.do(TakeSnapshot{Ticket: 901})
 	b.capture()
-	b.do(Snapshot{Ticket: 902})
+	b.do(TakeSnapshot{Ticket: 902})
 	b.propose("b")
 	b.write()
 	b.apply()
-	b.do(Snapshot{Ticket: 903}, Snapshot{Ticket: 904}, GaveUp{Ticket: 904})
+	b.do(TakeSnapshot{Ticket: 903}, TakeSnapshot{Ticket: 904}, GaveUp{Ticket: 904})
 	b.waits(901)
 	b.save()
 	for _, ticket := range []raft.Ticket{901, 902} {
@@ -224,20 +224,20 @@ func TestASnapshotByHand(t *testing.T) {
 	if a := b.answer(903); a.Fate != Done || a.Entry != at(3, 1) {
 		t.Errorf("of the later one: %+v", a)
 	}
-	b.do(Snapshot{Ticket: 905})
+	b.do(TakeSnapshot{Ticket: 905})
 	if a := b.answer(905); a.Fate != NothingNew {
 		t.Errorf("of nothing new: %+v", a)
 	}
 	b.propose("c")
 	b.settle()
-	b.do(Snapshot{Ticket: 906})
+	b.do(TakeSnapshot{Ticket: 906})
 	b.capture()
 	b.disk.fail = errFull
 	b.save()
 	if a := b.answer(906); a.Fate != NotSaved {
 		t.Errorf("on a full disk: %+v", a)
 	}
-	b.do(Snapshot{Ticket: 907}, Wrote{Err: errDisk}, Snapshot{Ticket: 908})
+	b.do(TakeSnapshot{Ticket: 907}, Wrote{Err: errDisk}, TakeSnapshot{Ticket: 908})
 	if a, late := b.answer(907), b.answer(908); a.Fate != Stopped || late.Fate != Refused {
 		t.Errorf("of a server that stops: %+v, later %+v", a, late)
 	}
@@ -348,7 +348,7 @@ func TestSessionsOutliveASnapshot(t *testing.T) {
 	once := Once{What: InSession, Session: session, Number: 1}
 	b.do(Proposed{Ticket: 701, Once: once, Command: []byte("x")})
 	b.settle()
-	b.do(Snapshot{Ticket: 702})
+	b.do(TakeSnapshot{Ticket: 702})
 	b.settle()
 
 	again := holdKept(t, 1, log, disk)

@@ -24,7 +24,7 @@ func (r *Replica) refuse(event Event) {
 		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
 	case Awaited:
 		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
-	case Snapshot:
+	case TakeSnapshot:
 		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
 	}
 }

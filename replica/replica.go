@@ -43,7 +43,7 @@ type Replica struct {
 
 	stage
 	keeping
-	transfer
+	chunks
 
 	waiting []waiting // accepted proposals in the order of their entries
 	reads   reads
@@ -138,7 +138,7 @@ func (r *Replica) Step(now raft.Time, event Event) {
 		r.wrote(now, event)
 	case Ran:
 		r.ran(now, event)
-	case Snapshot:
+	case TakeSnapshot:
 		r.snapshotByHand(event)
 	case Captured:
 		r.captured(event)
@@ -224,7 +224,7 @@ func (r *Replica) Work() []Work {
 		r.giveUpLost()
 		r.startWrite()
 		r.startMachine()
-		r.startTransfer()
+		r.startChunks()
 	} else if !r.stopped {
 		r.stopped = true
 		r.ready = append(r.ready, Stop{Err: r.failure})

@@ -174,16 +174,16 @@ type ChunkStored struct {
 	Err      error          // final: it stops the replica
 }
 
-// Snapshot asks for a snapshot now, whatever Limits.SnapshotBytes says, and to be told under the ticket when
+// TakeSnapshot asks for a snapshot now, whatever Limits.SnapshotBytes says, and to be told under the ticket when
 // it is durable: Done, or NothingNew, or NotSaved.
-type Snapshot struct{ Ticket raft.Ticket }
+type TakeSnapshot struct{ Ticket raft.Ticket }
 
-func (Snapshot) isEvent()    {}
-func (Captured) isEvent()    {}
-func (Saved) isEvent()       {}
-func (Restored) isEvent()    {}
-func (ChunkRead) isEvent()   {}
-func (ChunkStored) isEvent() {}
+func (TakeSnapshot) isEvent() {}
+func (Captured) isEvent()     {}
+func (Saved) isEvent()        {}
+func (Restored) isEvent()     {}
+func (ChunkRead) isEvent()    {}
+func (ChunkStored) isEvent()  {}
 
 // SnapshotFailed is the event that a snapshot could not be taken, or not be read to be sent. It will be tried
 // again.

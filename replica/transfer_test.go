@@ -151,7 +151,7 @@ func TestOneChunkForEachFollowerWaits(t *testing.T) {
 		b.sendSnapshot(letter(2, offset))
 		b.sendSnapshot(letter(3, offset))
 	}
-	if len(b.transfer.asked) != 2 || b.transfer.asked[1].Message.(raft.InstallSnapshot).Offset != 4 {
-		t.Errorf("waiting: %+v", b.transfer.asked)
+	if len(b.chunks.asked) != 2 || b.chunks.asked[1].Message.(raft.InstallSnapshot).Offset != 4 {
+		t.Errorf("waiting: %+v", b.chunks.asked)
 	}
 }

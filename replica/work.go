@@ -83,7 +83,7 @@ func (a Apply) Perform(machine *Machine) (ran Ran) {
 // Send is a message to be handed to the transport. Nothing waits for it, and its failure needs no report.
 type Send struct{ Envelope raft.Envelope }
 
-// Answer ends a proposal, a read, or a Snapshot by hand. Each Proposed, Asked, Awaited and Snapshot gets
+// Answer ends a proposal, a read, or a snapshot by hand. Each Proposed, Asked, Awaited and TakeSnapshot gets
 // exactly one. A read's fate is Done when the state machine is new enough, and otherwise says why it will not
 // be told so; its outcome is of no matter. That of a snapshot is Done with Entry, the last that it includes,
 // or says why there is none.

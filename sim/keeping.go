@@ -120,5 +120,5 @@ func (w *World) takeSnapshot(s *server, cause uint64) {
 	}
 	w.tickets++
 	s.asked = append(s.asked, question{ticket: w.tickets, byHand: true})
-	w.attempt(s, cause, replica.Snapshot{Ticket: w.tickets})
+	w.attempt(s, cause, replica.TakeSnapshot{Ticket: w.tickets})
 }
