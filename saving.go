@@ -62,7 +62,7 @@ func (s *snapshots) Store(m raft.InstallSnapshot) (next uint64, complete *raft.S
 	why, refusal := s.Keeper.Refusal(), ""
 	switch {
 	case errors.Is(why, disk.ErrNoSpace):
-		refusal = why.Error()
+		refusal = disk.ErrNoSpace.Error() // how much is missing is another number each time
 	case why != nil:
 		refusal = why.Error()
 	}

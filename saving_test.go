@@ -1,10 +1,12 @@
 package balsa
 
 import (
+	"bytes"
 	"errors"
 	"hash/crc32"
 	"io"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,6 +76,28 @@ func TestResumingEndsWithTheNode(t *testing.T) {
 			t.Errorf("%d bytes were there, and after one message byte %d is wanted; the node ends: %v", next,
 				again, ends)
 		}
+	}
+}
+
+// That a snapshot finds no room is told once, though how much is missing changes all the time.
+func TestAFullDiskIsToldOnce(t *testing.T) {
+	from, m := kept(t, disk.NewMemory()), disk.NewMemory()
+	file, err := from.Save(raft.Snapshot{Last: raft.EntryID{Term: 1, Index: 10},
+		Members: raft.NewConfiguration(map[raft.NodeID]string{1: "a:1"})}, labour{4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told bytes.Buffer
+	to := &snapshots{Keeper: kept(t, m), logger: slog.New(slog.NewTextHandler(&told, nil))}
+	for free := range int64(20) {
+		m.Limit(4096 * (free + 1))
+		if next := stored(t, to, from, file, 0); next != 0 {
+			t.Fatalf("next %d", next)
+		}
+	}
+	log := told.String()
+	if n := strings.Count(log, "level=WARN"); n != 1 || !strings.Contains(log, "make room for") {
+		t.Errorf("told %d times:\n%s", n, log)
 	}
 }
 
