@@ -491,7 +491,7 @@ func TestReadingTellsHowFarItIs(t *testing.T) {
 	must(t, os.WriteFile("large", make([]byte, 20<<20), 0o600))
 	var said strings.Builder
 	c := &console{out: io.Discard, err: &said}
-	for _, began := range []time.Duration{0, -2 * time.Second} {
+	for _, began := range []time.Duration{time.Hour, -2 * time.Second} { // however busy the machine is
 		dir, err := c.look(t.Context(), "verify", ".")
 		must(t, err)
 		dir.expect("large", 20<<20)
@@ -505,7 +505,7 @@ func TestReadingTellsHowFarItIs(t *testing.T) {
 		}
 		must(t, f.Close())
 		dir.end()
-		want := map[bool]int{true: 0, false: 10}[began == 0]
+		want := map[bool]int{true: 0, false: 10}[began > 0]
 		if lines := strings.Count(said.String(), "\n"); lines != want || dir.done != 20<<20 {
 			t.Errorf("%d lines of %d bytes: %s", lines, dir.done, &said)
 		}
