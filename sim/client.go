@@ -352,6 +352,10 @@ func (w *World) doClient(op Op) {
 		}
 	case op.Mode == "delete":
 		o.Kind, o.Value = Delete, nil
+	case op.Mode == "increment":
+		o.Kind, o.Value = Increment, nil
 	}
-	c.ask(o)
+	if c.underOnce(&o, op) {
+		c.ask(o)
+	}
 }

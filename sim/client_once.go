@@ -152,6 +152,8 @@ func (c *client) remember(op *Operation) {
 	switch {
 	case op.Gone:
 		c.session = 0
+	case op.Kind == Closing && op.Outcome == OK && op.Once.Session == c.session:
+		c.session = 0
 	case op.Kind == Opening && op.Outcome == OK:
 		c.session, c.number = op.Revision, 0
 	}

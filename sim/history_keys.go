@@ -81,12 +81,10 @@ func (o *opinion) ready(k *keyHistory) *keyHistory {
 	return k
 }
 
-// leave leaves a key to the main check: a put that is carried out twice, as none before it is remembered, may
-// come back between two answers, and no order of one of each explains that.
+// leave leaves a key to the main check: one that counts, or that goes away by itself; and one with a put that
+// is carried out twice, for its key had been forgotten, which no order of one of each explains.
 func (o *opinion) leave(key string) {
-	if k := o.keys[key]; k != nil {
-		k.left = true
-	}
+	o.fresh(key).left = true
 }
 
 // rest takes out all keys that are not judged.
@@ -99,11 +97,11 @@ func (o *opinion) rest() []*keyHistory {
 	return rest
 }
 
-// call records an operation; nil if its key has had too many, or is judged.
+// call records an operation; nil if its key has had too many, is judged, or left to the main check.
 func (o *opinion) call(op *Operation, w *wish) *searched {
 	o.clock++
 	k := o.fresh(op.Key)
-	if k.judged || len(k.ops) >= keyLimit {
+	if k.judged || k.left || len(k.ops) >= keyLimit {
 		return nil
 	}
 	s := &searched{op: op, wish: w, key: k, called: o.clock, returned: never}

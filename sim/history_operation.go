@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"strings"
 
 	"balsa/kv"
 	"balsa/raft"
@@ -116,26 +115,9 @@ func (o *Operation) Command() []byte {
 	return nil
 }
 
-// searchable reports whether porcupine can be asked about it: it knows keys that hold what was put until it
-// is deleted or put anew.
-func (o *Operation) searchable() bool {
-	switch o.Kind {
-	case Put, Delete:
-		return o.Opaque == nil && !o.lasts()
-	case Get:
-		return o.Opaque == nil && o.Mode == Linearizable && !o.lasts()
-	}
-	return false
-}
-
 // repeatable reports whether to ask for it again is to ask for the same thing.
 func (o *Operation) repeatable() bool {
 	return o.Once.What == replica.InSession || o.Once.What == replica.UnderKey
-}
-
-// lasts reports whether the key is one of those that are counters, or that may go away by themselves.
-func (o *Operation) lasts() bool {
-	return strings.HasPrefix(o.Key, counterPrefix) || strings.HasPrefix(o.Key, lastingPrefix)
 }
 
 const (

@@ -129,6 +129,9 @@ func (o Op) hash() uint64 {
 	for _, l := range o.Links {
 		h = mix(h, uint64(l.From)<<32|uint64(l.To))
 	}
+	if o.Under != "" {
+		h = mix(h, hashBytes([]byte(o.Under)))
+	}
 	return mix(h, hashBytes([]byte(o.Mode+"\x00"+o.Key+"\x00"+o.Text)))
 }
 

@@ -47,9 +47,16 @@ func (f entryFate) answer() replica.Fate {
 	return replica.Done
 }
 
-// refused takes that a client is told, of an entry that is committed, that nothing was carried out.
+// refused takes that a client is told, of an entry that is committed, that nothing was carried out. Where the
+// session is gone, an earlier attempt may have been.
 func (l *ledger) refused(m Moment, id raft.NodeID, a replica.Answer) {
 	if l.found != nil {
+		return
+	}
+	if _, certain := a.Fate.Applied(); certain != (a.Fate == replica.KeyReused) {
+		l.accuse(ExactlyOnce, l.lastCommitted(), attest(m, id, "answers entry %v", a.Entry),
+			"n%v answers entry %v with fate %v, and that it is %v that it was not done", id, a.Entry, a.Fate,
+			certain)
 		return
 	}
 	if !l.knows(a.Entry) {

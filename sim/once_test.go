@@ -1,6 +1,11 @@
 package sim
 
 import (
+	"encoding/binary"
+	"math"
+	"testing"
+
+	"balsa/kv"
 	"balsa/raft"
 	"balsa/replica"
 )
@@ -12,3 +17,117 @@ func (h *history) committed(m Moment, index raft.Index, command []byte) {
 
 // plainly stands for a request for an ordinary command.
 func plainly(command []byte) uint64 { return askedFor(replica.Once{}, command) }
+
+// sessionEntry is an entry of sessions, as servers write it: with the kinds and fields of replica.Once.
+func sessionEntry(index raft.Index, at raft.Time, o replica.Once, command string) raft.Entry {
+	b := []byte{1, byte(o.What)}
+	switch o.What {
+	case replica.OpenSession:
+		b = binary.LittleEndian.AppendUint64(b, uint64(o.TTL))
+	case replica.CloseSession:
+		b = binary.LittleEndian.AppendUint64(b, uint64(o.Session))
+	case replica.InSession:
+		b = binary.LittleEndian.AppendUint64(b, uint64(o.Session))
+		b = binary.LittleEndian.AppendUint64(b, o.Number)
+	case replica.UnderKey:
+		b = binary.LittleEndian.AppendUint64(b, uint64(o.TTL))
+		b = append(append(b, byte(len(o.Key))), o.Key...)
+	}
+	return raft.Entry{Term: 1, Index: index, Time: at, Kind: raft.Session, Command: append(b, command...)}
+}
+
+func opens(ttl raft.Time) replica.Once { return replica.Once{What: replica.OpenSession, TTL: ttl} }
+func under(key string, ttl raft.Time) replica.Once {
+	return replica.Once{What: replica.UnderKey, Key: key, TTL: ttl}
+}
+func inSession(session raft.Index, n uint64) replica.Once {
+	return replica.Once{What: replica.InSession, Session: session, Number: n}
+}
+
+const (
+	isFirst    = "is the first with its number or key"
+	isAnothers = "comes under a number or key of another command"
+	isArranged = "opens or closes a session"
+	isLost     = "is of a session that is gone"
+)
+
+// TestTable: what each entry comes to follows from those before it, and from nothing else.
+func TestTable(t *testing.T) {
+	ends := replica.Once{What: replica.CloseSession, Session: 1}
+	for name, c := range map[string][]struct {
+		at      raft.Time
+		once    replica.Once
+		command string
+		want    string
+	}{
+		"a number comes again": {{1, opens(10), "", isArranged}, {2, inSession(1, 1), "a",
+			isFirst}, {3, inSession(1, 2), "a", isFirst},
+			{4, inSession(1, 1), "a", "repeats entry 2"}, {5, inSession(1, 1), "b",
+				isAnothers}},
+		"a session ends by itself": {{1, opens(10), "", isArranged}, {10, inSession(1, 1), "a",
+			isFirst}, {19, inSession(1, 1), "a", "repeats entry 2"}, {29,
+			inSession(1, 1), "a", isLost}},
+		"a session is closed": {{1, opens(10), "", isArranged}, {2, ends, "",
+			isArranged}, {3, ends, "", isLost}, {3, inSession(1, 1), "a",
+			isLost}},
+		"a key is forgotten": {{1, under("k", 10), "a", isFirst}, {10,
+			under("k", 10), "a", "repeats entry 1"}, {19, under("k", 10), "b",
+			isAnothers}, {29, under("k", 10), "a",
+			isFirst}},
+		"for ever": {{1 << 62, opens(math.MaxInt64), "", isArranged}, {math.MaxInt64 - 1,
+			inSession(1, 1), "a", isFirst}},
+	} {
+		table := newTable()
+		for i, step := range c {
+			e := sessionEntry(raft.Index(i+1), step.at, step.once, step.command)
+			v, asked := table.enter(&e)
+			if v.String() != step.want || asked != askedFor(step.once, []byte(step.command)) {
+				t.Errorf("%s: entry %d %v, want that it %s", name, i+1, v, step.want)
+			}
+		}
+	}
+}
+
+// TestTheWindowOfTheTable: what is forgotten is gone, and never taken for new.
+func TestTheWindowOfTheTable(t *testing.T) {
+	table := newTable()
+	for i := range raft.Index(windowOfNumbers + 3) {
+		e := sessionEntry(i+1, 1, inSession(1, uint64(i)), "a")
+		if i == 0 {
+			e = sessionEntry(1, 1, opens(10), "")
+		}
+		table.enter(&e)
+	}
+	for number, want := range map[uint64]string{1: isLost,
+		2: isLost, 3: "repeats entry 4"} {
+		e := sessionEntry(1000, 1, inSession(1, number), "a")
+		if v, _ := table.enter(&e); v.String() != want {
+			t.Errorf("number %d: the entry %v, want that it %s", number, v, want)
+		}
+	}
+}
+
+// TestCounters: the number at the end lies between what is known and what may be.
+func TestCounters(t *testing.T) {
+	increment := func(id uint64) step { return called(Operation{ID: id, Kind: Increment, Key: "n"}) }
+	done := func(b *book) {
+		b.h.enters(b.now, entered{index: raft.Index(len(b.h.entries)), asked: plainly(kv.Increment("n", 1))})
+	}
+	ok := func(id uint64, at raft.Index) step {
+		return ended(id, Reply{Outcome: OK, Revision: at, Latest: at, Number: int64(at), Created: at == 1})
+	}
+	story := []step{increment(1), done, ok(1, 1), increment(2), done, unknown(2), increment(3), no(3),
+		increment(4)}
+	for number := range 6 {
+		b := tell(story...)
+		b.h.counts(b.now, b.h.counter("n"), number)
+		v := b.h.violation()
+		if wrong := number < 1 || number > 3; wrong != (v != nil) || wrong && v.Property != ExactlyOnce {
+			t.Errorf("of one increment that is done, one unknown and one open %d is counted: %v", number, v)
+		}
+	}
+	if v := tell(increment(1), done, ended(1, Reply{Outcome: OK, Revision: 1, Latest: 1, Number: 2,
+		Created: true})).h.violation(); v == nil || v.Property != Linearizability {
+		t.Errorf("an increment by one of nothing that comes to 2: %v", v)
+	}
+}

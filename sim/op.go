@@ -80,8 +80,10 @@ const (
 	Flags OpKind = "flags"
 	// Timeout ends a server's election timeout now.
 	Timeout OpKind = "timeout"
-	// Propose has client Peer put (Mode "put") or delete (Mode "delete") a Key at Node; Read has it read, in
-	// Mode linearizable (which is what none says), leader, stale or at-least.
+	// Propose has client Peer put (Mode "put"), delete (Mode "delete") or increment (Mode "increment") a Key
+	// at Node: as number Nth of its session if that is not 0, or under the key Under, remembered for the time
+	// For. Mode open has it open a session that lasts For, and close end it. Read has it read, in Mode
+	// linearizable (which is what none says), leader, stale or at-least.
 	Propose OpKind = "propose"
 	Read    OpKind = "read"
 )
@@ -106,6 +108,7 @@ type Op struct {
 	Mode  string      `json:"mode,omitempty"`
 	Key   string      `json:"key,omitempty"`
 	Text  string      `json:"text,omitempty"` // a value to put
+	Under string      `json:"under,omitempty"`
 	Links []Link      `json:"links,omitempty"`
 }
 
@@ -124,7 +127,7 @@ func (o Op) String() string {
 	for _, l := range o.Links {
 		fmt.Fprintf(&b, " %v", l)
 	}
-	for _, word := range []string{o.Mode, o.Key, o.Text} {
+	for _, word := range []string{o.Mode, o.Under, o.Key, o.Text} {
 		if word != "" {
 			fmt.Fprintf(&b, " %s", word)
 		}

@@ -76,11 +76,12 @@ type (
 		by    Time     // of delay
 	}
 
-	// propose is `propose @ann to n1 put k v`; reading is `read @ann at n1 stale k`.
+	// propose is `propose @ann to n1 number 3 put k v`; reading is `read @ann at n1 stale k`.
 	propose struct {
 		client string
 		to     raft.NodeID // None: whom the client would ask
-		remove bool
+		once   once
+		verb   string // put, delete, increment
 		key    string
 		value  string
 	}
@@ -212,10 +213,11 @@ func (a propose) String() string {
 	if a.to != raft.None {
 		text += " to " + nodeName(a.to)
 	}
-	if a.remove {
-		return text + " delete " + written(a.key)
+	text += a.once.String() + " " + a.verb + " " + written(a.key)
+	if a.verb != "put" {
+		return text
 	}
-	return text + " put " + written(a.key) + " " + written(a.value)
+	return text + " " + written(a.value)
 }
 
 func (a reading) String() string {

@@ -329,7 +329,7 @@ func (p *parser) answer() (fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	outcome, err := p.oneOf("an outcome", "ok", "no", "unknown", "open")
+	outcome, err := p.oneOf("an outcome", answerWords()...)
 	return outcomeIs{client, outcome}, err
 }
 

@@ -290,7 +290,7 @@ func (f holdsValue) tells(p *player) string {
 
 func (f outcomeIs) holds(p *player) bool {
 	o, asked := p.latest(f.client)
-	return asked && o.Outcome.String() == f.outcome
+	return asked && o.wasTold(f.outcome)
 }
 
 func (f outcomeIs) tells(p *player) string {
@@ -298,7 +298,7 @@ func (f outcomeIs) tells(p *player) string {
 	if !asked {
 		return "@" + f.client + " has asked nothing"
 	}
-	return fmt.Sprintf("the outcome of %v by @%s is %v", &o, f.client, o.Outcome)
+	return fmt.Sprintf("the outcome of %v by @%s is %v%s", &o, f.client, o.Outcome, o.besides())
 }
 
 func (f sawValue) holds(p *player) bool {

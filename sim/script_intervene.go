@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,11 +34,19 @@ func (p *player) intervene(a act) error {
 	case toLinks:
 		p.toLinks(a)
 	case propose:
-		op := Op{Kind: Propose, Node: p.member(a.to), Mode: "put", Key: a.key, Text: a.value}
-		if a.remove {
-			op.Mode = "delete"
+		op := Op{Kind: Propose, Node: p.member(a.to), Mode: a.verb, Key: a.key, Text: a.value,
+			Nth: a.once.number, Under: a.once.key}
+		if op.Under != "" {
+			op.For = cmp.Or(a.once.ttl, usualLife)
+		}
+		if op.Nth > 0 {
+			if err := p.needsSession(a.client); err != nil {
+				return err
+			}
 		}
 		return p.ask(a.client, op)
+	case arrange:
+		return p.arrange(a)
 	case reading:
 		return p.ask(a.client, Op{Kind: Read, Node: p.member(a.at), Mode: a.mode, Key: a.key})
 	default:

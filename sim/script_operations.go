@@ -41,8 +41,10 @@ func operations() []operation {
 		{"apply", "apply n1 slow=100|panic|ok", false, (*parser).toMachine},
 		{"snapshot", "snapshot n1; snapshot n1 slow=100|ok", false, (*parser).snapshot},
 
-		{"propose", "propose [@ann] [to n1] put KEY VALUE; propose [@ann] [to n1] delete KEY", false,
-			(*parser).propose},
+		{"propose", "propose [@ann] [to n1] [number 3] put KEY VALUE; propose [@ann] [to n1] " +
+			"[under K [ttl=1h]] delete KEY|increment KEY", false, (*parser).propose},
+		{"session", "session @ann open [to n1] [ttl=1h]; session @ann close [to n1]", false,
+			(*parser).arrange},
 		{"read", "read [@ann] [at n1] [linearizable|leader|stale] KEY", false, (*parser).read},
 
 		{"cut", "cut n1 n2 | n3 n4; cut n1 -> n2", false, (*parser).cut},
@@ -305,12 +307,13 @@ func (p *parser) propose(token) (act, error) {
 	if a.client, a.to, err = p.callerAnd("to"); err != nil {
 		return nil, err
 	}
-	verb, err := p.oneOf("a command", "put", "delete")
-	if err != nil {
+	if a.once, err = p.once(); err != nil {
 		return nil, err
 	}
-	a.remove = verb == "delete"
-	if a.key, err = p.text("a key"); err == nil && !a.remove {
+	if a.verb, err = p.oneOf("a command", "put", "delete", "increment"); err != nil {
+		return nil, err
+	}
+	if a.key, err = p.text("a key"); err == nil && a.verb == "put" {
 		a.value, err = p.text("a value")
 	}
 	return a, err

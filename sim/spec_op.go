@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"balsa/replica"
 )
 
 // maxClients is how many clients a run may have, those of its script among them.
@@ -72,6 +74,10 @@ func (o *Op) checkMeasure(d *demands) {
 	case Slow, ApplySlow, SnapshotSlow:
 		d.that(o.Value >= 1 && o.Value <= maxSlower, "it does not say how many times slower, 1 to %d",
 			maxSlower)
+	case Propose:
+		d.that(o.For > 0 || o.Mode != "open" && o.Under == "", "it does not say how long that lasts")
+		d.that(len(o.Under) <= replica.MaxKey && (o.Under == "" || o.Nth == 0),
+			"its key is too long, or it has a number too")
 	case DiskStall, Clog:
 		d.that(o.For > 0, "it does not say for how long")
 	case Kill:
@@ -103,7 +109,7 @@ func (o *Op) modes() []string {
 	case Corrupt:
 		return []string{"", "cut"}
 	case Propose:
-		return []string{"put", "delete"}
+		return []string{"put", "delete", "increment", "open", "close"}
 	case Read:
 		return []string{"", "linearizable", "leader", "stale", "at-least"}
 	case Flags:
