@@ -19,8 +19,8 @@ type Snapshots interface {
 	Chunk(last raft.EntryID, offset uint64, buffer []byte) (n int, err error)
 	// Store takes in a chunk of a snapshot that arrives, or, when it has no Data, only tells how far that one
 	// has arrived: next is the offset from which on it is lacking. When it is whole, verified and durable,
-	// complete names it. What cannot be used, or finds no room, only fails to move next; an error means that
-	// the disk has failed, and is final.
+	// complete names it. What cannot be used only fails to move next; what finds no room may be dropped, and
+	// next is 0 again. An error means that the disk has failed, and is final.
 	Store(m raft.InstallSnapshot) (next uint64, complete *raft.Snapshot, err error)
 	// Restore has a kept snapshot read from its beginning to its end, and verified on the way.
 	Restore(last raft.EntryID, into func(io.Reader) error) error
@@ -127,8 +127,8 @@ func (c ReadChunk) Perform(snapshots Snapshots) (read ChunkRead) {
 // StoreChunk is to be performed on the snapshots; its outcome is fed back. There is at most one in flight.
 type StoreChunk struct{ Chunk raft.Chunk }
 
-// Perform takes the chunk in. It may take as long as the disk does, and with the last chunk, as long as the
-// verification of the whole.
+// Perform takes the chunk in. It may take as long as the disk does, and the first in a run as long as it takes
+// to verify what an earlier run has left.
 func (c StoreChunk) Perform(snapshots Snapshots) (stored ChunkStored) {
 	stored.Chunk = c.Chunk
 	defer func() {

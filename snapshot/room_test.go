@@ -141,7 +141,7 @@ func TestAnAnnouncedSizeMustFit(t *testing.T) {
 			next, complete, err := s.keep.Store(m)
 			why := s.keep.Refusal()
 			if next != 0 || complete != nil || err != nil || !errors.Is(why, disk.ErrNoSpace) ||
-				absurd == 0 && !strings.Contains(why.Error(), "make room for 1 more") {
+				absurd == 0 && !strings.Contains(why.Error(), "make room for at least 1 more") {
 				t.Fatalf("next %d, complete %v, %v, refused for %v", next, complete, err, why)
 			}
 		}
