@@ -106,7 +106,7 @@ func (c *Core) rejectAppend(from NodeID, sequence Sequence, m AppendEntries, why
 	if why != StaleTerm {
 		// Rounds are counted within a term. Echoed under our newer one, that of a deposed leader could
 		// confirm a read for the same server in its next reign, which has a round of that number too.
-		answer.Round, answer.Conflict = m.Round, c.log.agreement(m.Prev)
+		answer.Round, answer.Conflict, answer.Busy = m.Round, c.log.agreement(m.Prev), c.load.busy
 	}
 	c.emit(AppendRejected{From: from, Prev: m.Prev, Why: why, Conflict: answer.Conflict})
 	c.respond(from, sequence, answer, c.outbox.hardIn)

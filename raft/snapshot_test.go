@@ -398,6 +398,35 @@ func TestALossBelowTheBase(t *testing.T) {
 	c.Audit()
 }
 
+// TestABusyFollowerThatBeginsAnew: one that took no entries, ended, and lacks the leader's base can only reject
+// heartbeats. They tell that it takes entries, or it would be sent neither those nor a snapshot for ever.
+func TestABusyFollowerThatBeginsAnew(t *testing.T) {
+	for _, stillBusy := range []bool{false, true} {
+		c := newCore(t, Restored{HardState: HardState{Term: 2}, Entries: entriesOf(1, 1, 1, 2, 2, 2)})
+		leadNow(t, c)
+		c.config.Limits.TrailingBytes = -1
+		settle(c)
+		holds(c, 3, 6)
+		c.Step(0, Receive{From: 2, Sequence: c.peer(2).onTheWay[0].sequence,
+			Message: AppendEntriesResponse{Term: 3, Round: 1, Busy: true}})
+		settle(c)
+		c.Step(0, Applied{Index: 5})
+		c.Step(0, Snapshotted{Snapshot: snapshotAt(5, 2)})
+		for range 4 {
+			tickTimes(c, c.config.Heartbeat)
+			for _, l := range sentTo(c, 2) {
+				if m, is := l.Message.(AppendEntries); is {
+					c.Step(0, Receive{From: 2, Sequence: l.Sequence, Message: AppendEntriesResponse{
+						Term: 3, Round: m.Round, Rejected: true, Busy: stillBusy, Conflict: EntryID{1, 2}}})
+				}
+			}
+		}
+		if p := c.Status().Progress[0]; p.Installing == stillBusy || p.Busy != stillBusy {
+			t.Errorf("it is busy: %v, and the leader knows %+v", stillBusy, p)
+		}
+	}
+}
+
 // TestCompaction: how much trails behind a snapshot, and what may not be compacted.
 func TestCompaction(t *testing.T) {
 	for trailing, first := range map[int]Index{-1: 6, 31: 6, 32: 5, 95: 4, 96: 3, 1000: 1} {
