@@ -71,10 +71,10 @@ func onLoopback(t *testing.T) (nodes []*balsa.Node, machines []*tally) {
 // what bounds a message, and not so much that a busy machine with the race detector is at it for a minute.
 const largest = 2 << 20
 
-// TestTheLargestCommandTravelsInTheWorstForm: as JSON a byte may take six, and the longest key comes on top. A
-// message that the transport refuses for its size would be sent again for ever, and nothing after it would be
-// committed. On a busy machine the message may take longer than an election: the key makes it safe to propose
-// it again.
+// TestTheLargestCommandTravelsInTheWorstForm: as JSON a byte may take six, and the longest key comes on top.
+// A message that the transport refuses for its size would be sent again for ever, and nothing after it would
+// be committed. On a busy machine the message may take longer than an election: the key makes it safe to
+// propose it again.
 func TestTheLargestCommandTravelsInTheWorstForm(t *testing.T) {
 	nodes, machines := onLoopback(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
