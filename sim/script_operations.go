@@ -63,8 +63,8 @@ func operations() []operation {
 		{"branch", `branch "e" from (c)`, false, (*parser).branch},
 
 		{"member", "", false, reserved("changes of membership come with a later version")},
-		{"transfer", "", false, reserved("the transfer of leadership comes with part 4")},
-		{"mutant", "", false, reserved("to switch a rule off in the lab comes with part 6; a scenario says " +
+		{"transfer", "", false, reserved("the transfer of leadership comes with a later version")},
+		{"mutant", "", false, reserved("to switch a rule off comes with the lab; a scenario says " +
 			"`with mutant NAME: expect violation PROPERTY`")},
 	}
 }
