@@ -125,27 +125,28 @@ func restoredFrom(t interface{ Fatal(...any) }, last raft.EntryID, image []byte)
 func randomHistory(t *rapid.T) []raft.Entry {
 	var entries []raft.Entry
 	now := raft.Time(1000)
-	number := rapid.Uint64Range(1, 8)
-	for i := range rapid.IntRange(1, 60).Draw(t, "entries") {
-		now += raft.Time(rapid.SampledFrom([]int{0, 1, 5, 30, 200}).Draw(t, "time"))
+	number := rapid.Uint64Range(1, 5)
+	opened := []raft.Index{1} // or not, that makes a session that never was
+	for i := range rapid.SampledFrom([]int{120, 60, 20, 5}).Draw(t, "entries") {
+		now += raft.Time(rapid.SampledFrom([]int{0, 1, 2, 5, 10, 100}).Draw(t, "time"))
 		e := raft.Entry{Term: 1, Index: raft.Index(i + 1), Time: now, Kind: raft.Normal}
-		command := fmt.Appendf(nil, "%d", rapid.IntRange(0, 1).Draw(t, "command"))
-		if rapid.Bool().Draw(t, "lasts") {
+		command := fmt.Appendf(nil, "%d", rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(t, "command"))
+		if rapid.IntRange(0, 4).Draw(t, "lasts") == 0 {
 			command = append([]byte("for a while "), command...)
 		}
-		ttl := raft.Time(rapid.IntRange(1, 300).Draw(t, "ttl"))
-		session := raft.Index(1 + rapid.IntRange(0, i+1).Draw(t, "session"))
+		ttl := raft.Time(rapid.SampledFrom([]int{200, 1000, 50, 1}).Draw(t, "ttl"))
+		session := opened[len(opened)-1-rapid.IntRange(0, min(len(opened)-1, 4)).Draw(t, "session")]
 		once := Once{}
 		switch rapid.IntRange(0, 10).Draw(t, "what") {
 		case 0:
 			e.Kind, command = raft.NoOp, nil
-		case 1, 2:
+		case 1:
 			once = Once{What: OpenSession, TTL: ttl}
-			command = nil
-		case 3:
+			command, opened = nil, append(opened, e.Index)
+		case 2:
 			once = Once{What: CloseSession, Session: session}
 			command = nil
-		case 4, 5, 6:
+		case 3, 4, 5, 6:
 			once = Once{What: InSession, Session: session, Number: number.Draw(t, "number")}
 		case 7, 8:
 			key := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}).Draw(t, "key")
