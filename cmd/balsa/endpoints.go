@@ -15,10 +15,14 @@ import (
 // endpoints are where the verbs of a client look for the cluster.
 type endpoints []string
 
-func (e *endpoints) register(flags *pflag.FlagSet) {
+// register is for verbs that any node can answer, registerEach for those that ask every node.
+func (e *endpoints) register(flags *pflag.FlagSet)     { e.registerAs(flags, "tried in turn") }
+func (e *endpoints) registerEach(flags *pflag.FlagSet) { e.registerAs(flags, "each of them asked") }
+
+func (e *endpoints) registerAs(flags *pflag.FlagSet, how string) {
 	flags.StringSliceVar((*[]string)(e), "endpoints",
 		[]string{"http://127.0.0.1:8001", "http://127.0.0.1:8002", "http://127.0.0.1:8003"},
-		"the nodes' addresses for clients, tried in turn")
+		"the nodes' addresses for clients, "+how)
 }
 
 func (e endpoints) client() (*client.Client, error) {

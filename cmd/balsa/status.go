@@ -38,7 +38,7 @@ does not answer while others do is a line of the table.`,
 			return c.status(as, askAll(cmd.Context(), cluster))
 		},
 	}
-	at.register(cmd.Flags())
+	at.registerEach(cmd.Flags())
 	as.register(cmd.Flags(), "table")
 	return cmd
 }

@@ -44,7 +44,7 @@ The exit status is 0 when at least one node has a snapshot of all that it had ap
 		},
 	}
 	cmd.AddCommand(snapshotInspectCommand(c))
-	at.register(cmd.Flags())
+	at.registerEach(cmd.Flags())
 	as.register(cmd.Flags(), "table")
 	return cmd
 }
