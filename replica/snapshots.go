@@ -127,8 +127,8 @@ func (c ReadChunk) Perform(snapshots Snapshots) (read ChunkRead) {
 // StoreChunk is to be performed on the snapshots; its outcome is fed back. There is at most one in flight.
 type StoreChunk struct{ Chunk raft.Chunk }
 
-// Perform takes the chunk in. It may take as long as the disk does, and the first in a run as long as it takes
-// to verify what an earlier run has left.
+// Perform takes the chunk in. It may take as long as the disk does, and the first in a run as long as it
+// takes to verify what an earlier run has left.
 func (c StoreChunk) Perform(snapshots Snapshots) (stored ChunkStored) {
 	stored.Chunk = c.Chunk
 	defer func() {

@@ -20,7 +20,8 @@ func (s *Store) fits(bytes int64) error {
 		return nil
 	}
 	return fmt.Errorf("%d bytes are needed, %d are free and %d of them are kept for the log: "+
-		"make room for at least %d more: %w", bytes, free, min(free, s.options.Reserve), missing, disk.ErrNoSpace)
+		"make room for at least %d more: %w",
+		bytes, free, min(free, s.options.Reserve), missing, disk.ErrNoSpace)
 }
 
 // spares is fits for the next bytes of a snapshot that has begun. Without a reserve the disk itself says it.
