@@ -196,7 +196,7 @@ func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEnt
 	c.heard(p)
 	p.round = max(p.round, m.Round)
 	if m.Rejected {
-		if m.Round > 0 { // below our base it can only reject, the follower too that was busy in an earlier life
+		if m.Round > 0 { // below our base it can only reject, also one that was busy in an earlier life
 			p.busy = m.Busy
 		}
 		c.stepBack(p, sequence, m)

@@ -398,8 +398,8 @@ func TestALossBelowTheBase(t *testing.T) {
 	c.Audit()
 }
 
-// TestABusyFollowerThatBeginsAnew: one that took no entries, ended, and lacks the leader's base can only reject
-// heartbeats. They tell that it takes entries, or it would be sent neither those nor a snapshot for ever.
+// TestABusyFollowerThatBeginsAnew: one that took no entries, ended, and lacks the leader's base can only
+// reject heartbeats. That tells that it takes entries, or it would be sent neither those nor a snapshot.
 func TestABusyFollowerThatBeginsAnew(t *testing.T) {
 	for _, stillBusy := range []bool{false, true} {
 		c := newCore(t, Restored{HardState: HardState{Term: 2}, Entries: entriesOf(1, 1, 1, 2, 2, 2)})

@@ -174,8 +174,8 @@ type ChunkStored struct {
 	Err      error          // final: it stops the replica
 }
 
-// TakeSnapshot asks for a snapshot now, whatever Limits.SnapshotBytes says, and to be told under the ticket when
-// it is durable: Done, or NothingNew, or NotSaved.
+// TakeSnapshot asks for a snapshot now, whatever Limits.SnapshotBytes says, and to be told under the ticket
+// when it is durable: Done, or NothingNew, or NotSaved.
 type TakeSnapshot struct{ Ticket raft.Ticket }
 
 func (TakeSnapshot) isEvent() {}
