@@ -107,7 +107,7 @@ func (s *server) identity() wal.Identity {
 func (s *server) config(found wal.Recovered) replica.Config {
 	w, o := s.world, &s.world.options
 	limits := o.Limits
-	if !w.readable() { // nor are snapshots missed
+	if !w.images { // nor are snapshots missed
 		limits.SnapshotBytes = -1
 	}
 	return replica.Config{
@@ -123,9 +123,7 @@ func (s *server) config(found wal.Recovered) replica.Config {
 			Start: found.Start,
 		},
 		Tick: raft.Time(o.Tick), Peers: found.Peers, MaxApplyBytes: o.MaxApplyBytes,
-		// Other machines are tried by who brings them, with every entry that they ever apply (package
-		// simtest).
-		Snapshots: w.readable(), SnapshotRate: o.SnapshotRate, Passing: snapshot.Passing,
+		Snapshots: w.images, SnapshotRate: o.SnapshotRate, Passing: snapshot.Passing,
 	}
 }
 

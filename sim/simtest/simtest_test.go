@@ -252,3 +252,31 @@ func TestAFailureSaysWhatAndHowAgain(t *testing.T) {
 		}
 	}
 }
+
+// restoring counts how often a server goes on from a snapshot.
+type restoring struct {
+	replica.StateMachine
+	times *int
+}
+
+func (m restoring) Restore(from io.Reader) error {
+	*m.times++
+	return m.StateMachine.Restore(from)
+}
+
+// TestServersGoOnFromSnapshots: the machines of the cluster are restored too, not only those that are tried
+// when the run is over.
+func TestServersGoOnFromSnapshots(t *testing.T) {
+	const seeds, afterwards = 10, 3
+	times := 0
+	for seed := range uint64(seeds) {
+		made := machine("")
+		counted := func() replica.StateMachine { return restoring{made(), &times} }
+		if err := Check(seed, counted); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+	if times <= seeds*afterwards {
+		t.Errorf("in %d seeds machines were restored %d times: none by a server", seeds, times)
+	}
+}

@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -91,7 +92,42 @@ func (m *watched) Snapshot() (io.WriterTo, error) {
 	if errors.Is(err, errors.ErrUnsupported) {
 		return nil, nil
 	}
-	return to, err
+	if err != nil || to == nil {
+		return to, err
+	}
+	return numbered{m.applied, to}, nil
+}
+
+// Restore goes on from where another machine was when it was captured.
+func (m *watched) Restore(from io.Reader) error {
+	var applied [8]byte
+	if _, err := io.ReadFull(from, applied[:]); err != nil {
+		return err
+	}
+	if err := m.StateMachine.Restore(from); err != nil {
+		return err
+	}
+	m.applied = int(binary.LittleEndian.Uint64(applied[:]))
+	if m.applied == len(m.trial.entries) {
+		m.trial.latest = m
+	}
+	return nil
+}
+
+// numbered is a snapshot behind the number of entries that it stands for.
+type numbered struct {
+	applied int
+	image   io.WriterTo
+}
+
+// WriteTo writes both.
+func (n numbered) WriteTo(to io.Writer) (int64, error) {
+	head, err := to.Write(binary.LittleEndian.AppendUint64(nil, uint64(n.applied)))
+	if err != nil {
+		return int64(head), err
+	}
+	body, err := n.image.WriteTo(to)
+	return int64(head) + body, err
 }
 
 // accuse enters the first thing that a machine does by itself.
@@ -167,7 +203,7 @@ func (t *trial) equal(a, b []byte, format string, values ...any) {
 func (t *trial) again() {
 	m := t.machine()
 	t.feed(m, "a new machine", 0, len(t.entries))
-	t.equal(t.state(t.latest, "a machine of the cluster"), t.state(m, "a new machine"),
+	t.equal(t.state(t.latest.StateMachine, "a machine of the cluster"), t.state(m, "a new machine"),
 		"a new machine that is given the same %d commands comes to another state than the cluster's",
 		len(t.entries))
 }
@@ -219,7 +255,7 @@ func (t *trial) interrupted() {
 	half := len(t.entries) / 2
 	m := t.machine()
 	t.feed(m, "a new machine", 0, half)
-	before, whole := t.state(m, "a new machine"), t.state(t.latest, "a machine of the cluster")
+	before, whole := t.state(m, "a new machine"), t.state(t.latest.StateMachine, "a machine of the cluster")
 	if len(whole) < 2 || t.violation != nil {
 		return
 	}
