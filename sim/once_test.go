@@ -3,6 +3,7 @@ package sim
 import (
 	"encoding/binary"
 	"math"
+	"strconv"
 	"testing"
 
 	"balsa/kv"
@@ -129,5 +130,39 @@ func TestCounters(t *testing.T) {
 	if v := tell(increment(1), done, ended(1, Reply{Outcome: OK, Revision: 1, Latest: 1, Number: 2,
 		Created: true})).h.violation(); v == nil || v.Property != Linearizability {
 		t.Errorf("an increment by one of nothing that comes to 2: %v", v)
+	}
+}
+
+// TestACounterUnderALeaderKilledEverySecond: with retries until it is acknowledged, each increment is done
+// exactly once, whoever leads.
+func TestACounterUnderALeaderKilledEverySecond(t *testing.T) {
+	o := DefaultOptions()
+	o.Keys, o.Reads, o.Thinking, o.Patience = 1, 0, 20*Millisecond, Minute
+	o.InSessions, o.SessionLife, o.Increments, o.Retries = 100, Hour, 100, 200
+	o.Faulty, o.Healed = 20*Second, 30*Second
+	w := world(t, Spec{Version: SpecVersion, Seed: 5, Options: o}, Parts{})
+	kills := 0
+	for at := Second; at < o.Faulty; at += Second {
+		w.RunUntil(at)
+		for _, s := range w.servers {
+			if s.up() && s.sight.role == raft.Leader {
+				kills++
+				w.Do(Op{Kind: Kill, Node: s.id, Mode: "power"})
+			}
+		}
+		w.RunUntil(at + 300*Millisecond)
+		for _, s := range w.servers {
+			w.Do(Op{Kind: Restart, Node: s.id})
+		}
+	}
+	if r := w.Run(); r.Violation != nil {
+		t.Fatal(r.Violation)
+	}
+	c := w.history.counter(counterPrefix + "0")
+	item, _ := w.servers[0].machine.(*kv.Store).Get(c.key)
+	number, _ := strconv.Atoi(string(item.Value))
+	t.Logf("%d leaders killed, %d increments: %v", kills, number, w.counts.effects)
+	if c.unknown != 0 || c.again != 0 || number != c.done || kills < 10 || number < 100 {
+		t.Errorf("the counter is %d after %d kills: %+v", number, kills, *c)
 	}
 }
