@@ -69,7 +69,7 @@ func onLoopback(t *testing.T) (nodes []*balsa.Node, machines []*tally) {
 
 // largest is the largest command of nodes on loopback: more than entries share a message with, so that it is
 // what bounds a message, and not so much that a busy machine with the race detector is at it for a minute.
-const largest = 2 << 20
+const largest = 5 << 18
 
 // TestTheLargestCommandTravelsInTheWorstForm: as JSON a byte may take six, and the longest key comes on top.
 // A message that the transport refuses for its size would be sent again for ever, and nothing after it would
@@ -77,7 +77,7 @@ const largest = 2 << 20
 // propose it again.
 func TestTheLargestCommandTravelsInTheWorstForm(t *testing.T) {
 	nodes, machines := onLoopback(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	command, key := make([]byte, largest), strings.Repeat("\x01", 128)
 	for {
