@@ -122,7 +122,7 @@ func (c *client) ask(op Operation) {
 		op.Opaque = w.parts.Command(mix(uint64(w.chance), op.ID), op.ID)
 	}
 	op.Deadline = w.now + w.options.Patience
-	c.open, c.tries, c.doubt = &op, 0, false
+	c.open, c.tries, c.doubt, c.owed = &op, 0, false, false
 	c.send(0, 0)
 	op.Called = w.moment()
 	w.history.call(op.Called, op)
@@ -324,7 +324,7 @@ func (c *client) end(cause uint64, r Reply) {
 	c.last = *op
 	c.remember(op)
 	w.history.finish(w.moment(), op.ID, r)
-	w.ended(*op, r)
+	w.ended(*op, r, c.owed)
 	c.think()
 }
 

@@ -45,6 +45,7 @@ type repetition struct {
 	key     string           // of its latest command
 	tries   int              // of the operation that is open
 	doubt   bool             // an earlier one of them may have been done
+	owed    bool             // one of them came to no answer that a server should have given, see healing
 }
 
 // settleManner draws once and for all how a client writes.
@@ -125,7 +126,10 @@ func (c *client) share() Time {
 // does. Half of the time it goes to whoever it takes for the leader.
 func (c *client) askAgain(cause uint64, r *Reply) bool {
 	w := c.world
-	c.doubt = c.doubt || r.Outcome == Unknown
+	if r.Outcome == Unknown {
+		s := w.servers[c.open.Node-1]
+		c.doubt, c.owed = true, c.owed || !s.trouble.gone && !s.jumpedOver(c.open)
+	}
 	if r.Outcome == No && c.doubt {
 		r.Outcome = Unknown // of this attempt alone it is known that it was not done
 	}

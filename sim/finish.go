@@ -25,7 +25,8 @@ type ends struct {
 	Slowest         Time // of those that ended well after healing
 }
 
-func (w *World) ended(op Operation, r Reply) {
+// ended counts an operation. Owed says that a server that should have told how an attempt ended did not.
+func (w *World) ended(op Operation, r Reply, owed bool) {
 	switch r.Outcome {
 	case OK:
 		w.ends.OK++
@@ -35,7 +36,7 @@ func (w *World) ended(op Operation, r Reply) {
 		w.ends.Unknown++
 	}
 	if w.healed.at > 0 && op.Called.Time > w.healed.settled && w.healed.settled > 0 {
-		w.healed.take(w, op, r)
+		w.healed.take(w, op, r, owed)
 	}
 }
 
@@ -298,12 +299,11 @@ func (w *World) serve() {
 }
 
 // take looks at an operation that was called when all had settled.
-func (h *healing) take(w *World, op Operation, r Reply) {
+func (h *healing) take(w *World, op Operation, r Reply, owed bool) {
 	took := w.now - op.Called.Time
 	w.ends.Slowest = max(w.ends.Slowest, took)
-	s := w.servers[op.Node-1]
 	lost := r.Outcome == Unknown && !r.Gone && !r.Reused
-	if lost && !s.trouble.gone && !s.jumpedOver(&op) || took > w.options.Patience {
+	if lost && owed || took > w.options.Patience {
 		w.fail(Recovered, "%v was called at %v, after all had settled at %v, and ended %v after %v", &op,
 			op.Called.Time, h.settled, r.Outcome, took)
 	}

@@ -166,3 +166,25 @@ func TestACounterUnderALeaderKilledEverySecond(t *testing.T) {
 		t.Errorf("the counter is %d after %d kills: %+v", number, kills, *c)
 	}
 }
+
+// TestWhoOwesAnAnswer: an operation that ends in doubt accuses servers that must answer, and no others: who
+// asks an impostor first, and then a server that just does not lead, will never know what the first one did.
+func TestWhoOwesAnAnswer(t *testing.T) {
+	for _, impostor := range []bool{false, true} {
+		s := small(0)
+		s.Options.Repetition = Repetition{UnderKeys: 100, Retries: 1, KeyLife: Second}
+		w := world(t, s, Parts{})
+		w.RunUntil(Second)
+		w.servers[0].trouble.gone = impostor
+		c := w.addClient(true)
+		c.manner = replica.UnderKey
+		c.ask(Operation{Kind: Put, Node: 1, Key: "k", Once: under("a", raft.Time(Second))})
+		if r := (Reply{Outcome: Unknown}); !c.askAgain(0, &r) {
+			t.Fatal("it does not ask again")
+		}
+		r := Reply{Outcome: No}
+		if c.askAgain(0, &r) || r.Outcome != Unknown || c.owed == impostor {
+			t.Errorf("impostor %v: ends %v, owed %v", impostor, r.Outcome, c.owed)
+		}
+	}
+}
