@@ -63,7 +63,8 @@ func clusterStart(c *console) *cobra.Command {
 		Short: "Start the cluster, or nodes of it that do not run",
 		Long: `Start the cluster in the background and wait for a leader. With numbers, start these nodes
 of a cluster that runs. What was given at the first start (--nodes, the ports) need not be
-given again.`,
+given again. A node has started when it answers; one that ends instead is named with its
+last words, and the exit status is 1.`,
 		Example: `  balsa cluster start
   balsa cluster start 2`,
 		Args: cobra.ArbitraryArgs,
@@ -228,16 +229,23 @@ func (p plan) startNodes(ctx context.Context, c *console, ids []int) error {
 		_, err := fmt.Fprintf(c.out, "every node runs already\n")
 		return outputError(err)
 	}
-	out, err := c.order(ctx, p.data, order{Verb: "start", Nodes: ids})
+	out, err := ask(ctx, p.data, order{Verb: "start", Nodes: ids})
 	if err != nil {
 		return err
 	}
-	return out.Plan.awaitServing(ctx, ids)
+	waiting := map[int]string{} // what is said of each node once it is true
+	for i, id := range ids {
+		if _, twice := waiting[id]; !twice {
+			waiting[id] = out.Said[i]
+		}
+	}
+	return out.Plan.awaitServing(ctx, c, waiting)
 }
 
-// awaitServing waits until nodes answer their clients. One that ends instead is an error, with its last
-// words; a paused one is not waited for.
-func (p plan) awaitServing(ctx context.Context, ids []int) error {
+// awaitServing waits until nodes answer their clients, and only then says of each that it was started: a
+// process that begins may find its directory damaged, and end. That is an error, with its last words; a
+// paused node is not waited for.
+func (p plan) awaitServing(ctx context.Context, c *console, waiting map[int]string) error {
 	cluster, err := client.New(p.endpoints())
 	if err != nil {
 		return failure{exitError, err}
@@ -245,31 +253,35 @@ func (p plan) awaitServing(ctx context.Context, ids []int) error {
 	defer cluster.Close()
 	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
 	defer cancel()
+	var wrong []error
 	for {
-		reports, waiting := askAll(ctx, cluster), 0
-		known, err := readNote(p.data)
+		reports := askAll(ctx, cluster)
+		now, err := ask(ctx, p.data, order{Verb: "look"})
 		if err != nil {
 			return err
 		}
-		now, err := known.command(ctx, order{Verb: "look"})
-		if err != nil {
-			return notRunning(err, p.data)
-		}
-		for _, id := range ids {
-			m := now.Members[id-1]
-			if m.State == "stopped" {
-				return fail(exitError, "node %d stopped (%s): %s", id, m.Ended, lastLine(logPath(p.data, id)))
+		for _, m := range now.Members {
+			said, awaited := waiting[m.ID]
+			status := reports[m.ID-1].Status
+			switch {
+			case !awaited:
+				continue
+			case m.State == "stopped":
+				wrong = append(wrong, fail(exitError, "node %d stopped (%s): %s", m.ID, m.Ended,
+					lastLine(logPath(p.data, m.ID))))
+			case m.State == "running" && (status == nil || status.ID != uint64(m.ID)):
+				continue // or another program answers, and this one is about to find its port taken
+			default:
+				fmt.Fprintln(c.out, said)
 			}
-			if r := reports[id-1]; m.State == "running" && (r.Status == nil || r.Status.ID != uint64(id)) {
-				waiting++ // or another program answers, and this one is about to find its port taken
-			}
+			delete(waiting, m.ID)
 		}
-		if waiting == 0 {
-			return nil
+		if len(waiting) == 0 {
+			return joined(exitError, wrong)
 		}
 		if !pauseFor(ctx, 20*time.Millisecond) {
-			return fail(exitUnavailable, "a node does not serve yet: see balsa cluster logs%s",
-				dataFlag(p.data))
+			return joined(exitUnavailable, append(wrong, fail(exitUnavailable,
+				"a node does not serve yet: see balsa cluster logs%s", dataFlag(p.data))))
 		}
 	}
 }
@@ -311,20 +323,27 @@ func (p plan) supervise(ctx context.Context, c *console) error {
 
 // order gives an order to the supervisor of a data directory and prints what it did.
 func (c *console) order(ctx context.Context, data string, o order) (outcome, error) {
-	known, err := readNote(data)
-	if err == nil {
-		var out outcome
-		if out, err = known.command(ctx, o); err == nil {
-			for _, line := range out.Said {
-				fmt.Fprintln(c.out, line)
-			}
-			if out.Failure != "" {
-				return out, failure{out.Status, errors.New(out.Failure)}
-			}
-			return out, nil
-		}
+	out, err := ask(ctx, data, o)
+	for _, line := range out.Said {
+		fmt.Fprintln(c.out, line)
 	}
-	return outcome{}, notRunning(err, data)
+	return out, err
+}
+
+// ask gives an order to the supervisor of a data directory.
+func ask(ctx context.Context, data string, o order) (outcome, error) {
+	known, err := readNote(data)
+	if err != nil {
+		return outcome{}, notRunning(err, data)
+	}
+	out, err := known.command(ctx, o)
+	if err != nil {
+		return outcome{}, notRunning(err, data)
+	}
+	if out.Failure != "" {
+		return out, failure{out.Status, errors.New(out.Failure)}
+	}
+	return out, nil
 }
 
 // notRunning turns the absence of a supervisor into a sentence.

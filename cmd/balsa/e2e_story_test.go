@@ -226,18 +226,19 @@ func TestE2ETheSupervisorIsKilled(t *testing.T) {
 	}
 }
 
-// A node that cannot start says why, and the others go on.
+// A node that cannot start says why and is not called started; others are, and go on.
 func TestE2EAPortIsTakenMeanwhile(t *testing.T) {
 	s := newShell(t)
 	s.balsa("cluster start")
-	s.balsa("cluster kill 3")
+	s.balsa("cluster kill 2 3")
 	squatter := start(t, "serve", "--id", "1", "--data", "squatter", "--http", loopback(s.ports+2), "--raft",
 		"127.0.0.1:0", "--peers", "1=127.0.0.1:0")
 	eventually(t, 5*time.Second, "the port is taken", func() bool { return squatter.out.String() != "" })
-	status, _, err := s.run(builtBinary(t), "cluster", "start", "3")
-	if status != exitError || !strings.Contains(err, loopback(s.ports+2)+" is in use by another program") ||
+	status, out, err := s.run(builtBinary(t), "cluster", "start", "3", "2")
+	taken := loopback(s.ports+2) + " is in use by another program"
+	if status != exitError || out != "node 2 started\n" || !strings.Contains(err, taken) ||
 		strings.Count(err, "\n") != 1 {
-		t.Errorf("status %d, %s", status, err)
+		t.Errorf("status %d, %s%s", status, out, err)
 	}
 	squatter.kill()
 	s.says("cluster start", "node 3 started")
