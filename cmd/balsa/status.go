@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,7 +23,9 @@ func statusCommand(c *console) *cobra.Command {
 		Use:   "status",
 		Short: "Show what each node knows of itself and of the cluster",
 		Long: `Ask each endpoint for its status. Exit status 5 says that no node answered; a node that
-does not answer while others do is a line of the table.`,
+does not answer while others do is a line of the table. SNAPSHOT is the last entry that the
+node's newest snapshot includes, or that it is receiving or restoring one; 3@120 is how far
+the leader knows node 3 to have come.`,
 		Example: `  balsa status
   balsa status -o json`,
 		Args: noArguments,
@@ -76,14 +79,13 @@ func askAll(ctx context.Context, cluster *client.Client) []report {
 // status prints the reports, and fails when there is none.
 func (c *console) status(as format, reports []report) error {
 	var err error
-	if as == "json" {
+	switch as {
+	case "json":
 		err = c.json(reports)
-	} else {
-		var rows [][]string
-		for _, r := range reports {
-			rows = append(rows, r.row())
-		}
-		err = c.table(as, strings.Fields("ENDPOINT NODE ROLE TERM LEADER COMMIT APPLIED KEYS PEERS"), rows)
+	case "plain":
+		err = c.table(as, nil, statusRows(reports))
+	default:
+		err = c.statusTable(reports)
 	}
 	if err != nil {
 		return outputError(err)
@@ -96,27 +98,108 @@ func (c *console) status(as format, reports []report) error {
 	return clientError(reports[0].failure)
 }
 
-// row shows one node. A leader's line also says how far each peer has come.
-func (r report) row() []string {
-	if r.Status == nil {
-		return append([]string{r.Endpoint, "-", "unreachable"}, strings.Fields("- - - - - -")...)
+// statusTable prints a row for each node, within the 80 columns of a terminal, and below them what would be
+// too long for it.
+func (c *console) statusTable(reports []report) error {
+	rows := statusRows(reports)
+	for i, row := range rows {
+		row[0] = strings.TrimPrefix(row[0], "http://")
+		rows[i] = row[:len(row)-1] // peers are told of below
 	}
-	s := r.Status
-	leader, peers := "-", "-"
-	if s.Leader != 0 {
-		leader = number(s.Leader)
-	}
-	if s.Leader == s.ID && len(s.Peers) > 0 {
-		var at []string
-		for _, p := range s.Peers {
-			at = append(at, number(p.ID)+"@"+number(p.Match))
+	head := strings.Fields("ENDPOINT NODE ROLE TERM LEADER COMMIT APPLIED SNAPSHOT KEYS")
+	err := c.table("table", head, rows)
+	for _, r := range reports {
+		for _, note := range r.notes() {
+			if err == nil {
+				_, err = fmt.Fprintln(c.out, note)
+			}
 		}
-		peers = strings.Join(at, " ")
 	}
-	return []string{r.Endpoint, number(s.ID), r.role(), number(s.Term), leader, number(s.Commit),
-		number(s.Applied),
-		number(s.Keys), peers}
+	return err
 }
+
+// statusRows shows the nodes. A leader's row ends with how far each peer has come.
+func statusRows(reports []report) (rows [][]string) {
+	arriving := arriving(reports)
+	for _, r := range reports {
+		if r.Status == nil {
+			rows = append(rows, append([]string{r.Endpoint, "-", "unreachable"},
+				strings.Fields("- - - - - - -")...))
+			continue
+		}
+		s := r.Status
+		leader, peers := "-", "-"
+		if s.Leader != 0 {
+			leader = number(s.Leader)
+		}
+		if leads(s) && len(s.Peers) > 0 {
+			peers = peersAt(s.Peers)
+		}
+		rows = append(rows, []string{r.Endpoint, number(s.ID), r.role(), number(s.Term), leader,
+			number(s.Commit), number(s.Applied), snapshotCell(s, arriving[s.ID]), number(s.Keys), peers})
+	}
+	return rows
+}
+
+func peersAt(peers []client.Peer) string {
+	var at []string
+	for _, p := range peers {
+		at = append(at, number(p.ID)+"@"+number(p.Match))
+	}
+	return strings.Join(at, " ")
+}
+
+// arriving are the snapshots that the latest leader sends, by who receives them: a follower's own status does
+// not know of one before it is installed.
+func arriving(reports []report) map[uint64]*client.Installing {
+	term, sent := uint64(0), map[uint64]*client.Installing{}
+	for _, r := range reports {
+		if r.Status == nil || !leads(r.Status) || r.Status.Term < term {
+			continue
+		}
+		term, sent = r.Status.Term, map[uint64]*client.Installing{}
+		for _, p := range r.Status.Peers {
+			sent[p.ID] = p.Installing
+		}
+	}
+	return sent
+}
+
+// snapshotCell is the last entry of a node's newest snapshot, or what it does with one at the moment.
+func snapshotCell(s *client.Status, arriving *client.Installing) string {
+	switch {
+	case arriving != nil && arriving.Offset < arriving.Size:
+		return "receiving"
+	case arriving != nil && arriving.Size > 0, s.Applied < s.Snapshot.Index:
+		return "restoring"
+	case s.Snapshot.Index == 0:
+		return "-"
+	}
+	return number(s.Snapshot.Index)
+}
+
+// notes are what a table has no room for, a line each.
+func (r report) notes() (notes []string) {
+	s := r.Status
+	if s == nil {
+		return nil
+	}
+	if leads(s) && len(s.Peers) > 0 {
+		notes = append(notes, fmt.Sprintf("node %d leads, and knows its peers at %s", s.ID, peersAt(s.Peers)))
+	}
+	for _, p := range s.Peers {
+		if sent := p.Installing; sent != nil {
+			notes = append(notes, fmt.Sprintf("node %d is sending node %d a snapshot: %d %%", s.ID, p.ID,
+				sent.Offset*100/max(sent.Size, 1)))
+		}
+	}
+	if s.SnapshotError != "" {
+		notes = append(notes, fmt.Sprintf("node %d could not take a snapshot: %s", s.ID, s.SnapshotError))
+	}
+	return notes
+}
+
+func leads(s *client.Status) bool { return s.Leader == s.ID && s.ID != 0 }
 
 // role is what a node that answered is.
 func (r report) role() string {

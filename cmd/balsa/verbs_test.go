@@ -85,8 +85,8 @@ func TestVerbs(t *testing.T) {
 		{"", "put " + strings.Repeat("k", 4097) + " v", result{exitUsage, "", "balsa: .*4096.*\n"}},
 		{"", "del greeting", result{exitOK, `1\n`, ""}},
 		{"", "del greeting", result{exitOK, `0\n`, ""}},
-		{"", "status", result{exitOK, `ENDPOINT +NODE .*\n\S+ +1 +leader +1 +1 +\d+ +\d+ +3 +-\n`, ""}},
-		{"", "status -o plain", result{exitOK, `\S+\t1\tleader\t1\t1\t\d+\t\d+\t3\t-\n`, ""}},
+		{"", "status", result{exitOK, `ENDPOINT +NODE .*\n\S+ +1 +leader +1 +1 +\d+ +\d+ +- +3\n`, ""}},
+		{"", "status -o plain", result{exitOK, `\S+\t1\tleader\t1\t1\t\d+\t\d+\t-\t3\t-\n`, ""}},
 	})
 	if got := node.stop(); got.status != exitOK || !strings.HasPrefix(got.err, "[NODE 1] ") {
 		t.Errorf("serve ended with %+v", got)
