@@ -105,10 +105,16 @@ func (e *Error) Error() string {
 	default:
 		text += "; whether the command was applied is unknown"
 	}
-	if e.Leader != raft.None && e.Leader != e.Node {
+	if e.Leader != raft.None && e.Leader != e.Node && !e.settled() {
 		text += fmt.Sprintf("; node %d leads", e.Leader)
 	}
 	return text
+}
+
+// settled reports whether it was the log that refused: the leader would say the same, so whoever it is does
+// not matter.
+func (e *Error) settled() bool {
+	return e.Kind == ErrSessionGone || e.Kind == ErrKeyReused || e.Kind == ErrTooManyKeys
 }
 
 // Reason is Error without what became of the command, for those who say that in their own way.

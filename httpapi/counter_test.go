@@ -25,12 +25,13 @@ func TestTimeToLive(t *testing.T) {
 	expect(t, h, "PUT /v1/kv/other?ttl=1ns", "", 200, `{"created":false,"revision":8}`)
 	expect(t, h, "PUT /v1/kv/other", "", 200, `{"created":false,"revision":9}`)
 	expect(t, h, "GET /v1/kv/other", "", 200, "", "Balsa-Expires:")
+	expect(t, h, "PUT /v1/kv/far?ttl=2562047h", "", 201, `{"created":true,"revision":10}`)
 }
 
 func TestTimesToLiveThatAreNone(t *testing.T) {
 	n, h := newNode(t)
-	wrong := bad("bad_request", "ttl is a duration above zero, such as ttl=30s")
-	for _, ttl := range []string{"", "0", "-1s", "30", "x", "9999999h"} {
+	wrong := bad("bad_request", "ttl is a duration above zero and up to 2562047h, such as ttl=30s")
+	for _, ttl := range []string{"", "0", "-1s", "30", "x", "2562048h", "9999999h"} {
 		expect(t, h, "PUT /v1/kv/k?ttl="+ttl, "v", 400, wrong)
 	}
 	for _, what := range []string{"GET /v1/kv/k", "DELETE /v1/kv/k", "POST /v1/kv/k/incr"} {

@@ -119,10 +119,13 @@ func timeToLive(query url.Values) (time.Duration, *problem) {
 	}
 	ttl, err := time.ParseDuration(query.Get("ttl"))
 	if err != nil || ttl <= 0 {
-		return 0, badRequest("ttl is a duration above zero, such as ttl=30s")
+		return 0, badRequest("ttl is a duration above zero and up to %s, such as ttl=30s", longestTTL)
 	}
 	return ttl, nil
 }
+
+// longestTTL is the longest duration in whole hours that time.ParseDuration can hold, 292 years.
+const longestTTL = "2562047h"
 
 // expiry is when an item goes that does.
 func expiry(item kv.Item) time.Time { return time.Unix(0, int64(item.Expires)).UTC() }

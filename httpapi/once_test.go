@@ -157,12 +157,13 @@ func TestKeysThatAreNotUnderstood(t *testing.T) {
 
 func TestRequestsForSessionsThatAreNone(t *testing.T) {
 	_, h := newNode(t)
-	ttl := `the body's \"ttl\" is a duration above zero, such as \"1h\"`
+	ttl := `the body's \"ttl\" is a duration above zero and up to 2562047h, such as \"1h\"`
 	for body, message := range map[string]string{
 		`{}`: ttl, `{"ttl":""}`: ttl, `{"ttl":"0s"}`: ttl, `{"ttl":"-1h"}`: ttl, `{"ttl":"1"}`: ttl,
-		`{"ttl":5}`: `the body's \"ttl\" is a number and should be a string, at byte 8`,
-		`{"for":5}`: `the body does not fit: unknown field \"for\"`,
-		`[]`:        `the body is no JSON object (array): send {\"ttl\":\"1h\"}`,
+		`{"ttl":"2562048h"}`: ttl,
+		`{"ttl":5}`:          `the body's \"ttl\" is a number and should be a string, at byte 8`,
+		`{"for":5}`:          `the body does not fit: unknown field \"for\"`,
+		`[]`:                 `the body is no JSON object (array): send {\"ttl\":\"1h\"}`,
 	} {
 		want := strings.ReplaceAll(message, `\"`, `"`)
 		expect(t, h, "POST /v1/sessions", body, 400, bad("bad_request", want))
@@ -185,6 +186,7 @@ func TestSnapshotByHand(t *testing.T) {
 	if n.saved != 5 {
 		t.Errorf("the snapshot has %d", n.saved)
 	}
+	expect(t, h, "POST /v1/snapshot", "{}", 400, bad("bad_request", "POST /v1/snapshot takes no body"))
 	expect(t, h, "GET /v1/snapshot", "", 405, bad("method_not_allowed", "this path takes POST"))
 }
 
@@ -230,6 +232,14 @@ func TestSessionsThroughRealNodes(t *testing.T) {
 		advance(2 * time.Minute)
 		incr("2", 6, 404, `"code":"session_gone"`, "")
 		incr("2", 6, 404, `"outcome":"unknown"`, "")
+		for id := range c.nodes { // none of them sends the client to the leader, who would say the same
+			gone := fmt.Sprintf(`"message":"node %v: the session is gone",`, id)
+			incr(id.String(), 6, 404, gone, "")
+			if w := ask(c.apis[id.String()], "POST /client/submit?forward=true", `{"command":"SET k v"}`,
+				keyed+client.SessionKey(session, 6)); strings.Contains(w.Body.String(), "leads") {
+				c.t.Errorf("node %v: %s", id, w.Body)
+			}
+		}
 
 		session = open(c, "2")
 		incr("1", 1, 200, `{"value":6,`, "")

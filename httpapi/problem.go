@@ -90,10 +90,11 @@ func nodeProblem(err error) *problem {
 	return p
 }
 
-// reason is why a call failed, and who leads, without what became of it.
+// reason is why a call failed, and who leads, without what became of it. Of a session that is gone the leader
+// would say the same.
 func reason(e *balsa.Error) string {
 	message := firstLine(e.Reason())
-	if e.Leader != raft.None && e.Leader != e.Node {
+	if e.Leader != raft.None && e.Leader != e.Node && e.Kind != balsa.ErrSessionGone {
 		message += fmt.Sprintf("; node %v leads", e.Leader)
 	}
 	return message

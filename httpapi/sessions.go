@@ -51,7 +51,8 @@ func (c *call) sessionTTL() (time.Duration, *problem) {
 	}
 	ttl, err := time.ParseDuration(request.TTL)
 	if err != nil || ttl <= 0 {
-		return 0, badRequest(`the body's "ttl" is a duration above zero, such as "1h"`)
+		return 0, badRequest(`the body's "ttl" is a duration above zero and up to %s, such as "1h"`,
+			longestTTL)
 	}
 	return ttl, nil
 }
@@ -77,8 +78,16 @@ func closeSession(c *call) *problem {
 	return nil
 }
 
-// takeSnapshot has this node write a snapshot of its own state.
+// takeSnapshot has this node write a snapshot of its own state. A body would say something that nobody
+// heeds, so there must be none.
 func takeSnapshot(c *call) *problem {
+	body, p := c.body(maxSession)
+	if p != nil {
+		return p
+	}
+	if len(body) > 0 {
+		return badRequest("POST %s takes no body", client.PathSnapshot)
+	}
 	last, err := c.api.node.Snapshot(c.ctx)
 	if err != nil {
 		return nodeProblem(err)
