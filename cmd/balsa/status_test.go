@@ -58,3 +58,12 @@ node 2 is sending node 5 a snapshot: 100 %
 		t.Errorf("plain: %s", got)
 	}
 }
+
+// A node that could not be asked for a snapshot is named once in its row.
+func TestARowNamesItsEndpointOnce(t *testing.T) {
+	got := command(t, "", "snapshot", "-o", "plain", "--endpoints", "127.0.0.1:1")
+	if !strings.HasPrefix(got.out, "http://127.0.0.1:1\tfailed: unreachable: ") ||
+		strings.Count(got.out, "http://127.0.0.1:1") != 1 || got.status != exitUnavailable {
+		t.Errorf("%+v", got)
+	}
+}

@@ -108,7 +108,7 @@ func (t takenSnapshot) row() []string {
 	case t.NothingNew:
 		return []string{t.Endpoint, "nothing new"}
 	case t.failure != nil:
-		return []string{t.Endpoint, "failed: " + t.Error}
+		return []string{t.Endpoint, "failed: " + strings.TrimPrefix(t.Error, t.Endpoint+": ")}
 	}
 	return []string{t.Endpoint, number(t.Index)}
 }
