@@ -19,6 +19,11 @@ import (
 	"balsa/wire"
 )
 
+// timePerByte is what a request may take longer for each byte of its body: about a second for a MiB. A large
+// command that needs more than Config.Timeout, through a slow network or on a busy machine, would need it
+// each time that it is sent again, and nothing behind it would ever be committed.
+const timePerByte = time.Microsecond
+
 // maxResponse bounds the body of a response in bytes: none carries data.
 const maxResponse = 64 << 10
 
@@ -39,12 +44,12 @@ func newClient(timeout time.Duration) *http.Client {
 // post sends a request and returns its response, without a message when there is none to come. An error wraps
 // one of package transport's.
 func (t *Transport) post(p *peer, m parcel) (raft.Envelope, error) {
-	ctx, cancel := context.WithDeadline(t.running, m.deadline)
-	defer cancel()
-	if ctx.Err() != nil {
+	if t.running.Err() != nil || !time.Now().Before(m.deadline) {
 		return raft.Envelope{}, fmt.Errorf("%w: it waited too long to be sent", transport.ErrTimeout)
 	}
 	body := wire.AppendJSON(nil, m.envelope)
+	ctx, cancel := context.WithDeadline(t.running, m.deadline.Add(time.Duration(len(body))*timePerByte))
+	defer cancel()
 	if int64(len(body)) > t.config.MaxBody {
 		return raft.Envelope{}, fmt.Errorf("%w: %d bytes of JSON", transport.ErrTooLarge, len(body))
 	}

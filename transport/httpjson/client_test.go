@@ -104,6 +104,19 @@ func TestAnUnansweredRequestIsATimeout(t *testing.T) {
 	}
 }
 
+// A large message gets the time that its bytes take, or it would be given up each time that it is sent.
+func TestALargeMessageMayTakeLonger(t *testing.T) {
+	slow := start(t, Config{Self: two}, func(n *node, e raft.Envelope) {
+		time.AfterFunc(600*time.Millisecond, func() { n.respond(e, raft.AppendEntriesResponse{Term: 7}) })
+	})
+	n, received := facing(t, slow.Address(), func(c *Config) { c.Timeout = 300 * time.Millisecond })
+	n.mustSend(raft.AppendEntries{Entries: []raft.Entry{{Term: 1, Index: 1, Kind: raft.Normal,
+		Command: make([]byte, 5<<20)}}})
+	if e := next(t, received); e.Message != raft.Message(raft.AppendEntriesResponse{Term: 7}) {
+		t.Errorf("received %+v", e)
+	}
+}
+
 // Entries wait for the peer's disk; what a leader lives by must not wait with them.
 func TestUrgentMessagesPassEntries(t *testing.T) {
 	arrived := make(chan bool, 1000)

@@ -60,7 +60,8 @@ type Config struct {
 	ByHand bool
 	// Timeout is how long a request may take from Send until its response is there, and how long the other
 	// side keeps it. It must exceed the time that a follower's disk takes to sync, for a follower answers
-	// entries only then; what exceeds it is sent again later. 0 is DefaultTimeout.
+	// entries only then; what exceeds it is sent again later. A request may take a microsecond more for each
+	// byte of its body. 0 is DefaultTimeout.
 	Timeout time.Duration
 	// MaxBody bounds the bytes of one message in JSON, sent or received. It must be the same on all nodes and
 	// at least wire.JSONGrowth times the largest message of raft, plus wire.JSONOverhead: entries that never
