@@ -163,6 +163,7 @@ func (w *World) recover() {
 	w.converge(w.now + o.Healed)
 	if w.violation == nil {
 		w.answered()
+		w.overdue()
 		w.audit()
 		w.equal()
 		w.counted()

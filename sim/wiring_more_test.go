@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"container/heap"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -57,6 +59,30 @@ func TestWiringStops(t *testing.T) {
 	s := w.servers[0]
 	w.trying(s, func() { s.take(0, replica.Stop{Err: fmt.Errorf("write: %w", errDisk)}) })
 	finds(t, w, Assertion, "stops by itself, for a reason that it was not given")
+}
+
+// endless is a machine in which something is always due.
+type endless struct{ numbered }
+
+func (endless) NextExpiry() (raft.Time, bool) { return 1, true }
+func (endless) Expire(raft.Entry)             {}
+
+// What is due must end. Here a machine never ends it, and there a session stays behind.
+func TestWiringDue(t *testing.T) {
+	finds(t, world(t, small(0), Parts{
+		Machine: func() replica.StateMachine { return endless{} },
+		Command: func(_, n uint64) []byte { return fmt.Appendf(nil, "command %d", n) },
+	}), Recovered, "in the machine of n1 was to end at 1 ")
+	w := world(t, small(0), Parts{})
+	if v := w.Run().Violation; v != nil {
+		t.Fatal(v)
+	}
+	for _, ends := range []raft.Time{math.MaxInt64, 1} {
+		heap.Push(&w.ledger.table.ends, lastMoment{1, &lasting{ttl: ends}}) // one of them was used since
+		if w.overdue(); (w.violation != nil) != (ends == 1) {
+			t.Errorf("of a session that ends at %d: %v", ends, w.violation)
+		}
+	}
 }
 
 // I14: over a whole run there are only so many messages. Here each server says everything many times.
