@@ -7,8 +7,8 @@ import (
 	"balsa/replica"
 )
 
-// overdue demands that what lasts for a time only has ended, though for a while nobody has asked for anything:
-// then it is up to the leader to let time pass (E12).
+// overdue demands that what lasts for a time only has ended, though for a while nobody has asked for
+// anything: then it is up to the leader to let time pass (E12).
 func (w *World) overdue() {
 	const grace = 2 * Second
 	leader := w.leading()
@@ -17,8 +17,8 @@ func (w *World) overdue() {
 	}
 	passed := leader.clock.read(w.now - grace)
 	if at, any := w.ledger.table.due(); any && at < passed {
-		w.fail(Recovered, "a session or key was to end at %v by the time of the log, and %v later, when all is "+
-			"well, it has not", at, Time(leader.clock.read(w.now)-at))
+		w.fail(Recovered, "a session or key was to end at %v by the time of the log, and %v later, when "+
+			"all is well, it has not", at, Time(leader.clock.read(w.now)-at))
 		return
 	}
 	for _, s := range w.live() {
@@ -27,8 +27,8 @@ func (w *World) overdue() {
 			return
 		}
 		if at, any := m.NextExpiry(); any && at < passed {
-			w.fail(Recovered, "something in the machine of n%v was to end at %v by the time of the log, and %v "+
-				"later, when all is well, it has not", s.id, at, Time(leader.clock.read(w.now)-at))
+			w.fail(Recovered, "something in the machine of n%v was to end at %v by the time of the log, and "+
+				"%v later, when all is well, it has not", s.id, at, Time(leader.clock.read(w.now)-at))
 			return
 		}
 	}
