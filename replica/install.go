@@ -41,8 +41,8 @@ type stage struct {
 	last      raft.EntryID // of the state that the machine is in
 	lastTime  raft.Time    // of that entry
 	due       raft.Time    // when the next thing in it ends by log time; 0: nothing does
-	passed    raft.Time    // of the latest entry applied that brought nothing but its time
-	stuck     raft.Time    // the due that was reported for being over by passed
+	clock     clockEntry   // what was proposed last to end it
+	stuck     raft.Time    // the due that was reported because that did not
 	install   *raft.Snapshot
 	starting  bool // install is the one that this run begins with
 	restoring bool // Restore is in flight

@@ -52,7 +52,7 @@ func (r *Replica) letTimePass(now raft.Time) {
 	if r.due == 0 || r.core.Role() != raft.Leader || r.due > r.core.LogTime() {
 		return
 	}
-	if r.due <= r.passed {
+	if r.due == r.clock.due && r.last == r.clock.entry {
 		r.reportStuck()
 		return
 	}
@@ -61,25 +61,28 @@ func (r *Replica) letTimePass(now raft.Time) {
 		return
 	}
 	kind, command := Once{What: passTime}.encode(nil)
+	r.clock = clockEntry{due: r.due}
 	r.core.Step(now, raft.Propose{Ticket: clockTicket, Kind: kind, Command: command})
 }
 
-// bringsTime reports whether an entry brings nothing but its log time.
-func bringsTime(e raft.Entry) bool {
-	return e.Kind == raft.Session && len(e.Command) == 2 && OnceKind(e.Command[1]) == passTime
+// clockEntry is the latest entry that this server proposed to let time pass.
+type clockEntry struct {
+	due   raft.Time    // what it is to end
+	entry raft.EntryID // zero until it stands in the log
 }
 
 // NotEnded is the event that the state machine calls something due that no entry ends: its NextExpiry must
-// name a later time once Expire was called with the entry's.
+// name another time once Expire was called with an entry of that time.
 type NotEnded struct{ Due raft.Time }
 
 // String is one sentence.
 func (e NotEnded) String() string {
-	return fmt.Sprintf("the state machine did not end what was due at %d, and is not asked again", e.Due)
+	return fmt.Sprintf("the state machine did not end what was due at %d; the next entry asks it again", e.Due)
 }
 
-// reportStuck tells once that an entry was applied that came to end what is due, and that it is due all the
-// same. Another would not end it either, and one more would follow at each tick for ever.
+// reportStuck tells once that the entry applied last came to end what is due, and that it is due all the same.
+// Another would not end it either, and one more would follow at each tick for ever. What a later entry has
+// made due, even for a time long past, and the rest of what Expire ends in portions are no such case.
 func (r *Replica) reportStuck() {
 	if r.stuck != r.due {
 		r.stuck = r.due
@@ -89,7 +92,8 @@ func (r *Replica) reportStuck() {
 
 func (r *Replica) takeAnswer(a raft.Answer) {
 	if a.Ticket == clockTicket {
-		return // nobody waits; if it was refused, it is proposed again at the next tick
+		r.clock.entry = a.Entry // nobody waits; if it was refused, it is proposed again at the next tick
+		return
 	}
 	if _, is := r.foreign[a.Ticket]; is {
 		r.foreignAnswered(a)

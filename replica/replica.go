@@ -203,9 +203,6 @@ func (r *Replica) ran(now raft.Time, ran Ran) {
 	for i, e := range ran.Entries {
 		r.settle(e.ID(), ran.Results[i])
 		r.behind += e.Size()
-		if bringsTime(e) {
-			r.passed = e.Time
-		}
 	}
 	r.settleForwards(ran)
 	last := ran.Entries[len(ran.Entries)-1]

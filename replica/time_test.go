@@ -163,3 +163,52 @@ func TestAMachineThatNeverEndsWhatIsDue(t *testing.T) {
 		t.Errorf("%d more entries, want the command and one", got-last-1)
 	}
 }
+
+// portions is a state machine that ends no more than one thing at a time, and in which commands make something
+// due.
+type portions struct {
+	recorder
+	due []raft.Time
+}
+
+func (m *portions) NextExpiry() (at raft.Time, any bool) {
+	if len(m.due) == 0 {
+		return 0, false
+	}
+	return m.due[0], true
+}
+
+func (m *portions) Expire(e raft.Entry) {
+	if at, any := m.NextExpiry(); any && at <= e.Time {
+		m.due = m.due[1:]
+	}
+}
+
+// What a command makes due for a time that has passed already, after an entry that brought a later one, ends
+// although nothing else is written; so does what takes several entries.
+func TestWhatIsLongDueEndsInAQuietCluster(t *testing.T) {
+	b := holdKept(t, 1, &modelLog{}, &modelSnapshots{}, func(c *Config) { c.Core.Limits.SnapshotBytes = -1 })
+	machine := &portions{}
+	b.front = NewMachine(machine)
+	b.lead()
+	quiet := func(due ...raft.Time) {
+		t.Helper()
+		machine.due = due
+		b.propose("makes it due") // as the machine has it when that was applied
+		for range 20 {
+			b.settle()
+			b.pass(1)
+		}
+		if len(machine.due) > 0 {
+			t.Errorf("still due at %v: %v", b.now, machine.due)
+		}
+	}
+	quiet(b.now + 3*aTick)
+	quiet(b.now-9*aTick, b.now-7*aTick)
+	quiet(b.now-8*aTick, b.now-5*aTick, b.now+2*aTick, b.now+3*aTick)
+	for _, e := range b.events {
+		if _, is := e.(NotEnded); is {
+			t.Errorf("told: %v", e)
+		}
+	}
+}
