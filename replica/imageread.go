@@ -25,7 +25,8 @@ func (m *Machine) restore(last raft.EntryID, from io.Reader) error {
 		return fmt.Errorf("%w: %d bytes of sessions and keys", ErrBadImage, length)
 	}
 	r := &reader{from: bufio.NewReaderSize(io.LimitReader(from, int64(length)), 1<<16), left: length}
-	sessions, keys := r.sessions(last.Index), r.keys(last.Index)
+	sessions := r.sessions(last.Index, m.sessions.limits)
+	keys := r.keys(last.Index, m.keys.limits)
 	if r.err == nil && r.left > 0 {
 		r.fail("%d bytes behind the keys", r.left)
 	}
@@ -86,15 +87,15 @@ func (r *reader) u8() uint8   { return r.take(1)[0] }
 
 // sessions reads all of them, and refuses what no server can have written: each has been used by an entry of
 // its own, up to the last one.
-func (r *reader) sessions(last raft.Index) *sessions {
-	t := newSessions()
+func (r *reader) sessions(last raft.Index, limits sessionLimits) *sessions {
+	t := newSessionsWithin(limits)
 	count := r.u32()
-	if count > maxSessions {
-		r.fail("%d sessions, at most %d", count, maxSessions)
+	if int64(count) > int64(limits.sessions) {
+		r.fail("%d sessions, at most %d", count, limits.sessions)
 	}
 	before := raft.Index(0)
 	for i := uint32(0); i < count && r.err == nil; i++ {
-		s := r.session()
+		s := r.session(limits)
 		_, openAlready := t.byID[s.id]
 		switch {
 		case s.used <= before || s.used > last || s.id == 0 || s.id > s.used || s.ttl <= 0:
@@ -106,19 +107,19 @@ func (r *reader) sessions(last raft.Index) *sessions {
 		if r.err == nil {
 			t.insert(s)
 		}
-		if t.results > t.limits.bytes {
-			r.fail("results of %d bytes, at most %d", t.results, t.limits.bytes)
+		if t.results > limits.bytes {
+			r.fail("results of %d bytes, at most %d", t.results, limits.bytes)
 		}
 	}
 	return t
 }
 
-func (r *reader) session() *session {
+func (r *reader) session(limits sessionLimits) *session {
 	s := &session{id: raft.Index(r.u64()), used: raft.Index(r.u64()), usedAt: raft.Time(r.u64()),
 		ttl: raft.Time(r.u64()), floor: r.u64()}
 	results := int(r.u16())
-	if results > maxRemembered {
-		r.fail("%d results of one session, at most %d", results, maxRemembered)
+	if results > limits.numbers {
+		r.fail("%d results of one session, at most %d", results, limits.numbers)
 	}
 	before, bytes := s.floor, 0
 	for i := 0; i < results && r.err == nil; i++ {
@@ -126,8 +127,8 @@ func (r *reader) session() *session {
 		if result.number <= before {
 			r.fail("result %d comes after result %d", result.number, before)
 		}
-		if bytes += result.size(); bytes > maxRememberedBytes {
-			r.fail("results of %d bytes in one session, at most %d", bytes, maxRememberedBytes)
+		if bytes += result.size(); bytes > limits.bytes {
+			r.fail("results of %d bytes in one session, at most %d", bytes, limits.bytes)
 		}
 		before = result.number
 		s.results = append(s.results, result)
@@ -136,11 +137,11 @@ func (r *reader) session() *session {
 }
 
 // keys reads all of them, and refuses what no server can have written, as sessions does.
-func (r *reader) keys(last raft.Index) *keys {
-	t := newKeys()
+func (r *reader) keys(last raft.Index, limits keyLimits) *keys {
+	t := newKeysWithin(limits)
 	count := r.u32()
-	if count > maxKeys {
-		r.fail("%d keys, at most %d", count, maxKeys)
+	if int64(count) > int64(limits.keys) {
+		r.fail("%d keys, at most %d", count, limits.keys)
 	}
 	before, largest := raft.Index(0), 0
 	for i := uint32(0); i < count && r.err == nil; i++ {
@@ -158,8 +159,8 @@ func (r *reader) keys(last raft.Index) *keys {
 		if r.err == nil {
 			t.insert(k)
 		}
-		if t.bytes-largest >= t.limits.bytes { // when the last of them was taken there were fewer
-			r.fail("keys and results of %d bytes, and at most %d before the last", t.bytes, t.limits.bytes)
+		if t.bytes-largest >= limits.bytes { // when the last of them was taken there were fewer
+			r.fail("keys and results of %d bytes, and at most %d before the last", t.bytes, limits.bytes)
 		}
 	}
 	return t

@@ -58,8 +58,6 @@ type keys struct {
 	bytes  int
 }
 
-func newKeys() *keys { return newKeysWithin(keyLimits{maxKeys, maxKeyBytes}) }
-
 func newKeysWithin(limits keyLimits) *keys {
 	t := &keys{limits: limits, byKey: map[string]int{}}
 	t.ending.before = func(a, b int) bool {

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -55,8 +56,23 @@ type Machine struct {
 }
 
 // NewMachine puts the sessions and keys in front of a state machine, which must be empty.
-func NewMachine(inner StateMachine) *Machine {
-	m := &Machine{inner: inner, sessions: newSessions(), keys: newKeys()}
+func NewMachine(inner StateMachine) *Machine { return NewMachineWithin(inner, Limits{}) }
+
+// Limits bound how much a Machine remembers. A field of 0 takes the bound of the format, and so does every
+// server of a real cluster: with other bounds than its peers' it would push out another session than they
+// do, and its state would not be theirs any more. Others are for who simulates a cluster, to reach them.
+type Limits struct {
+	Sessions int // that are open: 1 to 16,384
+	Numbers  int // of one session: 1 to 256
+	Keys     int // 1 to 131,072
+}
+
+// NewMachineWithin is NewMachine with other bounds than those of the format.
+func NewMachineWithin(inner StateMachine, l Limits) *Machine {
+	sessions := sessionLimits{min(cmp.Or(l.Sessions, maxSessions), maxSessions),
+		min(cmp.Or(l.Numbers, maxRemembered), maxRemembered), maxRememberedBytes}
+	keys := keyLimits{min(cmp.Or(l.Keys, maxKeys), maxKeys), maxKeyBytes}
+	m := &Machine{inner: inner, sessions: newSessionsWithin(sessions), keys: newKeysWithin(keys)}
 	m.expirer, _ = inner.(Expirer)
 	return m
 }

@@ -99,10 +99,6 @@ type sessions struct {
 	era     uint64
 }
 
-func newSessions() *sessions {
-	return newSessionsWithin(sessionLimits{maxSessions, maxRemembered, maxRememberedBytes})
-}
-
 func newSessionsWithin(limits sessionLimits) *sessions {
 	t := &sessions{limits: limits, byID: map[raft.Index]int{}}
 	t.unused.before = func(a, b int) bool { return t.slots[a].used < t.slots[b].used }

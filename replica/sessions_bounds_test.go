@@ -227,7 +227,8 @@ func TestANumberStandsForItsCommand(t *testing.T) {
 
 // A capture copies addresses and no results.
 func BenchmarkCaptureOfFullSessionsAndKeys(b *testing.B) {
-	sessions, keys := newSessions(), newKeys()
+	m := NewMachine(&counter{})
+	sessions, keys := m.sessions, m.keys
 	result := func() []byte { return make([]byte, 64) }
 	for i := range maxSessions {
 		e := raft.Entry{Index: raft.Index(2*i + 1), Time: 1}

@@ -83,8 +83,9 @@ func (b blob) WriteTo(w io.Writer) (int64, error) {
 // small is a machine whose sessions and keys have bounds that a short history reaches.
 func small() (*Machine, *ledger) {
 	l := &ledger{}
-	m := NewMachine(l)
-	m.sessions, m.keys = newSessionsWithin(smallLimits), newKeysWithin(smallKeys)
+	m := NewMachineWithin(l,
+		Limits{Sessions: smallLimits.sessions, Numbers: smallLimits.numbers, Keys: smallKeys.keys})
+	m.sessions.limits.bytes, m.keys.limits.bytes = smallLimits.bytes, smallKeys.bytes
 	return m, l
 }
 
@@ -116,7 +117,6 @@ func restoredFrom(t interface{ Fatal(...any) }, last raft.EntryID, image []byte)
 	if err := m.restore(last, bytes.NewReader(image)); err != nil {
 		t.Fatal(err)
 	}
-	m.sessions.limits, m.keys.limits = smallLimits, smallKeys
 	return m, l
 }
 
