@@ -37,7 +37,7 @@ var (
 	ErrSessionGone = errors.New("the session is gone")
 	// ErrKeyReused says that the number of the session, or the key, stands for another command, which was
 	// applied before. This one was not: give it a number or a key of its own.
-	ErrKeyReused = errors.New("the number or key stands for another command")
+	ErrKeyReused = errors.New("an earlier command was applied under this number or key; this is another one")
 	// ErrTooManyKeys says that the cluster remembers as many keys as it can, so a command under a new one was
 	// not applied. Keys are forgotten when they were not used for their time, so the same key may succeed
 	// later. Sessions have no such limit.
@@ -100,6 +100,8 @@ func (e *Error) Error() string {
 	switch {
 	case e.ofNode, e.Kind == ErrNothingNew, e.Kind == ErrNotSaved: // no command is concerned
 		return text
+	case e.Kind == ErrKeyReused: // two commands are
+		text += ", which was not applied"
 	case e.Outcome == NotApplied:
 		text += "; the command was not applied"
 	default:

@@ -57,7 +57,8 @@ type Option func(*Client)
 
 // WithPatience bounds how long one call goes on trying, whatever its context allows; 10 s by default. It
 // must be positive. A write that may be sent again (Once, Session) goes on for longer if its context has a
-// deadline: who gives up with an unknown outcome has lost what the key was for.
+// deadline: who gives up with an unknown outcome has lost what the key was for. One of Once goes on for at
+// most half of KeyLife after a try whose outcome is unknown.
 func WithPatience(d time.Duration) Option { return func(c *Client) { c.patience = d } }
 
 // WithTryTimeout bounds each single try; 2 s for reads and 6 s for writes by default. It must be positive.
@@ -143,6 +144,8 @@ type call struct {
 	key          string // the cluster carries the write out once under it; empty: every time it is sent
 	harmless     bool   // a write that does no harm when it happens twice
 	long         bool   // the node may take as long as it ever does
+	// doubted is when the first try was sent of which nobody knows what became; zero while there is none.
+	doubted time.Time
 }
 
 // do makes rounds over the endpoints until one of them answers for good.
@@ -151,15 +154,15 @@ func (c *Client) do(ctx context.Context, call call) (*answer, error) {
 	defer cancel()
 	var told *Error
 	for round := 0; ; round++ {
-		a, err := c.round(ctx, call)
+		a, err := c.round(ctx, &call)
 		if err == nil {
 			return a, nil
 		}
 		if !call.mayRepeat(err) {
-			return nil, afterUnknown(told, err)
+			return nil, call.afterUnknown(told, err)
 		}
-		told = moreTelling(told, err)
-		if !pause(ctx, round, err.RetryAfter) {
+		told = call.moreTelling(told, err)
+		if !pause(ctx, pauseAfter(round, err)) || call.tooLate() {
 			return nil, told
 		}
 	}
@@ -175,21 +178,25 @@ func (c *Client) bound(ctx context.Context, call call) (context.Context, context
 
 // round asks each endpoint at most once, beginning with the one that answered last, and going where hints
 // point.
-func (c *Client) round(ctx context.Context, call call) (*answer, *Error) {
+func (c *Client) round(ctx context.Context, call *call) (*answer, *Error) {
 	tried := map[int]bool{}
 	var told *Error
 	for next, url := c.first(); next >= 0; {
 		tried[next] = true
-		a, err := c.try(ctx, url, call)
+		sent := time.Now()
+		a, err := c.try(ctx, url, *call)
 		c.learn(next, a, err)
 		if err == nil {
 			return a, nil
 		}
-		if !call.mayRepeat(err) {
-			return nil, afterUnknown(told, err)
+		if err.Outcome == OutcomeUnknown && call.doubted.IsZero() {
+			call.doubted = sent
 		}
-		told = moreTelling(told, err)
-		if ctx.Err() != nil {
+		if !call.mayRepeat(err) {
+			return nil, call.afterUnknown(told, err)
+		}
+		told = call.moreTelling(told, err)
+		if ctx.Err() != nil || err.Code == CodeTooManyKeys { // every node would say so, after another entry
 			break
 		}
 		next, url = c.after(next, err, tried)
@@ -198,24 +205,37 @@ func (c *Client) round(ctx context.Context, call call) (*answer, *Error) {
 }
 
 // mayRepeat says whether another try could help and cannot harm.
-func (c call) mayRepeat(e *Error) bool {
-	return e.Code.class() == ErrUnavailable &&
+func (c *call) mayRepeat(e *Error) bool {
+	return e.Code.class() == ErrUnavailable && !c.tooLate() &&
 		(!c.write || c.harmless || c.key != "" || e.Outcome == NotApplied)
+}
+
+// KeyLife is how long the cluster remembers a key of Once after its latest use.
+const KeyLife = 10 * time.Minute
+
+// tooLate says whether the cluster may soon have forgotten the key under which an earlier try was perhaps
+// carried out: from then on another try would be carried out again, and nobody would notice. It remembers by
+// its own time, which runs on when a leader with another clock takes over: so half of the key's life is left
+// to that, and to tries that are still on their way. A session that has ended says so, and is never too late.
+func (c *call) tooLate() bool {
+	return c.key != "" && !ofSession(c.key) && !c.doubted.IsZero() && time.Since(c.doubted) >= KeyLife/2
 }
 
 // moreTelling prefers what a node said over silence: "connection refused" at one node is not why a write
 // failed when another has said that there is no leader.
-func moreTelling(old, now *Error) *Error {
+func (c *call) moreTelling(old, now *Error) *Error {
 	if old != nil && old.Status != 0 && now.Status == 0 {
-		return afterUnknown(now, old)
+		return c.afterUnknown(now, old)
 	}
-	return afterUnknown(old, now)
+	return c.afterUnknown(old, now)
 }
 
 // afterUnknown keeps in mind that another try may have had its effect, or may still: that this one was
-// refused says nothing about that one. But what the map itself refused under a key, it has refused for good.
-func afterUnknown(other, e *Error) *Error {
-	if other == nil || other.Outcome == NotApplied || e.Outcome != NotApplied || e.Code == CodeConflict {
+// refused says nothing about that one. But what the map itself refused under a key, it has refused for good,
+// as long as the key is remembered.
+func (c *call) afterUnknown(other, e *Error) *Error {
+	if other == nil || other.Outcome == NotApplied || e.Outcome != NotApplied ||
+		e.Code == CodeConflict && !c.tooLate() {
 		return e
 	}
 	unsure := *e
@@ -229,12 +249,21 @@ const (
 	longestPause = 250 * time.Millisecond
 )
 
-// pause waits before the next round and reports whether there is to be one. Pauses are drawn at random, so
-// that many clients that lost the same leader do not come back in step.
-func pause(ctx context.Context, round int, suggested time.Duration) bool {
+// pauseAfter is how long to wait before the next round: not all of the time that a node suggests, for another
+// one may lead before. But room for a new key comes only with time, and each try before costs an entry of the
+// log. Pauses are drawn at random, so that many clients that lost the same leader do not come back in step.
+func pauseAfter(round int, e *Error) time.Duration {
 	d := min(firstPause<<min(round, 8), longestPause)
-	d = max(d, min(suggested, longestPause))
-	timer := time.NewTimer(d/2 + rand.N(d/2+1))
+	if e.Code == CodeTooManyKeys {
+		return e.RetryAfter + rand.N(d+1)
+	}
+	d = max(d, min(e.RetryAfter, longestPause))
+	return d/2 + rand.N(d/2+1)
+}
+
+// pause waits before the next round and reports whether there is to be one.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -348,7 +348,7 @@ func TestPauses(t *testing.T) {
 			{0, 100 * time.Millisecond, 100 * time.Millisecond}, {0, time.Hour, longestPause},
 		} {
 			began := time.Now()
-			again := pause(t.Context(), test.round, test.suggested)
+			again := pause(t.Context(), pauseAfter(test.round, &Error{RetryAfter: test.suggested}))
 			if took := time.Since(began); !again || took < test.want/2 || took > test.want {
 				t.Errorf("round %d, suggested %v: %v", test.round, test.suggested, took)
 			}

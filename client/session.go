@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -62,6 +63,13 @@ const SessionKeyPrefix = "session-"
 // SessionKey returns the key under which a session's write of a number, from 1 on, is carried out once.
 func SessionKey(session, number uint64) string {
 	return SessionKeyPrefix + strconv.FormatUint(session, 10) + "-" + strconv.FormatUint(number, 10)
+}
+
+// ofSession says whether a node takes a key for that of a session's write.
+func ofSession(key string) bool {
+	rest, named := strings.CutPrefix(key, SessionKeyPrefix)
+	id, number, cut := strings.Cut(rest, "-")
+	return named && cut && strings.Trim(id+number, "0123456789") == ""
 }
 
 // Put is Client.Put, carried out once. Of its options Once has no effect.

@@ -121,30 +121,6 @@ func TestKeysAreDrawn(t *testing.T) {
 	})
 }
 
-// TestTooManyKeysIsAskedAgain: under the same key, until there is room.
-func TestTooManyKeysIsAskedAgain(t *testing.T) {
-	onPipes(t, func(t *testing.T, p *pipes) {
-		l, c := pair(p, time.Minute)
-		l.mood = func(count int) http.HandlerFunc {
-			if count > 7 {
-				return nil
-			}
-			return refuse(503, ErrorDetail{Code: CodeTooManyKeys, Outcome: NotApplied, RetryAfterMS: 1000})
-		}
-		got, err := c.Increment(t.Context(), "n", 3, Once("k"))
-		if err != nil || got.Value != 3 || len(l.keys) != 8 || l.keys[7] != "k" {
-			t.Errorf("%+v, %v after %q", got, err, l.keys)
-		}
-		l.mood = func(int) http.HandlerFunc {
-			return refuse(422, ErrorDetail{Code: CodeKeyReused, Outcome: NotApplied})
-		}
-		_, err = c.Increment(t.Context(), "n", 4, Once("k"))
-		if !errors.Is(err, ErrKeyReused) || errors.Is(err, ErrOutcomeUnknown) || len(l.keys) != 9 {
-			t.Errorf("%v after %q", err, l.keys)
-		}
-	})
-}
-
 // TestOnceKeepsTheUnknown: a refusal says nothing about the try before it.
 func TestOnceKeepsTheUnknown(t *testing.T) {
 	noLeader := refuse(503, ErrorDetail{Code: CodeNoLeader, Outcome: NotApplied})

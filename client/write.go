@@ -47,16 +47,18 @@ type writing struct {
 func TTL(d time.Duration) WriteOption { return func(w *writing) { w.ttl = &d } }
 
 // Once has the cluster carry out a write once, however often it is sent with this key: 1 to 128 visible
-// characters of ASCII, remembered for ten minutes after its latest use, and best drawn at random; "" has the
+// characters of ASCII, remembered for KeyLife after its latest use, and best drawn at random; "" has the
 // client draw one. So the client sends it again after any failure that another try could mend, until its
-// context or its patience ends; an error of class ErrOutcomeUnknown remains possible, and the caller may then
-// ask again with the same key, as long as it is remembered: after that the write is carried out again.
+// context or its patience ends, or until half of KeyLife has passed since a try of which nobody knows what
+// became: after KeyLife the write would be carried out again. An error of class ErrOutcomeUnknown remains
+// possible, and the caller may then ask again with the same key, in as much time as is left of KeyLife since
+// the first call began.
 //
 // A key stands for one write, down to its bytes: another one is refused (ErrKeyReused). Keys are not many:
 // 218 new ones a second, of all clients together, fill what a cluster remembers, and then new ones are
-// refused (CodeTooManyKeys, class ErrUnavailable) until old ones have ended; the client tries again while it
-// has patience. Sessions have no such limit. A key that begins with SessionKeyPrefix belongs to a session
-// (SessionKey).
+// refused (CodeTooManyKeys, class ErrUnavailable) until old ones have ended; the client tries again as often
+// as the nodes suggest while it has patience. Sessions have no such limit. A key that begins with
+// SessionKeyPrefix belongs to a session (SessionKey).
 func Once(key string) WriteOption {
 	return func(w *writing) { w.once, w.key = true, key }
 }

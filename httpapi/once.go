@@ -3,7 +3,6 @@ package httpapi
 import (
 	"strconv"
 	"strings"
-	"time"
 
 	"balsa"
 	"balsa/client"
@@ -18,7 +17,7 @@ const (
 	// remembers 131,072 keys, so 131,072 / 10 min = 218 new ones a second can be sent for as long as one
 	// likes. Beyond that new ones are refused (too_many_keys) until old ones have ended. Sessions are the way
 	// for more.
-	keyTTL = 10 * time.Minute
+	keyTTL = client.KeyLife
 	// maxOnce is the length of the longest key, in bytes.
 	maxOnce = 128
 )

@@ -57,13 +57,16 @@ func TestAKeyOfAnotherWrite(t *testing.T) {
 				}
 				w := ask(c.apis["2"], what, body, keyed+key)
 				got := w.Body.String()
+				const why = "an earlier command was applied under this number or key; " +
+					"this is another one, which was not applied"
 				if w.Code != 422 || !strings.Contains(got, `"code":"idempotency_key_reused"`) ||
+					!strings.Contains(got, why) ||
 					!strings.Contains(got, `"outcome":"not_applied"`) || strings.Contains(got, "retry") {
 					c.t.Errorf("%s under %s: %d %s", what, key, w.Code, got)
 				}
 			}
 			w := ask(c.apis["3"], "POST /client/submit?forward=true", `{"command":"SET k w"}`, keyed+key)
-			if w.Code != 400 || !strings.Contains(w.Body.String(), "stands for another command") {
+			if w.Code != 400 || !strings.Contains(w.Body.String(), "this is another one") {
 				c.t.Errorf("submitted under %s: %d %s", key, w.Code, w.Body)
 			}
 			w = ask(c.apis["3"], "PUT /v1/kv/k?ttl=60m", "v", keyed+key) // an hour, in other words
