@@ -35,7 +35,7 @@ func (r *response) hash() uint64 {
 	h := uint64(0)
 	reply := &r.reply
 	for i, is := range [...]bool{reply.Created, reply.Deleted, reply.Found, reply.Replayed, reply.Gone,
-		reply.Reused} {
+		reply.Reused, reply.TooMany} {
 		if is {
 			h |= 1 << i
 		}
@@ -206,7 +206,8 @@ func (s *server) answer(cause uint64, a replica.Answer) {
 	c := s.world.client(raft.NodeID(q.client))
 	r := response{outcome: Unknown, leader: s.sight.leader}
 	r.reply.Gone, r.reply.Reused = a.Fate == replica.SessionGone, a.Fate == replica.KeyReused
-	if r.reply.Gone || r.reply.Reused {
+	r.reply.TooMany = a.Fate == replica.TooManyKeys
+	if r.reply.Gone || r.reply.Reused || r.reply.TooMany {
 		s.world.ledger.refused(s.world.moment(), s.id, a)
 	}
 	applied, certain := a.Fate.Applied()

@@ -21,6 +21,15 @@ type Repetition struct {
 	Increments  int  `json:"increments,omitempty"`  // of a hundred requests: are for counters
 	LastingPuts int  `json:"lastingPuts,omitempty"` // of a hundred requests: are for keys that may go away
 	Lasting     Time `json:"lasting,omitzero"`      // how long these last, about
+	// How much servers remember; 0: what they do in a real cluster.
+	MostSessions int `json:"mostSessions,omitempty"` // that are open
+	MostNumbers  int `json:"mostNumbers,omitempty"`  // of a session
+	MostKeys     int `json:"mostKeys,omitempty"`
+}
+
+// remembered are the bounds on what servers remember, the same ones on each.
+func (o *Repetition) remembered() replica.Limits {
+	return replica.Limits{Sessions: o.MostSessions, Numbers: o.MostNumbers, Keys: o.MostKeys}
 }
 
 func (o *Repetition) check(demand func(holds bool, format string, args ...any)) {
@@ -30,6 +39,10 @@ func (o *Repetition) check(demand func(holds bool, format string, args ...any)) 
 		"lastingPuts %d: of a hundred each, the first two together", o.InSessions, o.UnderKeys, o.Increments,
 		o.LastingPuts)
 	demand(o.Retries >= 0 && o.Retries <= 1000, "retries is %d, it must lie from 0 to 1000", o.Retries)
+	demand(min(o.MostSessions, o.MostNumbers, o.MostKeys) >= 0 && o.MostSessions <= mostSessions &&
+		o.MostNumbers <= windowOfNumbers && o.MostKeys <= mostKeys,
+		"mostSessions %d (0 to %d), mostNumbers %d (0 to %d), mostKeys %d (0 to %d)", o.MostSessions,
+		mostSessions, o.MostNumbers, windowOfNumbers, o.MostKeys, mostKeys)
 	longest, shortest := max(o.SessionLife, o.KeyLife, o.Lasting), min(o.SessionLife, o.KeyLife, o.Lasting)
 	demand(longest <= 1000*Hour && shortest >= 0 &&
 		(o.SessionLife > 0 || o.InSessions == 0) && (o.KeyLife > 0 || o.UnderKeys == 0) &&
@@ -85,7 +98,7 @@ func (c *client) vary(op *Operation, r roll) {
 
 // inItsManner has a write go in the client's session, or under a key. A client without a session opens one
 // first; one in 32 writes is given up to close it, or the session is just never used again. And one in 32 is
-// a mistake: it comes under the number, or key, of the command before it.
+// a mistake: it comes under the number, or key, of the command before it, or under a number of long ago.
 func (c *client) inItsManner(op *Operation, r roll) {
 	o, reuses := &c.world.options, mix(uint64(r), 14)%32 == 0
 	switch {
@@ -107,6 +120,9 @@ func (c *client) inItsManner(op *Operation, r roll) {
 			c.number++
 		}
 		op.Once = replica.Once{What: replica.InSession, Session: c.session, Number: c.number}
+		if window := uint64(o.MostNumbers); reuses && window > 0 && c.number > window {
+			op.Once.Number -= window // which is just forgotten, if every number was carried out
+		}
 		if mix(uint64(r), 13)%64 == 0 { // the last one: the session is abandoned
 			c.session = 0
 		}

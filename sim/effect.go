@@ -51,6 +51,9 @@ const (
 	sawRepeated     = "replayed"
 	sawGone         = "session gone"
 	sawReused       = "number or key used for another command"
+	sawNumberGone   = "number asked for that its session has forgotten"
+	sawPushedOut    = "session pushed out"
+	sawTooMany      = "key refused: too many"
 	sawExpired      = "session expired by log time"
 	sawForgotten    = "applied again after its key was forgotten"
 	sawTimePass     = "clock entry proposed"
@@ -123,6 +126,9 @@ func (w *World) sawVerdict(v verdict) {
 	if v.expired > 0 {
 		w.saw(sawExpired)
 	}
+	if v.pushed {
+		w.saw(sawPushedOut)
+	}
 	switch v.fate {
 	case repeats:
 		w.saw(sawRepeated)
@@ -130,6 +136,10 @@ func (w *World) sawVerdict(v verdict) {
 		w.saw(sawGone)
 	case isReused:
 		w.saw(sawReused)
+	case isForgotten:
+		w.saw(sawNumberGone)
+	case isTooMany:
+		w.saw(sawTooMany)
 	case passesTime:
 		w.saw(sawTimePass)
 	}

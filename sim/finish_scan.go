@@ -81,7 +81,8 @@ func (w *World) scan() {
 // rebuild demands that the snapshot on a disk and the log behind it come to the state to which all have come.
 // Where all has halted before that, it is to be the state that others have, or had, after the same entry.
 func (w *World) rebuild(s *server, found *recovered, keeper *snapshot.Keeper) {
-	want, front := w.healed.state, replica.NewMachine(w.parts.Machine())
+	want := w.healed.state
+	front := replica.NewMachineWithin(w.parts.Machine(), w.options.remembered())
 	snap, last := found.joined.Snapshot, raft.EntryID{}
 	if snap.Last.Index > 0 {
 		if done := (replica.Restore{Snapshot: snap}).Perform(front, keeper); done.Err != nil {

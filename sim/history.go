@@ -239,7 +239,7 @@ func (h *history) place(t *entered, e *placed) {
 			Witness{Moment: e.at, Fact: "nobody has asked for it yet"})
 		return
 	}
-	e.wish, e.first, e.gone = w, t.verdict.first, t.verdict.fate == isGone || t.verdict.fate == isReused
+	e.wish, e.first, e.gone = w, t.verdict.first, t.verdict.fate.answer() != replica.Done
 	if e.gone || e.first != 0 {
 		return
 	}

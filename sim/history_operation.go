@@ -96,6 +96,7 @@ type Reply struct {
 	Replayed bool `json:"replayed,omitempty"` // it had been done before, by an earlier attempt
 	Gone     bool `json:"gone,omitempty"`     // its session is: the outcome is unknown
 	Reused   bool `json:"reused,omitempty"`   // its number or key stands for another command
+	TooMany  bool `json:"tooMany,omitempty"`  // its key is new, and there is no room for it
 }
 
 // Command is what is proposed for a write; nil for a get.

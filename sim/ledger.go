@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"balsa/raft"
+	"balsa/replica"
 )
 
 // ledger holds the properties of Figure 3, and those beside them, against all servers after every event. It
@@ -106,7 +107,7 @@ type leadership struct {
 	at   Moment
 }
 
-func newLedger(nodes int, limits raft.Limits) *ledger {
+func newLedger(nodes int, limits raft.Limits, remembered replica.Limits) *ledger {
 	limits.AppendBytes = cmp.Or(limits.AppendBytes, 1<<20)
 	limits.UncommittedBytes = cmp.Or(limits.UncommittedBytes, 64<<20)
 	limits.Window = cmp.Or(limits.Window, 64)
@@ -120,7 +121,7 @@ func newLedger(nodes int, limits raft.Limits) *ledger {
 		ballots:  map[ballot]ballotFor{},
 		commands: map[uint64]raft.Index{},
 		images:   map[raft.Index]outcome{},
-		table:    newTable(),
+		table:    newTable(remembered),
 	}
 	for i := range l.servers {
 		l.servers[i].disk.ledger = l

@@ -39,10 +39,12 @@ func (l *ledger) ran(m Moment, id raft.NodeID, index raft.Index, touched bool, r
 // answer is the fate of whoever asked for it.
 func (f entryFate) answer() replica.Fate {
 	switch f {
-	case isGone:
+	case isGone, isForgotten:
 		return replica.SessionGone
 	case isReused:
 		return replica.KeyReused
+	case isTooMany:
+		return replica.TooManyKeys
 	}
 	return replica.Done
 }
@@ -53,7 +55,7 @@ func (l *ledger) refused(m Moment, id raft.NodeID, a replica.Answer) {
 	if l.found != nil {
 		return
 	}
-	if _, certain := a.Fate.Applied(); certain != (a.Fate == replica.KeyReused) {
+	if _, certain := a.Fate.Applied(); certain != (a.Fate != replica.SessionGone) {
 		l.accuse(ExactlyOnce, l.lastCommitted(), attest(m, id, "answers entry %v", a.Entry),
 			"n%v answers entry %v with fate %v, and that it is %v that it was not done", id, a.Entry, a.Fate,
 			certain)

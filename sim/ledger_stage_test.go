@@ -28,7 +28,7 @@ type actor struct {
 
 // newStage starts servers with empty disks.
 func newStage(nodes int, limits raft.Limits) *stage {
-	s := &stage{ledger: newLedger(nodes, limits), cast: make([]actor, nodes),
+	s := &stage{ledger: newLedger(nodes, limits, replica.Limits{}), cast: make([]actor, nodes),
 		named: map[raft.EntryID]raft.Entry{}}
 	for id := raft.NodeID(1); int(id) <= nodes; id++ {
 		s.at(id).entries = func(after raft.Index) []raft.Entry {

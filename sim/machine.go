@@ -50,7 +50,7 @@ type watched struct {
 // underEyes puts a state machine under the eyes of the checks, and the sessions in front of it.
 func underEyes(s *server, machine replica.StateMachine) *watched {
 	m := &watched{StateMachine: machine, server: s}
-	m.front = replica.NewMachine(m)
+	m.front = replica.NewMachineWithin(m, s.world.options.remembered())
 	return m
 }
 

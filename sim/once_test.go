@@ -50,6 +50,8 @@ const (
 	isAnothers = "comes under a number or key of another command"
 	isArranged = "opens or closes a session"
 	isLost     = "is of a session that is gone"
+	isOld      = "comes under a number that its session has forgotten"
+	isTooMuch  = "comes under a new key where there is no room for one"
 )
 
 // TestTable: what each entry comes to follows from those before it, and from nothing else.
@@ -77,8 +79,20 @@ func TestTable(t *testing.T) {
 			isFirst}},
 		"for ever": {{1 << 62, opens(math.MaxInt64), "", isArranged}, {math.MaxInt64 - 1,
 			inSession(1, 1), "a", isFirst}},
+		"too many sessions": {{1, opens(10), "", isArranged}, {1, opens(10), "", isArranged},
+			{2, inSession(1, 1), "a", isFirst}, {2, opens(10), "", isArranged},
+			{2, inSession(2, 1), "a", isLost}, {2, inSession(1, 1), "a", "repeats entry 3"},
+			{2, inSession(4, 1), "a", isFirst}},
+		"too many keys": {{1, under("k", 10), "a", isFirst}, {2, under("l", 10), "a", isFirst},
+			{3, under("m", 10), "a", isTooMuch}, {3, under("k", 10), "a", "repeats entry 1"},
+			{12, under("m", 10), "a", isFirst}},
+		"too many numbers": {{1, opens(10), "", isArranged}, {2, inSession(1, 5), "a", isFirst},
+			{2, inSession(1, 3), "a", isFirst}, {2, inSession(1, 7), "a", isFirst},
+			{2, inSession(1, 3), "a", isOld}, {2, inSession(1, 2), "a", isOld},
+			{2, inSession(1, 4), "a", isFirst}, {2, inSession(1, 4), "a", isOld},
+			{2, inSession(1, 5), "a", "repeats entry 2"}},
 	} {
-		table := newTable()
+		table := newTable(replica.Limits{Sessions: 2, Numbers: 2, Keys: 2})
 		for i, step := range c {
 			e := sessionEntry(raft.Index(i+1), step.at, step.once, step.command)
 			v, asked := table.enter(&e)
@@ -91,7 +105,7 @@ func TestTable(t *testing.T) {
 
 // TestTheWindowOfTheTable: what is forgotten is gone, and never taken for new.
 func TestTheWindowOfTheTable(t *testing.T) {
-	table := newTable()
+	table := newTable(replica.Limits{})
 	for i := range raft.Index(windowOfNumbers + 3) {
 		e := sessionEntry(i+1, 1, inSession(1, uint64(i)), "a")
 		if i == 0 {
@@ -99,8 +113,8 @@ func TestTheWindowOfTheTable(t *testing.T) {
 		}
 		table.enter(&e)
 	}
-	for number, want := range map[uint64]string{1: isLost,
-		2: isLost, 3: "repeats entry 4"} {
+	for number, want := range map[uint64]string{1: isOld,
+		2: isOld, 3: "repeats entry 4"} {
 		e := sessionEntry(1000, 1, inSession(1, number), "a")
 		if v, _ := table.enter(&e); v.String() != want {
 			t.Errorf("number %d: the entry %v, want that it %s", number, v, want)

@@ -142,4 +142,11 @@ func drawRepetition(o *Options, draw func(uint64) roll) {
 	if draw(47).below(2) == 0 {
 		o.LastingPuts, o.Lasting = int(draw(48).below(50)), 50*Millisecond<<draw(49).below(14)
 	}
+	few := func(n, most uint64) int { // in a third of the runs, as few as its clients may well come to
+		if draw(n).below(3) > 0 {
+			return 0
+		}
+		return 2 + int(draw(n+1).below(most-1))
+	}
+	o.MostSessions, o.MostNumbers, o.MostKeys = few(50, 8), few(52, 16), few(54, 8)
 }

@@ -36,6 +36,9 @@ func knobs() []knob {
 		{"segment", numberKnob(func(o *Options, n int) { o.SegmentBytes = int64(n) })},
 		{"snapshot", entriesKnob(func(o *Options) *int { return &o.Limits.SnapshotBytes })},
 		{"trailing", entriesKnob(func(o *Options) *int { return &o.Limits.TrailingBytes })},
+		{"sessions", numberKnob(func(o *Options, n int) { o.MostSessions = n })},
+		{"numbers", numberKnob(func(o *Options, n int) { o.MostNumbers = n })},
+		{"keys", numberKnob(func(o *Options, n int) { o.MostKeys = n })},
 		{"chunk", numberKnob(func(o *Options, n int) { o.Limits.ChunkBytes, o.SnapshotChunk = n, n })},
 	}
 }

@@ -146,12 +146,16 @@ func (o *Operation) wasTold(word string) bool {
 		return o.Gone
 	case "reused":
 		return o.Reused
+	case "too-many":
+		return o.TooMany
 	}
 	return o.Outcome.String() == word
 }
 
 // answerWords are what a client of a story can be told.
-func answerWords() []string { return strings.Fields("ok no unknown open replayed gone reused") }
+func answerWords() []string {
+	return strings.Fields("ok no unknown open replayed gone reused too-many")
+}
 
 // underOnce puts what a script's client asks for into its session, or under a key. It reports false when the
 // client has no session.
@@ -182,6 +186,8 @@ func (r *Reply) besides() string {
 		return ", its session is gone"
 	case r.Reused:
 		return ", its number or key stands for another command"
+	case r.TooMany:
+		return ", there is no room for its key"
 	}
 	return ""
 }

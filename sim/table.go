@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"cmp"
 	"container/heap"
+	"container/list"
 	"fmt"
 	"math"
 	"slices"
@@ -12,11 +14,13 @@ import (
 
 // table is what the checks know of sessions and keys (thesis §6.3): which entry carries a command out, and
 // which one only repeats it. It is fed with the committed entries alone, so it is what every server must come
-// to, whatever it has been through. It is written without a look at how servers do it. Sessions that are
-// pushed out, and keys that are refused, are left out: no run comes near those bounds.
+// to, whatever it has been through. It is written without a look at how servers do it. The bounds on bytes
+// are left out: no run comes near those.
 type table struct {
+	bounds   replica.Limits
 	sessions map[raft.Index]*lasting // these two are looked up, never walked
 	keys     map[string]*lasting
+	unused   *list.List // of sessions: the one that was not used for the longest time is the first
 	ends     deadlines
 }
 
@@ -29,6 +33,7 @@ type lasting struct {
 	floor   uint64 // numbers up to it are forgotten
 	carried []carried
 	over    bool
+	place   *list.Element // of a session, in table.unused
 }
 
 // carried is a command that was carried out, by number.
@@ -38,31 +43,42 @@ type carried struct {
 	command uint64 // its hash
 }
 
-// windowOfNumbers is how many commands of a session are remembered.
-const windowOfNumbers = 256
+// The bounds where a run sets no others: how many sessions there are, how many commands of one are
+// remembered, and how many keys.
+const (
+	mostSessions    = 1 << 14
+	windowOfNumbers = 256
+	mostKeys        = 1 << 17
+)
 
 // verdict is what an entry must come to on every server.
 type verdict struct {
 	fate    entryFate
 	first   raft.Index // of repeats: the entry that the command was carried out in
 	expired int        // how many sessions and keys end at this entry, by its time
+	pushed  bool       // it opens a session, and another one ends to make room
 }
 
 // entryFate is what becomes of a command.
 type entryFate uint8
 
 const (
-	byItself   entryFate = iota // whatever its kind does by itself
-	carriesOut                  // of a session or key, for the first time
-	repeats                     // it was carried out before
-	isGone                      // whether it was nobody knows any more
-	isReused                    // its number, or key, stands for another command
-	arranges                    // opens or closes a session
-	passesTime                  // brings nothing but its time
+	byItself    entryFate = iota // whatever its kind does by itself
+	carriesOut                   // of a session or key, for the first time
+	repeats                      // it was carried out before
+	isGone                       // whether it was nobody knows any more
+	isReused                     // its number, or key, stands for another command
+	isForgotten                  // its number lies below those that its session remembers
+	isTooMany                    // its key is new, and there is no room for another
+	arranges                     // opens or closes a session
+	passesTime                   // brings nothing but its time
 )
 
-func newTable() table {
-	return table{sessions: map[raft.Index]*lasting{}, keys: map[string]*lasting{}}
+func newTable(l replica.Limits) table {
+	bounds := replica.Limits{Sessions: cmp.Or(l.Sessions, mostSessions),
+		Numbers: cmp.Or(l.Numbers, windowOfNumbers), Keys: cmp.Or(l.Keys, mostKeys)}
+	return table{bounds: bounds, sessions: map[raft.Index]*lasting{}, keys: map[string]*lasting{},
+		unused: list.New()}
 }
 
 // enter takes the next committed entry. asked is what identifies the request for it (askedFor); 0 if no
@@ -84,7 +100,9 @@ func (t *table) enter(e *raft.Entry) (v verdict, asked uint64) {
 		v.fate = passesTime
 		return v, 0
 	}
+	before := len(t.sessions)
 	v.fate, v.first = t.judge(e, o, hashBytes(command))
+	v.pushed = o.What == replica.OpenSession && len(t.sessions) == before
 	return v, askedFor(o, command)
 }
 
@@ -105,7 +123,11 @@ func askedFor(o replica.Once, command []byte) uint64 {
 func (t *table) judge(e *raft.Entry, o replica.Once, command uint64) (entryFate, raft.Index) {
 	switch o.What {
 	case replica.OpenSession:
+		if len(t.sessions) >= t.bounds.Sessions {
+			t.remove(t.unused.Front().Value.(*lasting))
+		}
 		s := &lasting{session: e.Index, ttl: o.TTL, used: e.Time}
+		s.place = t.unused.PushBack(s)
 		t.sessions[e.Index] = s
 		heap.Push(&t.ends, lastMoment{s.ends(), s})
 		return arranges, 0
@@ -124,22 +146,26 @@ func (t *table) judge(e *raft.Entry, o replica.Once, command uint64) (entryFate,
 		return isGone, 0
 	}
 	s.used = max(s.used, e.Time)
-	return s.carry(e.Index, o.Number, command)
+	t.unused.MoveToBack(s.place)
+	return s.carry(e.Index, o.Number, command, t.bounds.Numbers)
 }
 
 func (t *table) underKey(e *raft.Entry, o replica.Once, command uint64) (entryFate, raft.Index) {
 	s := t.keys[o.Key]
+	if s == nil && len(t.keys) >= t.bounds.Keys {
+		return isTooMany, 0
+	}
 	if s == nil {
 		s = &lasting{key: o.Key, ttl: o.TTL, used: e.Time}
 		t.keys[o.Key] = s
 		heap.Push(&t.ends, lastMoment{s.ends(), s})
 	}
 	s.used = max(s.used, e.Time)
-	return s.carry(e.Index, 1, command)
+	return s.carry(e.Index, 1, command, 1)
 }
 
-// carry says what becomes of a numbered command.
-func (s *lasting) carry(at raft.Index, number, command uint64) (entryFate, raft.Index) {
+// carry says what becomes of a numbered command, where so many are remembered.
+func (s *lasting) carry(at raft.Index, number, command uint64, window int) (entryFate, raft.Index) {
 	i, known := slices.BinarySearchFunc(s.carried, number, func(c carried, number uint64) int {
 		if c.number < number {
 			return -1
@@ -152,10 +178,10 @@ func (s *lasting) carry(at raft.Index, number, command uint64) (entryFate, raft.
 	case known:
 		return repeats, s.carried[i].at
 	case number <= s.floor:
-		return isGone, 0
+		return isForgotten, 0
 	}
 	s.carried = slices.Insert(s.carried, i, carried{number, at, command})
-	if len(s.carried) > windowOfNumbers {
+	if len(s.carried) > window {
 		s.floor = s.carried[0].number
 		s.carried = slices.Delete(s.carried, 0, 1)
 	}
@@ -193,6 +219,7 @@ func (t *table) remove(s *lasting) {
 		return
 	}
 	delete(t.sessions, s.session)
+	t.unused.Remove(s.place)
 }
 
 // lastMoment is when something ends at the earliest.
@@ -231,6 +258,10 @@ func (v verdict) String() string {
 		return "is of a session that is gone"
 	case isReused:
 		return "comes under a number or key of another command"
+	case isForgotten:
+		return "comes under a number that its session has forgotten"
+	case isTooMany:
+		return "comes under a new key where there is no room for one"
 	case arranges:
 		return "opens or closes a session"
 	case passesTime:

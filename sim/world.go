@@ -81,7 +81,7 @@ func New(spec Spec, parts Parts) (*World, error) {
 	w := &World{
 		spec: spec, options: o, parts: parts, chance: chance(spec.Seed),
 		members: raft.NewConfiguration(addresses), network: newNetwork(o.Nodes),
-		checks: checks{ledger: newLedger(o.Nodes, o.Limits), history: newHistory()},
+		checks: checks{ledger: newLedger(o.Nodes, o.Limits, o.remembered()), history: newHistory()},
 	}
 	if parts.Command == nil { // the clients' own puts are unique, their deletes and increments are not
 		w.ledger.repeats = func(c []byte) bool {
