@@ -65,8 +65,9 @@ type Config struct {
 	// MaxCommand bounds a command in bytes; 0 means 4 MiB, the largest is 64 MiB less 1 KiB. It should be
 	// the same on every node.
 	MaxCommand int
-	// SegmentBytes is the size up to which the files of the log grow, from 1 MiB on; 0 means 64 MiB. Four
-	// times as much of the disk is left free for them by snapshots, which are refused before they take it.
+	// SegmentBytes is the size up to which the files of the log grow, from 1 MiB on; 0 means 64 MiB. Snapshots
+	// leave four times as much of the disk free for them, and are refused before they take it. Each refusal
+	// in a row lets the next one leave half as much, down to SegmentBytes; one that fits ends that.
 	SegmentBytes int64
 
 	// SnapshotBytes is how many bytes of commands may stand in the log behind a snapshot before the next is
@@ -117,7 +118,7 @@ func (c *Config) setDefaults() {
 
 // reserve is how many bytes of the disk snapshots leave to the log: the segment that it writes, the next one,
 // which is prepared beside it, and two more until somebody has made room. A log that finds none ends the
-// node.
+// node. Where there is never so much, snapshots leave less (snapshot.Options.Reserve).
 func (c *Config) reserve() int64 {
 	segment := c.SegmentBytes
 	if segment == 0 {

@@ -35,7 +35,7 @@ const (
 	CodeCompacted          Code = "compacted"              // 410, reserved
 	CodePreconditionFailed Code = "precondition_failed"    // 412, reserved
 	CodeTooLarge           Code = "too_large"              // 413
-	CodeKeyReused          Code = "idempotency_key_reused" // 422: an earlier write was carried out under it, this one not
+	CodeKeyReused          Code = "idempotency_key_reused" // 422: an earlier write has it
 	CodeOverloaded         Code = "overloaded"             // 429
 	CodeInternal           Code = "internal"               // 500: a bug; the node has stopped or will
 	CodeNoLeader           Code = "no_leader"              // 503: an election is on

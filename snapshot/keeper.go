@@ -28,9 +28,9 @@ type Keeper struct {
 
 	receiver *Receiver // of the snapshot that arrives; nil for none
 	refusal  error     // why the last one that arrived was not taken
-	paused   int       // messages that are still to be answered without taking anything
+	resting  int       // messages that are still to be answered without taking anything
 
-	doubts int // snapshots in a row that were not begun, see expected
+	skipped int // snapshots in a row that were not begun, see expected
 }
 
 // NewKeeper returns the keeper of a store, which nobody else may then write to.

@@ -26,8 +26,8 @@ func (k *Keeper) Store(m raft.InstallSnapshot) (next uint64, complete *raft.Snap
 	if kept := k.find(m.Last); kept != nil {
 		return m.Size, kept, k.endReceiving()
 	}
-	if k.paused > 0 {
-		k.paused--
+	if k.resting > 0 {
+		k.resting--
 		return 0, nil, nil
 	}
 	if err := k.receive(m.Last, m.Size); err != nil {
@@ -102,7 +102,7 @@ func (k *Keeper) Resuming() bool { return k.receiver != nil && !k.receiver.resum
 // rest has what is sent refused for a while after a disk was full that cannot say what is free.
 func (k *Keeper) rest(had int64, err error) {
 	if _, known := disk.Free(k.store.dir); !known && had > 0 && errors.Is(err, disk.ErrNoSpace) {
-		k.paused = pause
+		k.resting = restMessages
 	}
 }
 

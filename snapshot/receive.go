@@ -102,21 +102,30 @@ func (r *Receiver) admit() error {
 			return errors.Join(fmt.Errorf("read %s: %w", r.name, err), r.closeFile())
 		}
 	}
-	if err := r.store.fits(r.size - min(have, r.size)); err != nil {
+	if err := r.fits(r.size - min(have, r.size)); err != nil {
 		return r.abandon(err)
 	}
 	return nil
 }
 
+func (r *Receiver) fits(need int64) error {
+	return r.store.fits(&r.store.theirs, need, fmt.Sprintf("a snapshot of %d bytes", r.size))
+}
+
 // abandon gives back to the disk what has arrived. The name need not go durably: a start that finds it again
-// resumes it, or removes it.
+// resumes it, or removes it. A disk that fails at that is no full one, and must not pass for it.
 func (r *Receiver) abandon(why error) error {
 	r.rewind()
-	err := r.closeFile()
-	if e := r.store.dir.Remove(r.name); e != nil && !errors.Is(e, fs.ErrNotExist) {
-		err = errors.Join(err, fmt.Errorf("remove %s: %w", r.name, e))
+	closed, removed := r.closeFile(), r.store.dir.Remove(r.name)
+	if errors.Is(removed, fs.ErrNotExist) {
+		removed = nil
 	}
-	return r.fail(errors.Join(why, err))
+	for _, err := range []error{closed, removed} {
+		if err != nil && !errors.Is(err, disk.ErrNoSpace) {
+			return r.fail(fmt.Errorf("give back %s: %w", r.name, err))
+		}
+	}
+	return r.fail(errors.Join(why, closed, removed))
 }
 
 // begin makes an empty file. Its name is made durable at once: what has arrived is to outlive a power cut.
@@ -202,8 +211,10 @@ func (r *Receiver) Add(offset int64, data []byte) (next int64, err error) {
 		return r.drop(fmt.Errorf("%s: bytes up to %d: %w", r.name, offset+int64(len(data)), ErrMismatch))
 	}
 	r.resumed = true
-	if err := r.store.spares(len(data)); err != nil {
-		return 0, r.abandon(fmt.Errorf("snapshot: %s: %w", r.name, err))
+	if r.store.theirs.whole > 0 { // without one the disk itself says that it is full
+		if err := r.fits(int64(len(data))); err != nil {
+			return 0, r.abandon(fmt.Errorf("snapshot: %s: %w", r.name, err))
+		}
 	}
 	if err := r.put(data, offset); err != nil {
 		return r.Next(), err
@@ -271,6 +282,7 @@ func (r *Receiver) Commit() (Info, error) {
 	if err != nil {
 		return Info{}, errors.Join(r.fail(fmt.Errorf("snapshot: %w", err)), r.Close())
 	}
+	r.store.theirs.found()
 	return r.verifier.info, r.Close()
 }
 

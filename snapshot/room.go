@@ -10,32 +10,38 @@ import (
 // node, a snapshot that finds none is taken or sent again later. So a snapshot gives way. Options.Reserve is
 // what it leaves; it is refused before it begins if it cannot fit, given up when the disk has filled up
 // meanwhile, and what it had taken is given back at once: the log will not wait for the next start.
+//
+// But the log also lives on snapshots: without any it grows to its limit, and the node takes no command more.
+// On a disk that will never have room for the whole reserve, a part of it must do.
 
-// fits reports why so many bytes more would take what is left to the log. Where the disk cannot say what is
-// free, only its own refusal tells.
-func (s *Store) fits(bytes int64) error {
+// reserve is what the snapshots that are written, or those that arrive, leave to the log.
+type reserve struct {
+	whole int64 // bytes: Options.Reserve
+	now   int64 // bytes: of the next one, or the one in progress
+}
+
+// fits reports why a snapshot that needs so many bytes more would take what is left to the log, and has the
+// next one leave half as much, down to a quarter of the whole. Where the disk cannot say what is free, only
+// its own refusal tells. The snapshot, as a person is told of it, is what it is about.
+func (s *Store) fits(r *reserve, need int64, snapshot string) error {
 	free, known := disk.Free(s.dir)
-	missing := bytes + s.options.Reserve - free
+	missing := need + r.now - free
 	if !known || missing <= 0 {
 		return nil
 	}
-	return fmt.Errorf("%d bytes are needed, %d are free and %d of them are kept for the log: "+
-		"make room for at least %d more: %w",
-		bytes, free, min(free, s.options.Reserve), missing, disk.ErrNoSpace)
+	kept := r.now
+	r.now = max(r.now/2, r.whole/4)
+	return fmt.Errorf("%s does not fit: %d bytes are free, and %d of them are kept for the log: "+
+		"make room for at least %d more: %w", snapshot, free, min(free, kept), missing, disk.ErrNoSpace)
 }
 
-// spares is fits for the next bytes of a snapshot that has begun. Without a reserve the disk itself says it.
-func (s *Store) spares(bytes int) error {
-	if s.options.Reserve == 0 {
-		return nil
-	}
-	return s.fits(int64(bytes))
-}
+// found begins the reserve anew after a snapshot that has found room.
+func (r *reserve) found() { r.now = r.whole }
 
-// doubted is how many snapshots in a row are refused because of the size of the one before. The next is tried
-// all the same, as far as it gets: the state may have become smaller, and a log that waits for a snapshot
-// grows until nothing helps.
-const doubted = 7
+// maxSkipped is how many snapshots in a row are not begun because of the size of the one before. The next is
+// tried all the same, as far as it gets: the state may have become smaller, and a log that waits for a
+// snapshot grows until nothing helps.
+const maxSkipped = 7
 
 // expected reports why a snapshot about as large as the newest one finds no room. Written as far as it goes,
 // gigabytes would pass through the disk at each attempt for nothing.
@@ -44,16 +50,21 @@ func (k *Keeper) expected() error {
 	if !any {
 		return nil
 	}
-	err := k.store.fits(newest.Size)
-	if err == nil || k.doubts == doubted {
-		k.doubts = 0
+	if k.skipped == maxSkipped {
+		k.skipped = 0
 		return nil
 	}
-	k.doubts++
-	return fmt.Errorf("snapshot: as large as the last one: %w", err)
+	err := k.store.fits(&k.store.ours, newest.Size,
+		fmt.Sprintf("a snapshot of %d bytes, as many as the last one has,", newest.Size))
+	if err == nil {
+		k.skipped = 0
+		return nil
+	}
+	k.skipped++
+	return fmt.Errorf("snapshot: %w", err)
 }
 
-// pause is how many messages are answered without taking anything after the disk was found full in the middle
-// of a snapshot, and cannot say when there is room again: begun anew at once, the snapshot would fill it
-// again and again. A leader that makes no progress sends ever more rarely.
-const pause = 64
+// restMessages is how many messages are answered without taking anything after the disk was found full in the
+// middle of a snapshot, and cannot say when there is room again: begun anew at once, the snapshot would fill
+// it again and again. A leader that makes no progress sends ever more rarely.
+const restMessages = 64

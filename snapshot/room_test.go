@@ -3,6 +3,7 @@ package snapshot
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -134,14 +135,17 @@ func TestAnAnnouncedSizeMustFit(t *testing.T) {
 	ok(t, err)
 	for _, absurd := range []uint64{0, 1 << 40, maxFile} {
 		s := share(t, 4*page)
-		s.disk.Limit(s.disk.Used() + 4*page + int64(file.Size) - 1)
+		s.disk.Limit(s.disk.Used() + page + int64(file.Size) - 1)
 		m := ask(file)
 		m.Size = max(m.Size, absurd)
-		for range 3 {
+		for i, kept := range []int64{4, 2, 1, 1} { // pages; what is missing is known before anything is written
 			next, complete, err := s.keep.Store(m)
 			why := s.keep.Refusal()
+			missing := int64(m.Size-file.Size) + (kept-1)*page + 1
 			if next != 0 || complete != nil || err != nil || !errors.Is(why, disk.ErrNoSpace) ||
-				absurd == 0 && !strings.Contains(why.Error(), "make room for at least 1 more") {
+				!strings.Contains(why.Error(), fmt.Sprintf("a snapshot of %d bytes does not fit: ", m.Size)) ||
+				!strings.Contains(why.Error(), fmt.Sprintf("make room for at least %d more", missing)) {
+				t.Errorf("attempt %d", i)
 				t.Fatalf("next %d, complete %v, %v, refused for %v", next, complete, err, why)
 			}
 		}
@@ -193,6 +197,27 @@ func TestWhatArrivesGivesWayToTheLog(t *testing.T) {
 	}
 }
 
+// A disk that fails when what has arrived is to be given back is no full one: the node must stop.
+func TestADiskThatFailsToGiveBack(t *testing.T) {
+	from := keep(t, disk.NewMemory())
+	file, err := from.Save(named(10), state(bytes.Repeat([]byte("abcdefg"), 5000)))
+	ok(t, err)
+	s := share(t, page)
+	_, _, err = s.keep.Store(chunk(t, from, file, 0, 1000))
+	ok(t, err)
+	s.disk.Limit(s.disk.Used())
+	broken := errors.New("input/output error")
+	s.disk.Intercept(func(c disk.Call) error {
+		if c.Operation == disk.OpRemove {
+			return broken
+		}
+		return nil
+	})
+	if _, _, err := s.keep.Store(chunk(t, from, file, 1000, 1000)); !errors.Is(err, broken) || Passing(err) {
+		t.Errorf("%v, refused for %v", err, s.keep.Refusal())
+	}
+}
+
 // A disk that cannot say what is free is found full by a write: the room is given back just so, and the
 // transfer rests before it fills the disk again.
 func TestAFullDiskInStore(t *testing.T) {
@@ -222,7 +247,7 @@ func TestAFullDiskInStore(t *testing.T) {
 		t.Fatalf("next %d, and %q takes room", next, m.Names())
 	}
 	full = 1 << 30
-	for range pause {
+	for range restMessages {
 		if next, _, err := to.Store(chunk(t, from, file, 0, 1000)); next != 0 || err != nil || writes != 12 {
 			t.Fatalf("next %d after %d writes: %v", next, writes, err)
 		}
@@ -232,6 +257,59 @@ func TestAFullDiskInStore(t *testing.T) {
 	readable(t, keep(t, m), 10)
 }
 
+// On a small disk each refusal has the next snapshot leave half as much to the log, down to a quarter, which
+// the log always finds; one that fits ends that. Else the log would wait for ever.
+func TestTheReserveGivesWay(t *testing.T) {
+	from := keep(t, disk.NewMemory())
+	content := state(bytes.Repeat([]byte("abcdefg"), 5000))
+	var files []raft.Snapshot
+	for _, last := range []raft.Index{20, 30} {
+		file, err := from.Save(named(last), content)
+		ok(t, err)
+		files = append(files, file)
+	}
+	attempts := map[string]func(*shared, raft.Snapshot) error{
+		"written": func(s *shared, file raft.Snapshot) error {
+			_, err := s.keep.Save(named(file.Last.Index), content)
+			return err
+		},
+		"received": func(s *shared, file raft.Snapshot) error {
+			_, _, err := s.keep.Store(ask(file))
+			ok(t, err)
+			if len(s.parts()) == 0 {
+				return s.keep.Refusal()
+			}
+			_, err = send(t, from, s.keep, file, 1000)
+			return err
+		},
+	}
+	for name, attempt := range attempts {
+		for kept, refusals := range map[int64]int{16: 0, 13: 1, 8: 1, 5: 2, 4: 2} { // pages
+			s := share(t, 16*page)
+			for _, file := range files { // for the second one the reserve is whole again
+				s.disk.Limit(s.disk.Used() + (kept+2)*page + int64(file.Size)) // and two for the last writes
+				for i := range refusals {
+					if err := attempt(s, file); !errors.Is(err, disk.ErrNoSpace) || len(s.parts()) > 0 {
+						t.Fatalf("%s, %d pages kept, attempt %d: %v; %q", name, kept, i, err, s.parts())
+					}
+				}
+				if err := attempt(s, file); err != nil {
+					t.Fatalf("%s, %d pages kept, after %d refusals: %v", name, kept, refusals, err)
+				}
+				s.append(int(kept))
+			}
+			readable(t, s.keep, 30, 20)
+		}
+		s := share(t, 16*page)
+		s.disk.Limit(s.disk.Used() + 4*page + int64(files[0].Size) - 1)
+		for i := range 10 {
+			if err := attempt(s, files[0]); !errors.Is(err, disk.ErrNoSpace) {
+				t.Fatalf("%s, less than a quarter would be left, attempt %d: %v", name, i, err)
+			}
+		}
+	}
+}
+
 // The size of the newest snapshot tells that the next will not fit, without a write; now and then it is not
 // believed, for the state may have become smaller.
 func TestASmallerStateIsSavedAllTheSame(t *testing.T) {
@@ -239,7 +317,7 @@ func TestASmallerStateIsSavedAllTheSame(t *testing.T) {
 	_, err := s.keep.Save(named(10), state(bytes.Repeat([]byte("x"), 30*page)))
 	ok(t, err)
 	s.disk.Limit(s.disk.Used() + 8*page)
-	for range doubted {
+	for range maxSkipped {
 		calls := s.disk.Calls()
 		_, err := s.keep.Save(named(20), stateOf(20))
 		if !errors.Is(err, disk.ErrNoSpace) || !Passing(err) || s.disk.Calls() != calls {

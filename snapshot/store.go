@@ -26,7 +26,8 @@ type Options struct {
 	// to start.
 	ChunkBytes int
 	// Reserve is how many bytes of the disk a snapshot leaves free, for the log that is written beside it; 0
-	// lets it take all. It needs a disk that knows what is free (disk.Free).
+	// lets it take all. Each one in a row that is refused for it leaves half as much, down to a quarter; one
+	// that finds room ends that. It needs a disk that knows what is free (disk.Free).
 	Reserve int64
 	// LogWhole says that the log reaches back to its beginning, so that it serves though no snapshot is good.
 	LogWhole bool
@@ -59,6 +60,9 @@ type Store struct {
 
 	names sync.Mutex // held while a name changes, so that two commits do not overtake each other
 
+	ours   reserve // used by the one Writer
+	theirs reserve // used by the one Receiver
+
 	mu        sync.Mutex
 	snapshots []held // the newest first
 	writing   bool
@@ -85,7 +89,8 @@ func Open(dir disk.Dir, o Options) (*Store, Found, error) {
 	if o.ChunkBytes == 0 {
 		o.ChunkBytes = DefaultChunkBytes
 	}
-	s := &Store{dir: dir, options: o}
+	whole := reserve{o.Reserve, o.Reserve}
+	s := &Store{dir: dir, options: o, ours: whole, theirs: whole}
 	found, err := s.open()
 	if err != nil {
 		return nil, found, fmt.Errorf("snapshot: %w", err)

@@ -65,8 +65,12 @@ func (s *Store) Create(m Meta) (*Writer, error) {
 
 // put writes at the end of the file.
 func (w *Writer) put(b []byte) error {
-	if err := w.store.spares(len(b)); err != nil {
-		return w.fail(err)
+	if r := &w.store.ours; r.whole > 0 { // without one the disk itself says that it is full
+		need := int64(len(b))
+		err := w.store.fits(r, need, fmt.Sprintf("a snapshot of at least %d bytes", w.at+need))
+		if err != nil {
+			return w.fail(err)
+		}
 	}
 	if _, err := w.file.WriteAt(b, w.at); err != nil {
 		return w.fail(fmt.Errorf("write %s: %w", writingName, err))
@@ -191,6 +195,7 @@ func (w *Writer) Commit() (Info, error) {
 		w.fail(fmt.Errorf("snapshot: %w", err))
 		return Info{}, errors.Join(w.err, w.Abort())
 	}
+	w.store.ours.found()
 	w.end()
 	return w.info, nil
 }
