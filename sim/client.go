@@ -13,13 +13,14 @@ import (
 // done twice.
 type client struct {
 	world  *World
-	id     int         // counted from 1
-	n      uint64      // requests so far, each attempt counted
-	leader raft.NodeID // whom it takes for the leader
-	seen   raft.Index  // the newest revision that it was told
-	open   *Operation  // what it waits for; nil while it thinks
-	last   Operation   // the latest that ended, with its answer
-	silent bool        // it asks no more
+	id     int          // counted from 1
+	n      uint64       // requests so far, each attempt counted
+	leader raft.NodeID  // whom it takes for the leader
+	seen   raft.Index   // the newest revision that it was told
+	open   *Operation   // what it waits for; nil while it thinks
+	last   Operation    // the latest that ended, with its answer
+	fate   replica.Fate // of its latest attempt, as a server has answered; Done when none has
+	silent bool         // it asks no more
 	repetition
 }
 
@@ -131,6 +132,7 @@ func (c *client) ask(op Operation) {
 // send sends what the client asks for, after a while, and begins to wait for the answer.
 func (c *client) send(cause uint64, after Time) {
 	w, op := c.world, c.open
+	c.fate = replica.Done
 	p := w.note(Record{Kind: Called, Cause: cause, Node: op.Node, Peer: raft.NodeID(c.id), N: c.n,
 		Hash: hashBytes([]byte(op.String())), Text: op.String()})
 	w.push(due{at: w.now + after + c.latency(0), task: take, node: op.Node, peer: raft.NodeID(c.id), n: c.n,
@@ -212,6 +214,7 @@ func (s *server) answer(cause uint64, a replica.Answer) {
 	}
 	applied, certain := a.Fate.Applied()
 	if c.open != nil && c.n == q.n {
+		c.fate = a.Fate
 		s.world.sawAnswer(c.open, a.Fate)
 	}
 	switch {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"balsa/raft"
+	"balsa/replica"
 )
 
 // Result is what a run came to.
@@ -284,9 +285,9 @@ func (w *World) serve() {
 	}
 }
 
-// served asks a server until it does as asked. It may refuse at first: the one entry for which a cluster of
-// the draw has room may just be one that lets time pass, or a leader that had no room on its disk for a
-// snapshot tries again after a pause.
+// served asks a server until it does as asked. It may have no room at first, and for no other reason may it
+// refuse: the one entry for which a cluster of the draw has room may just be one that lets time pass, or a
+// leader that had no room on its disk for a snapshot tries again after a pause.
 func (w *World) served(s *server, kind OperationKind) {
 	c := w.addClient(true)
 	for until := w.now + w.options.Healed; ; w.RunUntil(w.now + 20*w.options.Tick) {
@@ -303,7 +304,7 @@ func (w *World) served(s *server, kind OperationKind) {
 		if w.violation != nil || c.last.Outcome == OK || jumped {
 			return
 		}
-		if c.last.Outcome != No || w.now > until {
+		if c.last.Outcome != No || c.fate != replica.Overloaded || w.now > until {
 			break
 		}
 	}

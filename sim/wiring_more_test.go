@@ -113,6 +113,31 @@ func (c *chatty) Work() (work []replica.Work) {
 	return work
 }
 
+// L5: when all is well a server may refuse for want of room, for a while, and for no other reason.
+func TestWiringServed(t *testing.T) {
+	for _, why := range []replica.Fate{replica.Overloaded, replica.NotLeader} {
+		refused := 0
+		refuses := func(_ *liar, w replica.Work) []replica.Work {
+			if a, is := w.(replica.Answer); is && a.Result == nil && refused < 3 { // of a read
+				refused++
+				a.Fate = why
+				w = a
+			}
+			return []replica.Work{w}
+		}
+		server := func(c replica.Config, r raft.Restored) (Server, error) {
+			s, err := replica.New(c, r)
+			return &chatty{liar: liar{Server: s, config: c}, repeats: refuses}, err
+		}
+		w := world(t, small(0), Parts{Server: server})
+		if why == replica.NotLeader {
+			finds(t, w, Recovered, "ends no: ")
+		} else if v := w.Run().Violation; v != nil || refused < 3 {
+			t.Errorf("%d times there is no room: %v", refused, v)
+		}
+	}
+}
+
 // What leaves in one moment has a bound too.
 func TestWiringLeaves(t *testing.T) {
 	w := world(t, small(0), Parts{})
