@@ -65,9 +65,9 @@ type Config struct {
 	// MaxCommand bounds a command in bytes; 0 means 4 MiB, the largest is 64 MiB less 1 KiB. It should be
 	// the same on every node.
 	MaxCommand int
-	// SegmentBytes is the size up to which the files of the log grow, from 1 MiB on; 0 means 64 MiB. Snapshots
-	// leave four times as much of the disk free for them, and are refused before they take it. Each refusal
-	// in a row lets the next one leave half as much, down to SegmentBytes; one that fits ends that.
+	// SegmentBytes is the size up to which the files of the log grow, from 1 MiB on; 0 means 64 MiB.
+	// Snapshots leave four times as much of the disk free for them, and are refused before they take it. Each
+	// refusal in a row lets the next one leave half as much, down to SegmentBytes; one that fits ends that.
 	SegmentBytes int64
 
 	// SnapshotBytes is how many bytes of commands may stand in the log behind a snapshot before the next is

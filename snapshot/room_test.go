@@ -138,12 +138,12 @@ func TestAnAnnouncedSizeMustFit(t *testing.T) {
 		s.disk.Limit(s.disk.Used() + page + int64(file.Size) - 1)
 		m := ask(file)
 		m.Size = max(m.Size, absurd)
-		for i, kept := range []int64{4, 2, 1, 1} { // pages; what is missing is known before anything is written
+		for i, kept := range []int64{4, 2, 1, 1} { // pages
 			next, complete, err := s.keep.Store(m)
 			why := s.keep.Refusal()
 			missing := int64(m.Size-file.Size) + (kept-1)*page + 1
 			if next != 0 || complete != nil || err != nil || !errors.Is(why, disk.ErrNoSpace) ||
-				!strings.Contains(why.Error(), fmt.Sprintf("a snapshot of %d bytes does not fit: ", m.Size)) ||
+				!strings.Contains(why.Error(), fmt.Sprintf("a snapshot of %d bytes does not fit", m.Size)) ||
 				!strings.Contains(why.Error(), fmt.Sprintf("make room for at least %d more", missing)) {
 				t.Errorf("attempt %d", i)
 				t.Fatalf("next %d, complete %v, %v, refused for %v", next, complete, err, why)

@@ -50,8 +50,8 @@ func (f *serveFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.election, "election-timeout", "300ms..500ms",
 		"how long a follower waits for a leader before it campaigns, drawn from MIN..MAX")
 	flags.StringVar(&f.snapshotBytes, "snapshot-bytes", "64MiB",
-		"how much is written to the log before the next snapshot, as in 512KiB or 1GiB; never: by hand only; "+
-			"snapshots leave 256MiB of the disk free for the log, and 64MiB where it never has so much")
+		"how much is written to the log before the next snapshot, as in 512KiB or 1GiB; or never: by hand. "+
+			"Snapshots leave 256MiB of the disk free for the log, or 64MiB where it never has so much")
 	flags.StringVar(&f.snapshotRate, "snapshot-rate", "",
 		"how much of snapshots is sent to other nodes in a second, as in 20MiB; default: no bound")
 	flags.BoolVar(&f.insecure, "insecure-i-understand", false,
