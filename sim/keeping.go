@@ -88,6 +88,9 @@ func (s *server) endReadChunk(cause uint64) {
 
 func (s *server) endStoreChunk(cause uint64) {
 	stored := s.storing.Perform(s.store.keeper)
+	for stored.Err == nil && s.store.keeper.Resuming() { // a node does so too, with rests
+		stored = s.storing.Perform(s.store.keeper)
+	}
 	if s.endsWith(cause, stored.Err, "it ends while it stores a part of a snapshot") {
 		return
 	}
