@@ -16,7 +16,7 @@ import (
 //	 0         1          9
 //	┌─────────┬──────────┬──────────┬──────┬───────────────────────────────────────┐
 //	│ version │ length   │ sessions │ keys │ what the state machine writes         │
-//	│ u8 = 1  │ u64      │     length      │ to the end                            │
+//	│ u8 = 2  │ u64      │     length      │ to the end                            │
 //	└─────────┴──────────┴──────────┴──────┴───────────────────────────────────────┘
 //
 //	sessions: count u32, and as many of these, the one that was not used for the longest time first
@@ -31,7 +31,9 @@ import (
 //	│ used │ used at │ ttl │ sum │ length │ key │ length │ result │
 //	│ u64  │ i64     │ i64 │ u32 │ u8     │     │ u64    │        │
 //	└──────┴─────────┴─────┴─────┴────────┴─────┴────────┴────────┘
-const imageVersion = 1
+//
+// Version 1 had no sums, and its keys were sessions; no release has written it.
+const imageVersion = 2
 
 // The lengths of a session without results, of a result without bytes, and of a key without either's bytes.
 const (

@@ -33,7 +33,7 @@ func lived(t testing.TB) (*Machine, []byte) {
 // The layout is final: what is written today is read by every later version.
 func TestTheImageAsItIsWritten(t *testing.T) {
 	_, image := lived(t)
-	const want = "01" + "b000000000000000" + "02000000" +
+	const want = "02" + "b000000000000000" + "02000000" +
 		"0200000000000000" + "0200000000000000" + "4d00000000000000" + "0000008000000000" +
 		"0000000000000000" + "0000" +
 		"0100000000000000" + "0400000000000000" + "4d00000000000000" + "0000004000000000" +
@@ -54,7 +54,8 @@ func TestABadImageChangesNothing(t *testing.T) {
 	flip := func(at int, to byte) []byte { b := bytes.Clone(image); b[at] = to; return b }
 	const one, two, keys, key = 9 + 4, 9 + 4 + 42, 9 + 4 + 2*42 + 2*20, 9 + 4 + 2*42 + 2*20 + 4
 	bad := map[string][]byte{
-		"a later version":            flip(0, 2),
+		"a later version":            flip(0, 3),
+		"an earlier version":         flip(0, 1),
 		"sessions of any length":     flip(8, 0xff),
 		"and of many bytes":          flip(8, 0x7f),
 		"fewer bytes than announced": flip(1, 0xb1),
@@ -88,6 +89,13 @@ func TestABadImageChangesNothing(t *testing.T) {
 		err := machine.restore(at(5, 3), bytes.NewReader(b))
 		if !errors.Is(err, ErrBadImage) {
 			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for version, want := range map[byte]string{1: "version 1, of a build before the first release",
+		3: "version 3: run a later version"} {
+		err := machine.restore(at(5, 3), bytes.NewReader(flip(0, version)))
+		if !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("version %d: %v", version, err)
 		}
 	}
 	machine.inner = refusing{machine.inner}

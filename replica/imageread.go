@@ -17,8 +17,12 @@ func (m *Machine) restore(last raft.EntryID, from io.Reader) error {
 	if _, err := io.ReadFull(from, head); err != nil {
 		return fmt.Errorf("%w: its head: %w", ErrBadImage, err)
 	}
-	if head[0] != imageVersion {
-		return fmt.Errorf("%w: version %d: run a later version of this program", ErrBadImage, head[0])
+	switch version := head[0]; {
+	case version < imageVersion:
+		return fmt.Errorf("%w: version %d, of a build before the first release: only that one reads it; "+
+			"take the data out with it, and begin a new cluster", ErrBadImage, version)
+	case version > imageVersion:
+		return fmt.Errorf("%w: version %d: run a later version of this program", ErrBadImage, version)
 	}
 	length := binary.LittleEndian.Uint64(head[1:])
 	if length > math.MaxInt64 {
@@ -96,7 +100,7 @@ func (r *reader) sessions(last raft.Index, limits sessionLimits) *sessions {
 	before := raft.Index(0)
 	for i := uint32(0); i < count && r.err == nil; i++ {
 		s := r.session(limits)
-		_, openAlready := t.byID[s.id]
+		_, openAlready := t.byName[s.id]
 		switch {
 		case s.used <= before || s.used > last || s.id == 0 || s.id > s.used || s.ttl <= 0:
 			r.fail("session %d was used at %d, after one at %d, and lasts %d ns", s.id, s.used, before, s.ttl)
@@ -146,7 +150,7 @@ func (r *reader) keys(last raft.Index, limits keyLimits) *keys {
 	before, largest := raft.Index(0), 0
 	for i := uint32(0); i < count && r.err == nil; i++ {
 		k := r.key()
-		_, knownAlready := t.byKey[k.key]
+		_, knownAlready := t.byName[k.key]
 		switch {
 		case k.used <= before || k.used > last || k.ttl <= 0:
 			r.fail("key %q was used at %d, after one at %d, and lasts %d ns", k.key, k.used, before, k.ttl)

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"bytes"
-	"slices"
 
 	"balsa/raft"
 )
@@ -45,56 +44,37 @@ type keyed struct {
 
 func (k *keyed) size() int { return keyOverhead + len(k.key) + len(k.result) }
 
-func (k *keyed) ends() raft.Time { return endOf(k.usedAt, k.ttl) }
+func (k *keyed) name() string        { return k.key }
+func (k *keyed) ends() raft.Time     { return endOf(k.usedAt, k.ttl) }
+func (k *keyed) lastUse() raft.Index { return k.used }
 
-// keys is all of them. A key lies in a slot for as long as it lives; which one is no matter of the state, and
-// no output rests on it.
+// keys is all of them.
 type keys struct {
+	*slots[string, *keyed]
 	limits keyLimits
-	slots  []*keyed // nil: free
-	free   []int
-	byKey  map[string]int
-	ending queue // the one that ends first is the first
 	bytes  int
 }
 
 func newKeysWithin(limits keyLimits) *keys {
-	t := &keys{limits: limits, byKey: map[string]int{}}
-	t.ending.before = func(a, b int) bool {
-		if x, y := t.slots[a].ends(), t.slots[b].ends(); x != y {
-			return x < y
-		}
-		return t.slots[a].used < t.slots[b].used
-	}
-	return t
-}
-
-func (t *keys) count() int { return len(t.byKey) }
-
-// nextExpiry returns the log time at which the next key is forgotten, and whether there is one.
-func (t *keys) nextExpiry() (at raft.Time, any bool) {
-	if slot, any := t.ending.first(); any {
-		return t.slots[slot].ends(), true
-	}
-	return 0, false
+	return &keys{slots: newSlots[string, *keyed](), limits: limits}
 }
 
 // expire forgets the keys that were not used for their time by now, the time of an entry.
 func (t *keys) expire(now raft.Time) {
-	for at, any := t.nextExpiry(); any && at <= now; at, any = t.nextExpiry() {
-		slot, _ := t.ending.first()
-		t.remove(slot)
+	for slot, any := t.over(now); any; slot, any = t.over(now) {
+		t.bytes -= t.clear(slot).size()
 	}
 }
 
 // once applies a command under a key, unless one was applied under it already, or there is no room to
-// remember that this one was.
+// remember that this one was. Another command than the key's is no use of it, and does not prolong its life.
 func (t *keys) once(e raft.Entry, o Once, sum checksum, apply func() []byte) Result {
-	if slot, known := t.byKey[o.Key]; known {
-		first := t.use(slot, e)
+	if slot, known := t.byName[o.Key]; known {
+		first := t.held[slot]
 		if first.sum != sum {
 			return Result{Fate: KeyReused}
 		}
+		t.use(slot, e)
 		return Result{Bytes: bytes.Clone(first.result), Replayed: true}
 	}
 	if t.full() {
@@ -109,35 +89,18 @@ func (t *keys) once(e raft.Entry, o Once, sum checksum, apply func() []byte) Res
 func (t *keys) full() bool { return t.count() >= t.limits.keys || t.bytes >= t.limits.bytes }
 
 func (t *keys) insert(k *keyed) {
-	slot := len(t.slots)
-	if n := len(t.free); n > 0 {
-		slot, t.free = t.free[n-1], t.free[:n-1]
-		t.slots[slot] = k
-	} else {
-		t.slots = append(t.slots, k)
-	}
-	t.byKey[k.key] = slot
+	t.take(k)
 	t.bytes += k.size()
-	t.ending.push(slot)
-}
-
-func (t *keys) remove(slot int) {
-	t.ending.remove(slot)
-	k := t.slots[slot]
-	t.bytes -= k.size()
-	delete(t.byKey, k.key)
-	t.slots[slot], t.free = nil, append(t.free, slot)
 }
 
 // use notes that an entry has used a key, which begins its time anew.
-func (t *keys) use(slot int, e raft.Entry) *keyed {
-	k := *t.slots[slot]
+func (t *keys) use(slot int, e raft.Entry) {
+	k := *t.held[slot]
 	k.used, k.usedAt = e.Index, max(k.usedAt, e.Time)
-	t.slots[slot] = &k
+	t.held[slot] = &k
 	t.ending.moved(slot)
-	return &k
 }
 
 // capture returns the keys as they are now, with nil for free slots. It takes a copy of at most maxKeys
 // addresses, a mebibyte, whatever they hold.
-func (t *keys) capture() []*keyed { return slices.Clone(t.slots) }
+func (t *keys) capture() []*keyed { return t.now() }

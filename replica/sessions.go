@@ -28,7 +28,7 @@ import (
 const (
 	// maxSessions bounds the sessions that are open.
 	maxSessions = 1 << 14
-	// maxNumbers bounds the results kept for one session: those of its highest numbers.
+	// maxRemembered bounds the results kept for one session: those of its highest numbers.
 	maxRemembered = 256
 	// maxRememberedBytes bounds the results of all sessions, each counted with rememberedOverhead.
 	maxRememberedBytes = 64 << 20
@@ -69,8 +69,9 @@ func checksumOf(command []byte) checksum {
 	return checksum(crc32.Checksum(command, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// ends is the log time from which on the session is gone.
-func (s *session) ends() raft.Time { return endOf(s.usedAt, s.ttl) }
+func (s *session) name() raft.Index    { return s.id }
+func (s *session) ends() raft.Time     { return endOf(s.usedAt, s.ttl) }
+func (s *session) lastUse() raft.Index { return s.used }
 
 // endOf is the log time at which ends what was not used since. A sum beyond the highest time there is would
 // turn negative, and end at once what was to last for ever.
@@ -86,45 +87,24 @@ func (s *session) find(number uint64) (at int, known bool) {
 	return at, at < len(s.results) && s.results[at].number == number
 }
 
-// sessions is all of them. A session lies in a slot for as long as it lives; which one is no matter of the
-// state, and no output rests on it.
+// sessions is all of them.
 type sessions struct {
+	*slots[raft.Index, *session]
 	limits  sessionLimits
-	slots   []*session // nil: free
-	free    []int
-	byID    map[raft.Index]int
-	ending  queue // the one that ends first is the first
 	unused  queue // the one that was not used for the longest time is the first
 	results int   // bytes
 	era     uint64
 }
 
 func newSessionsWithin(limits sessionLimits) *sessions {
-	t := &sessions{limits: limits, byID: map[raft.Index]int{}}
-	t.unused.before = func(a, b int) bool { return t.slots[a].used < t.slots[b].used }
-	t.ending.before = func(a, b int) bool {
-		if x, y := t.slots[a].ends(), t.slots[b].ends(); x != y {
-			return x < y
-		}
-		return t.unused.before(a, b)
-	}
+	t := &sessions{slots: newSlots[raft.Index, *session](), limits: limits}
+	t.unused.before = func(a, b int) bool { return t.held[a].used < t.held[b].used }
 	return t
-}
-
-func (t *sessions) count() int { return len(t.byID) }
-
-// nextExpiry returns the log time at which the next session ends by itself, and whether there is one.
-func (t *sessions) nextExpiry() (at raft.Time, any bool) {
-	if slot, any := t.ending.first(); any {
-		return t.slots[slot].ends(), true
-	}
-	return 0, false
 }
 
 // expire ends the sessions that were not used for their time by now, the time of an entry.
 func (t *sessions) expire(now raft.Time) {
-	for at, any := t.nextExpiry(); any && at <= now; at, any = t.nextExpiry() {
-		slot, _ := t.ending.first()
+	for slot, any := t.over(now); any; slot, any = t.over(now) {
 		t.remove(slot)
 	}
 }
@@ -136,7 +116,7 @@ func (t *sessions) open(e raft.Entry, ttl raft.Time) {
 
 // close ends a client's session, and reports whether there was one.
 func (t *sessions) close(id raft.Index) bool {
-	slot, known := t.byID[id]
+	slot, known := t.byName[id]
 	if known {
 		t.remove(slot)
 	}
@@ -144,17 +124,19 @@ func (t *sessions) close(id raft.Index) bool {
 }
 
 // once applies a command of a client's session. SessionGone: the session has ended, or has forgotten the
-// number; whether an earlier attempt was applied is not known any more, so this one must not be.
+// number; whether an earlier attempt was applied is not known any more, so this one must not be. Another
+// command than the number's is no use of the session, and does not prolong its life.
 func (t *sessions) once(e raft.Entry, o Once, sum checksum, apply func() []byte) Result {
-	slot, known := t.byID[o.Session]
+	slot, known := t.byName[o.Session]
 	if !known {
 		return Result{Fate: SessionGone}
 	}
-	s := t.use(slot, e)
-	at, known := s.find(o.Number)
-	switch {
-	case known && s.results[at].sum != sum:
+	at, known := t.held[slot].find(o.Number)
+	if known && t.held[slot].results[at].sum != sum {
 		return Result{Fate: KeyReused}
+	}
+	s := t.use(slot, e)
+	switch {
 	case known:
 		return Result{Bytes: bytes.Clone(s.results[at].result), Replayed: true}
 	case o.Number <= s.floor:
@@ -177,31 +159,18 @@ func (t *sessions) insert(s *session) {
 		oldest, _ := t.unused.first()
 		t.remove(oldest)
 	}
-	slot := len(t.slots)
-	if n := len(t.free); n > 0 {
-		slot, t.free = t.free[n-1], t.free[:n-1]
-		t.slots[slot] = s
-	} else {
-		t.slots = append(t.slots, s)
-	}
 	s.era = t.era
 	for _, r := range s.results {
 		t.results += r.size()
 	}
-	t.byID[s.id] = slot
-	t.ending.push(slot)
-	t.unused.push(slot)
+	t.unused.push(t.take(s))
 }
 
 func (t *sessions) remove(slot int) {
-	t.ending.remove(slot)
 	t.unused.remove(slot)
-	s := t.slots[slot]
-	for _, r := range s.results {
+	for _, r := range t.clear(slot).results {
 		t.results -= r.size()
 	}
-	delete(t.byID, s.id)
-	t.slots[slot], t.free = nil, append(t.free, slot)
 }
 
 // use notes that an entry has used a session.
@@ -215,12 +184,12 @@ func (t *sessions) use(slot int, e raft.Entry) *session {
 
 // own returns a session that may be written to: a copy, if a capture may still be reading the present one.
 func (t *sessions) own(slot int) *session {
-	s := t.slots[slot]
+	s := t.held[slot]
 	if s.era != t.era {
 		mine := *s
 		mine.results, mine.era = slices.Clone(s.results), t.era
 		s = &mine
-		t.slots[slot] = s
+		t.held[slot] = s
 	}
 	return s
 }
@@ -249,5 +218,5 @@ func (t *sessions) boundBytes(slot int) {
 // maxSessions addresses, whatever they hold: who writes to a session afterwards takes a copy of it first.
 func (t *sessions) capture() []*session {
 	t.era++
-	return slices.Clone(t.slots)
+	return t.now()
 }

@@ -197,8 +197,8 @@ func TestRememberedResultsAreTheirOwn(t *testing.T) {
 			copy(r.Bytes, "XXXXX")
 		}
 	}
-	for _, held := range []int{cap(h.machine.sessions.slots[0].results[0].result),
-		cap(h.machine.keys.slots[0].result)} {
+	for _, held := range []int{cap(h.machine.sessions.held[0].results[0].result),
+		cap(h.machine.keys.held[0].result)} {
 		if held > 64 {
 			t.Errorf("%d bytes are held for one result of 5", held)
 		}
@@ -212,8 +212,10 @@ func TestANumberStandsForItsCommand(t *testing.T) {
 	command := Once{What: InSession, Session: h.open(1 << 40), Number: 7}
 	h.put(command, "x")
 	for _, when := range []string{"before", "after"} {
-		if r := h.put(command, "y"); !equalResults(r, Result{Fate: KeyReused}) {
-			t.Errorf("another command, %s a snapshot: %+v", when, r)
+		due := h.machine.due()
+		h.now++
+		if r := h.put(command, "y"); !equalResults(r, Result{Fate: KeyReused}) || h.machine.due() != due {
+			t.Errorf("another command, %s a snapshot: %+v, due %d, before %d", when, r, h.machine.due(), due)
 		}
 		if r := h.put(command, "x"); string(r.Bytes) != "1: x" || !r.Replayed {
 			t.Errorf("the same one, %s a snapshot: %+v", when, r)

@@ -272,6 +272,9 @@ func (m *model) apply(e raft.Entry) (want Result) {
 			return Result{Fate: SessionGone}
 		}
 		s := m.open[at]
+		if s.isAnothers(once.Number, command) {
+			return Result{Fate: KeyReused}
+		}
 		s.usedAt = e.Time
 		m.open = append(slices.Delete(m.open, at, at+1), s)
 		return m.numbered(&m.open[len(m.open)-1], once.Number, command)
@@ -283,11 +286,14 @@ func (m *model) apply(e raft.Entry) (want Result) {
 
 func (m *model) run(command []byte) string { m.n++; return fmt.Sprintf("%d: %s", m.n, command) }
 
+func (s *modelled) isAnothers(number uint64, command []byte) bool {
+	first, known := s.kept[number]
+	return known && first.command != string(command)
+}
+
 func (m *model) numbered(s *modelled, number uint64, command []byte) Result {
 	first, known := s.kept[number]
 	switch {
-	case known && first.command != string(command):
-		return Result{Fate: KeyReused}
 	case known:
 		return Result{Bytes: []byte(first.result), Replayed: true}
 	case number <= s.floor:
@@ -309,6 +315,9 @@ func (m *model) numbered(s *modelled, number uint64, command []byte) Result {
 func (m *model) keyed(e raft.Entry, once Once, command []byte) Result {
 	remembered := 0
 	for i, k := range m.keys {
+		if k.key == once.Key && k.isAnothers(1, command) {
+			return Result{Fate: KeyReused}
+		}
 		if k.key == once.Key {
 			m.keys[i].usedAt = e.Time
 			return m.numbered(&m.keys[i], 1, command)

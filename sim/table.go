@@ -145,9 +145,11 @@ func (t *table) judge(e *raft.Entry, o replica.Once, command uint64) (entryFate,
 	if s == nil {
 		return isGone, 0
 	}
-	s.used = max(s.used, e.Time)
-	t.unused.MoveToBack(s.place)
-	return s.carry(e.Index, o.Number, command, t.bounds.Numbers)
+	fate, first := s.carry(e, o.Number, command, t.bounds.Numbers)
+	if fate != isReused {
+		t.unused.MoveToBack(s.place)
+	}
+	return fate, first
 }
 
 func (t *table) underKey(e *raft.Entry, o replica.Once, command uint64) (entryFate, raft.Index) {
@@ -160,27 +162,29 @@ func (t *table) underKey(e *raft.Entry, o replica.Once, command uint64) (entryFa
 		t.keys[o.Key] = s
 		heap.Push(&t.ends, lastMoment{s.ends(), s})
 	}
-	s.used = max(s.used, e.Time)
-	return s.carry(e.Index, 1, command, 1)
+	return s.carry(e, 1, command, 1)
 }
 
-// carry says what becomes of a numbered command, where so many are remembered.
-func (s *lasting) carry(at raft.Index, number, command uint64, window int) (entryFate, raft.Index) {
+// carry says what becomes of a numbered command, where so many are remembered. One that comes under another's
+// number is no use.
+func (s *lasting) carry(e *raft.Entry, number, command uint64, window int) (entryFate, raft.Index) {
 	i, known := slices.BinarySearchFunc(s.carried, number, func(c carried, number uint64) int {
 		if c.number < number {
 			return -1
 		}
 		return int(min(c.number-number, 1))
 	})
-	switch {
-	case known && s.carried[i].command != command:
+	if known && s.carried[i].command != command {
 		return isReused, 0
+	}
+	s.used = max(s.used, e.Time)
+	switch {
 	case known:
 		return repeats, s.carried[i].at
 	case number <= s.floor:
 		return isForgotten, 0
 	}
-	s.carried = slices.Insert(s.carried, i, carried{number, at, command})
+	s.carried = slices.Insert(s.carried, i, carried{number, e.Index, command})
 	if len(s.carried) > window {
 		s.floor = s.carried[0].number
 		s.carried = slices.Delete(s.carried, 0, 1)
