@@ -152,6 +152,7 @@ func (l *loop) run() {
 		for _, w := range l.replica.Work() {
 			l.dispatch(w)
 		}
+		l.workers.hurry.Store(l.replica.HeldUp())
 		l.watch.leadership(l.replica.Leader())
 	}
 }
@@ -242,6 +243,7 @@ func (l *loop) dispatch(w replica.Work) {
 		snapshots := l.workers.snapshots
 		l.workers.machine <- func(m *replica.Machine) replica.Event { return w.Perform(m, snapshots) }
 	case replica.Save:
+		l.saves.saving = true
 		l.workers.saves <- func(s replica.Snapshots) replica.Event { return w.Perform(s) }
 	case replica.ReadChunk:
 		l.workers.reads <- func(s replica.Snapshots) replica.Event { return w.Perform(s) }
@@ -297,8 +299,8 @@ func (l *loop) refusal(fate replica.Fate) *Error {
 		}
 	case replica.Overloaded:
 		e.Kind, e.Retry = ErrOverloaded, 100*time.Millisecond
-		if wait, err := l.replica.SnapshotFailure(); err != nil { // the log may be too long for that
-			e.Cause, e.Retry = fmt.Errorf("snapshots fail: %w", err), max(e.Retry, time.Duration(wait))
+		if wait, err := l.snapshotFailure(); err != nil && l.replica.Outgrown() {
+			e.Cause, e.Retry = fmt.Errorf("snapshots fail: %w", err), max(e.Retry, wait)
 		}
 	case replica.SessionGone:
 		e.Kind = ErrSessionGone

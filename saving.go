@@ -2,8 +2,10 @@ package balsa
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"balsa/disk"
@@ -14,16 +16,33 @@ import (
 
 // saves is what a node remembers of the snapshots that it takes.
 type saves struct {
-	began time.Time // when the state was captured that is being saved
-	last  LastSnapshot
+	saving bool
+	began  time.Time // when the state was captured that is being saved
+	last   LastSnapshot
 }
 
-// finished takes note of a snapshot that has become the newest.
+// finished takes note of the end of a Save, and of a snapshot that has become the newest.
 func (s *saves) finished(saved replica.Saved, newest raft.Snapshot) {
+	s.saving = false
 	if saved.Err == nil && saved.Snapshot.Last == newest.Last {
 		now := time.Now()
 		s.last = LastSnapshot{Index: newest.Last.Index, Size: newest.Size, At: now, Took: now.Sub(s.began)}
 	}
+}
+
+// snapshotFailure returns what is wrong with the taking of snapshots, nil when nothing is known, and how long
+// log grows all the same.
+const slowSave = 5 * time.Minute
+
+// snapshotFailure returns what is wrong with the taking of snapshots, nil when nothing is known, and how
+// long it is until the next attempt.
+func (l *loop) snapshotFailure() (wait time.Duration, err error) {
+	if took := time.Since(l.saves.began); l.saves.saving && took >= slowSave {
+		took = took.Truncate(time.Second)
+		return time.Second, fmt.Errorf("it has been written for %v and is not done", took)
+	}
+	left, err := l.replica.SnapshotFailure()
+	return time.Duration(left), err
 }
 
 // snapshots are those on the disk as the workers use them: what takes long makes room for what must not wait,
@@ -33,6 +52,7 @@ type snapshots struct {
 	*snapshot.Keeper
 	logger    *slog.Logger
 	dismissed <-chan struct{}
+	hurry     *atomic.Bool // entries wait for the snapshot that is being saved
 
 	refusal string // told last
 }
@@ -40,9 +60,9 @@ type snapshots struct {
 // errDismissed ends what is under way when the node ends. Nobody is told.
 var errDismissed = errors.New("the node is closing")
 
-// Save writes a snapshot at an easy pace.
+// Save writes a snapshot at an easy pace, unless entries wait for it.
 func (s *snapshots) Save(of raft.Snapshot, image io.WriterTo) (raft.Snapshot, error) {
-	return s.Keeper.Save(of, paced{image, s.dismissed})
+	return s.Keeper.Save(of, paced{image, s.dismissed, s.hurry})
 }
 
 // Restore reads a snapshot as fast as it goes: nothing can be applied before.
@@ -69,7 +89,9 @@ func (s *snapshots) Store(m raft.InstallSnapshot) (next uint64, complete *raft.S
 	if refusal != s.refusal && refusal != "" {
 		s.logger.Warn("Cannot take the snapshot that the leader sends", "through", m.Last, "error", why)
 	}
-	s.refusal = refusal
+	if refusal != "" {
+		s.refusal = refusal
+	}
 	return next, complete, err
 }
 
@@ -110,11 +132,12 @@ func (c closable) Read(p []byte) (int, error) {
 type paced struct {
 	image     io.WriterTo
 	dismissed <-chan struct{}
+	hurry     *atomic.Bool
 }
 
 // WriteTo writes the image.
 func (p paced) WriteTo(to io.Writer) (int64, error) {
-	return p.image.WriteTo(&pacer{to: to, dismissed: p.dismissed, began: time.Now()})
+	return p.image.WriteTo(&pacer{to: to, dismissed: p.dismissed, hurry: p.hurry, began: time.Now()})
 }
 
 const (
@@ -123,6 +146,8 @@ const (
 	// effort is for how long a snapshot is written before it rests, for twice as long as it took: it has at
 	// most a third of a processor and of the disk, in portions that a write of the log can wait for.
 	effort = 2 * time.Millisecond
+	// longestRest bounds that: a disk that hung for a minute would be left alone for two more.
+	longestRest = time.Second
 )
 
 // pacer writes in pieces and rests between them. The time to make the bytes counts as well as that to write
@@ -130,7 +155,8 @@ const (
 type pacer struct {
 	to        io.Writer
 	dismissed <-chan struct{}
-	began     time.Time // when it last took up work
+	hurry     *atomic.Bool // no rest is due
+	began     time.Time    // when it last took up work
 }
 
 func (p *pacer) Write(b []byte) (n int, err error) {
@@ -148,10 +174,10 @@ func (p *pacer) Write(b []byte) (n int, err error) {
 // rest lets time pass if it is due.
 func (p *pacer) rest() error {
 	took := time.Since(p.began)
-	if took < effort {
+	if took < effort || p.hurry.Load() {
 		return going(p.dismissed)
 	}
-	err := pause(p.dismissed, 2*took)
+	err := pause(p.dismissed, min(2*took, longestRest))
 	p.began = time.Now()
 	return err
 }

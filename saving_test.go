@@ -6,7 +6,9 @@ import (
 	"hash/crc32"
 	"io"
 	"log/slog"
+	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,14 +36,21 @@ func (l labour) WriteTo(w io.Writer) (n int64, err error) {
 func TestASnapshotIsWrittenAtAnEasyPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		n, err := paced{image: labour{1000}}.WriteTo(io.Discard)
+		var hurry atomic.Bool
+		n, err := paced{image: labour{1000}, hurry: &hurry}.WriteTo(io.Discard)
 		if took := time.Since(began); n != 1000*pieceBytes || err != nil || took != 3*time.Second {
 			t.Errorf("a second of work: %d bytes, %v, after %v", n, err, took)
 		}
 		began = time.Now()
+		hurry.Store(true)
+		n, err = paced{image: labour{1000}, hurry: &hurry}.WriteTo(io.Discard)
+		if took := time.Since(began); n != 1000*pieceBytes || err != nil || took != time.Second {
+			t.Errorf("a second of work that is waited for: %d bytes, %v, after %v", n, err, took)
+		}
+		began = time.Now()
 		dismissed := make(chan struct{})
 		time.AfterFunc(500*time.Millisecond, func() { close(dismissed) })
-		_, err = paced{labour{1000}, dismissed}.WriteTo(io.Discard)
+		_, err = paced{labour{1000}, dismissed, &hurry}.WriteTo(io.Discard)
 		if took := time.Since(began); !errors.Is(err, errDismissed) || took > 510*time.Millisecond {
 			t.Errorf("dismissed after half a second: %v, after %v", err, took)
 		}
@@ -79,26 +88,45 @@ func TestResumingEndsWithTheNode(t *testing.T) {
 	}
 }
 
-// That a snapshot finds no room is told once, though how much is missing changes all the time.
+// That a snapshot finds no room is told once, though how much is missing changes all the time; and again
+// after another reason, and after a snapshot that was taken.
 func TestAFullDiskIsToldOnce(t *testing.T) {
 	from, m := kept(t, disk.NewMemory()), disk.NewMemory()
-	file, err := from.Save(raft.Snapshot{Last: raft.EntryID{Term: 1, Index: 10},
-		Members: raft.NewConfiguration(map[raft.NodeID]string{1: "a:1"})}, labour{4})
-	if err != nil {
-		t.Fatal(err)
+	var files []raft.Snapshot
+	for _, last := range []raft.Index{10, 20} {
+		file, err := from.Save(raft.Snapshot{Last: raft.EntryID{Term: 1, Index: last},
+			Members: raft.NewConfiguration(map[raft.NodeID]string{1: "a:1"})}, labour{4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
 	}
+	absurd := files[0]
+	absurd.Size = math.MaxUint64
 	var told bytes.Buffer
 	to := &snapshots{Keeper: kept(t, m), logger: slog.New(slog.NewTextHandler(&told, nil))}
-	for free := range int64(20) {
-		m.Limit(4096 * (free + 1))
-		if next := stored(t, to, from, file, 0); next != 0 {
-			t.Fatalf("next %d", next)
+	refused := func(file raft.Snapshot, why string, inAll int) {
+		t.Helper()
+		used := m.Used()
+		for free := range int64(20) {
+			m.Limit(used + 4096*(free+1))
+			if next := stored(t, to, from, file, 0); next != 0 {
+				t.Fatalf("next %d", next)
+			}
+		}
+		log := told.String()
+		if n := strings.Count(log, "level=WARN"); n != inAll || !strings.Contains(log, why) {
+			t.Fatalf("told %d times, want %d:\n%s", n, inAll, log)
 		}
 	}
-	log := told.String()
-	if n := strings.Count(log, "level=WARN"); n != 1 || !strings.Contains(log, "make room for") {
-		t.Errorf("told %d times:\n%s", n, log)
+	refused(files[0], "make room for", 1)
+	refused(absurd, "a snapshot of 18446744073709551615 bytes", 2)
+	refused(files[0], "make room for", 3)
+	m.Limit(0)
+	for next := uint64(0); next < files[0].Size; {
+		next = stored(t, to, from, files[0], next)
 	}
+	refused(files[1], "make room for", 4)
 }
 
 func kept(t *testing.T, m *disk.Memory) *snapshot.Keeper {

@@ -403,6 +403,54 @@ func TestDamageThatNothingMakesUpForIsRefused(t *testing.T) {
 	})
 }
 
+// A leader whose snapshot never ends goes on to serve, until its log is too long, and says why. A follower
+// whose own snapshots fail does not take that for the reason why the leader refuses.
+func TestASnapshotThatNeverEnds(t *testing.T) {
+	inBubble(t, 3, func(c *cluster) {
+		c.change = func(config *balsa.Config) { config.SnapshotBytes = 1 << 10 }
+		for _, id := range all3 {
+			c.open(id)
+		}
+		leader := c.leader()
+		follower := c.others(leader)[0]
+		gate := make(chan struct{})
+		c.machines[leader].slow = func() { <-gate }
+		c.disks[follower].Intercept(func(call disk.Call) error {
+			if call.Operation == disk.OpWrite && strings.Contains(call.Name, "snapshot") {
+				return disk.ErrNoSpace
+			}
+			return nil
+		})
+		for i := 0; c.nodes[follower].Status().SnapshotError == nil && i < 1000; i++ {
+			_, _ = c.propose(leader, strings.Repeat("x", 100))
+			advance(time.Millisecond)
+		}
+		c.serves(leader, "meanwhile")
+		var err error
+		for i := 0; err == nil && i < 1000; i++ {
+			_, err = c.propose(follower, strings.Repeat("x", 100))
+		}
+		if e := c.kind(err, balsa.ErrOverloaded, balsa.NotApplied); e.Cause != nil {
+			t.Errorf("the leader refuses, and the follower gives its own reason: %v", e.Cause)
+		}
+		advance(6 * time.Minute)
+		_, err = c.propose(leader, strings.Repeat("x", 1<<10))
+		e := c.kind(err, balsa.ErrOverloaded, balsa.NotApplied)
+		if s := c.prompt(leader); s.SnapshotError == nil ||
+			!strings.Contains(e.Reason(), "snapshots fail: "+s.SnapshotError.Error()) {
+			t.Errorf("its status says %v, and it refuses for %v", s.SnapshotError, e.Cause)
+		}
+		if _, err := c.nodes[leader].Read(c.t.Context(), balsa.ReadMode{}); err != nil {
+			t.Errorf("a read: %v", err)
+		}
+		close(gate)
+		advance(2 * time.Second)
+		if s := c.prompt(leader); s.SnapshotError != nil || s.Snapshot.Index == 0 {
+			t.Errorf("it has ended, and its status says %v", s.SnapshotError)
+		}
+	})
+}
+
 // A leader whose log grows too long because its snapshots fail says that they do, why, and when to come back.
 func TestARefusalSaysThatSnapshotsFail(t *testing.T) {
 	inBubble(t, 1, func(c *cluster) {

@@ -42,8 +42,8 @@ type LogExtent struct {
 	LogBytes     int          // bytes of the entries behind the newest snapshot
 	Snapshot     raft.EntryID // the last entry that the newest snapshot includes; zero when there is none
 	LastSnapshot LastSnapshot // that this node took since it was opened
-	// SnapshotError is why the latest attempt to take a snapshot failed; nil when it did not. The log grows
-	// as long as they fail, until a leader refuses proposals as ErrOverloaded.
+	// SnapshotError is why the latest attempt to take a snapshot failed, or that it has not ended in five
+	// minutes; nil otherwise. The log grows meanwhile, until a leader refuses proposals as ErrOverloaded.
 	SnapshotError error
 }
 
@@ -128,7 +128,7 @@ func (l *loop) status() Status {
 		Refused: core.Refused,
 		Err:     l.failure,
 	}
-	_, s.SnapshotError = l.replica.SnapshotFailure()
+	_, s.SnapshotError = l.snapshotFailure()
 	for _, m := range members.Members {
 		if m.ID == core.ID {
 			continue

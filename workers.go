@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"balsa/replica"
@@ -29,6 +30,7 @@ type workers struct {
 	done    chan replica.Event // what they have finished
 
 	snapshots replica.Snapshots
+	hurry     atomic.Bool // entries wait for the snapshot that is being saved
 
 	unprepared chan *wal.Preparation // at most one is in either of the two, or in the hands of the preparer
 	prepared   chan *wal.Preparation
@@ -56,7 +58,7 @@ func newWorkers() *workers {
 }
 
 func (w *workers) start(files files, machine StateMachine, logger *slog.Logger) {
-	w.snapshots = &snapshots{Keeper: files.snapshots, logger: logger, dismissed: w.dismissed}
+	w.snapshots = &snapshots{Keeper: files.snapshots, logger: logger, dismissed: w.dismissed, hurry: &w.hurry}
 	w.group.Go(func() { w.write(files.log) })
 	w.group.Go(func() { w.prepare(logger) })
 	w.group.Go(func() {

@@ -69,6 +69,13 @@ func (c *Core) UntilSnapshot() int {
 	return max(int(budget)-c.load.applied, 0)
 }
 
+// Outgrown reports whether this server leads and its log is so long behind the newest snapshot that it
+// refuses proposals as Overloaded, or will soon, until there is a newer one.
+func (c *Core) Outgrown() bool {
+	budget, is := c.snapshotBudget()
+	return is && c.role == Leader && uint64(c.log.bytes) > budget
+}
+
 // snapshotBudget returns how many bytes of entries may lie behind the last snapshot before the next is due,
 // and whether there is such a budget at all.
 func (c *Core) snapshotBudget() (bytes uint64, is bool) {

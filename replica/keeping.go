@@ -49,14 +49,19 @@ type requested struct {
 // Newest returns the newest durable snapshot, the zero Snapshot if there is none.
 func (r *Replica) Newest() raft.Snapshot { return r.kept[0] }
 
-// SnapshotFailure returns why the latest attempt to take a snapshot failed, nil when it did not, and how long
-// it is until the next. While snapshots fail the log grows, until a leader takes no more proposals.
+// SnapshotFailure returns why the latest attempt to take a snapshot failed, nil when it did not or a newer
+// one was received since, and how long it is until the next. While snapshots fail the log grows, until a
+// leader takes no more proposals.
 func (r *Replica) SnapshotFailure() (wait raft.Time, err error) {
 	if r.failed == nil {
 		return 0, nil
 	}
 	return max(r.again-r.hours.now, 0), r.failed
 }
+
+// Outgrown reports whether this server leads with a log so long that it refuses proposals, or will soon,
+// until a snapshot shortens it.
+func (r *Replica) Outgrown() bool { return r.core.Outgrown() }
 
 // snapshotByHand takes note of somebody who wants a snapshot.
 func (r *Replica) snapshotByHand(s TakeSnapshot) {
@@ -76,21 +81,35 @@ func (r *Replica) captureDue() bool {
 }
 
 // untilCapture returns how many bytes of entries may be applied before the machine is captured. While one
-// snapshot is being saved no more is applied than makes the next one due: a server that is slow to save would
-// otherwise take that one later than the others, and all that follow it too. (A leader takes no more
-// proposals by then.) How large the one that is being saved will be is not known, so the one before counts.
+// snapshot is being saved no more is applied than makes the next one due, as long as nobody waits for it: a
+// server that is slow to save would otherwise take that one later than the others. How large the one that is
+// being saved will be is not known, so the one before counts.
 func (r *Replica) untilCapture() int {
 	limit := r.core.Limits().SnapshotBytes
 	if limit < 0 {
 		return math.MaxInt
 	}
+	due := r.core.UntilSnapshot()
 	if r.saving {
-		return max(limit, int(r.kept[0].Size)) - r.behind
+		due = max(limit, int(r.kept[0].Size)) - r.behind
 	}
-	if due := r.core.UntilSnapshot(); due > 0 {
+	if due > 0 || r.saving && !r.needed() {
 		return due
 	}
-	return math.MaxInt // one has failed, and it is not tried again yet
+	return math.MaxInt // one has failed, and it is not tried again yet, or whoever waits cannot wait for it
+}
+
+// HeldUp reports whether committed entries wait here for a snapshot to be saved, and for nothing else.
+func (r *Replica) HeldUp() bool {
+	return r.saving && !r.busy && len(r.toApply) > 0 && r.untilCapture() <= 0
+}
+
+// needed reports whether somebody waits for what is applied here. A disk may take minutes to save a snapshot,
+// or hang: a leader that applied nothing meanwhile would go on sending heartbeats and serve nobody. To apply
+// costs only that the next snapshot is another than elsewhere.
+func (r *Replica) needed() bool {
+	return r.core.Role() == raft.Leader || r.install != nil || len(r.waiting) > 0 || len(r.origin.open) > 0 ||
+		len(r.reads.own)+len(r.reads.waiting)+len(r.reads.sent) > 0
 }
 
 // startCapture names the state that the machine is in.
@@ -128,7 +147,6 @@ func (r *Replica) saved(s Saved) {
 	case passing:
 		r.notSaved(s)
 	default:
-		r.failures, r.failed, r.again = 0, nil, 0
 		r.keep(s.Snapshot)
 		r.core.Step(r.hours.now, raft.Snapshotted{Snapshot: s.Snapshot})
 	}
@@ -155,6 +173,7 @@ const (
 // write of its own it would hold up the one behind it for as long; and it comes once for each snapshot.
 func (r *Replica) keep(s raft.Snapshot) {
 	r.kept[1], r.kept[0] = r.kept[0], s
+	r.failures, r.failed, r.again = 0, nil, 0 // whatever failed before is needless now
 	if older := r.kept[1].Last.Index; older > r.reaches {
 		r.reaches, r.gather.Release = older, older
 	}

@@ -77,12 +77,12 @@ type NotEnded struct{ Due raft.Time }
 
 // String is one sentence.
 func (e NotEnded) String() string {
-	return fmt.Sprintf("the state machine did not end what was due at %d; the next entry asks it again", e.Due)
+	return fmt.Sprintf("the state machine has not ended what was due at %d, and gets no entry for it", e.Due)
 }
 
-// reportStuck tells once that the entry applied last came to end what is due, and that it is due all the same.
-// Another would not end it either, and one more would follow at each tick for ever. What a later entry has
-// made due, even for a time long past, and the rest of what Expire ends in portions are no such case.
+// reportStuck tells once that the entry applied last came to end what is due, and that it is due all the
+// same. Another would not end it either, and one more would follow at each tick for ever. What a later entry
+// has made due, even for a time long past, and the rest of what Expire ends in portions are no such case.
 func (r *Replica) reportStuck() {
 	if r.stuck != r.due {
 		r.stuck = r.due

@@ -164,8 +164,7 @@ func TestAMachineThatNeverEndsWhatIsDue(t *testing.T) {
 	}
 }
 
-// portions is a state machine that ends no more than one thing at a time, and in which commands make something
-// due.
+// portions is a state machine that ends no more than one thing at a time.
 type portions struct {
 	recorder
 	due []raft.Time
@@ -204,8 +203,8 @@ func TestWhatIsLongDueEndsInAQuietCluster(t *testing.T) {
 		}
 	}
 	quiet(b.now + 3*aTick)
-	quiet(b.now-9*aTick, b.now-7*aTick)
-	quiet(b.now-8*aTick, b.now-5*aTick, b.now+2*aTick, b.now+3*aTick)
+	quiet(b.now-19*aTick, b.now-18*aTick)
+	quiet(b.now-20*aTick, b.now-19*aTick, b.now-18*aTick, b.now+2*aTick, b.now+3*aTick)
 	for _, e := range b.events {
 		if _, is := e.(NotEnded); is {
 			t.Errorf("told: %v", e)
