@@ -30,8 +30,8 @@ func (s *saves) finished(saved replica.Saved, newest raft.Snapshot) {
 	}
 }
 
-// snapshotFailure returns what is wrong with the taking of snapshots, nil when nothing is known, and how long
-// log grows all the same.
+// slowSave is for how long a snapshot may be saved before it is told: a disk that hangs fails nothing, and
+// the log grows all the same.
 const slowSave = 5 * time.Minute
 
 // snapshotFailure returns what is wrong with the taking of snapshots, nil when nothing is known, and how
@@ -89,9 +89,7 @@ func (s *snapshots) Store(m raft.InstallSnapshot) (next uint64, complete *raft.S
 	if refusal != s.refusal && refusal != "" {
 		s.logger.Warn("Cannot take the snapshot that the leader sends", "through", m.Last, "error", why)
 	}
-	if refusal != "" {
-		s.refusal = refusal
-	}
+	s.refusal = refusal
 	return next, complete, err
 }
 
