@@ -19,6 +19,7 @@ const (
 	sawRotRefused   = "rotten disk refused"
 	sawSealRefused  = "rot under the last seal refused"
 	sawRotHarmless  = "rotten disk that had lost nothing"
+	sawRotPassed    = "rotten snapshot done without"
 	sawStranger     = "disk not recognised by a peer"
 	sawDamage       = "damaged message refused"
 	sawStale        = "message older than 30s delivered"

@@ -44,6 +44,9 @@ func (s *server) start(cause, cut uint64) {
 	if s.trouble.rotten {
 		w.saw(sawRotHarmless)
 	}
+	if found.broken > 0 {
+		w.saw(sawRotPassed)
+	}
 	if found.Torn > 0 {
 		w.saw(sawTornWrite)
 	}
@@ -60,6 +63,7 @@ func (s *server) start(cause, cut uint64) {
 type recovered struct {
 	wal.Recovered
 	snapshots []raft.Snapshot // that are good, the newest first
+	broken    int             // snapshots that are not
 	joined    raft.Restored
 }
 
@@ -82,7 +86,7 @@ func (found *recovered) open(dir disk.Dir, chunk int, reserve int64) (*snapshot.
 		return nil, err
 	}
 	keeper := snapshot.NewKeeper(store)
-	found.snapshots = keeper.List()
+	found.snapshots, found.broken = keeper.List(), len(kept.Broken)
 	found.joined, err = replica.Recover(found.Identity.Bootstrap, found.State, found.Before, found.Entries,
 		found.snapshots)
 	for _, b := range kept.Broken {
