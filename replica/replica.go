@@ -65,8 +65,7 @@ type hours struct {
 
 // New makes a replica from what its disk remembers; see Recover. Its state machine must be empty: it is
 // restored from the snapshot, if there is one, and the entries behind that are applied again as soon as they
-// are known to be committed. An error says what of the configuration or of
-// the restored state cannot be.
+// are known to be committed. An error says what of the configuration or of the restored state cannot be.
 func New(config Config, restored raft.Restored) (*Replica, error) {
 	if config.Tick <= 0 {
 		return nil, fmt.Errorf("replica: Config.Tick is %d ns, it must be positive", config.Tick)
