@@ -59,8 +59,8 @@ func (c *Core) SnapshotDue() bool {
 
 // UntilSnapshot returns how many bytes of entries (Entry.Size) are yet to be applied until the next snapshot
 // is due; 0 when it is. A driver that applies no entry beyond the one that fills them, before it has captured
-// its machine, takes its snapshots after the same entries as every other server that does and has the same
-// limits: a leader can then go on with what another one began to send.
+// its machine, takes its next snapshot after the same entry as every other server that does and has the same
+// limits and the same snapshot before it: a leader can then go on with what another one began to send.
 func (c *Core) UntilSnapshot() int {
 	budget, is := c.snapshotBudget()
 	if !is || budget > math.MaxInt {

@@ -106,7 +106,7 @@ func (r *Replica) HeldUp() bool {
 
 // needed reports whether somebody waits for what is applied here. A disk may take minutes to save a snapshot,
 // or hang: a leader that applied nothing meanwhile would go on sending heartbeats and serve nobody. To apply
-// costs only that the next snapshot is another than elsewhere.
+// costs only that this server's snapshots lie elsewhere from then on.
 func (r *Replica) needed() bool {
 	return r.core.Role() == raft.Leader || r.install != nil || len(r.waiting) > 0 || len(r.origin.open) > 0 ||
 		len(r.reads.own)+len(r.reads.waiting)+len(r.reads.sent) > 0
