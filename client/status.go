@@ -39,7 +39,8 @@ type LogExtent struct {
 	Snapshot Entry  `json:"snapshot"`  // the last entry that the newest snapshot includes
 	// LastSnapshot is the latest that the node has taken by itself since it was started; nil if it has not.
 	LastSnapshot *Snapshot `json:"last_snapshot,omitempty"`
-	// SnapshotError is why the latest attempt to take one failed; empty when it did not.
+	// SnapshotError is why the latest attempt to take one failed, or that it has not ended in five minutes;
+	// empty otherwise.
 	SnapshotError string `json:"snapshot_error,omitempty"`
 }
 
