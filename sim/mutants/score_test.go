@@ -45,6 +45,45 @@ func TestTheScoreIsTrue(t *testing.T) {
 	}
 }
 
+// TestNoRowIsStale holds each row to the killers that the catalogue names, and the stories that claim the mutant.
+func TestNoRowIsStale(t *testing.T) {
+	known, err := readTable(tableFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := claims(t)
+	for _, m := range catalogue(t) {
+		if known.stale(m, told[m.Name]) {
+			t.Errorf("%s: its row says %s, and the catalogue %q, %q: kill it anew with -only %s", m.Name,
+				known.rows[m.Name].killer, m.Killers, m.Reason, m.Name)
+		}
+	}
+}
+
+// TestStaleRows: a row is stale when its killer, or the reason for it, is not the mutant's any more.
+func TestStaleRows(t *testing.T) {
+	known := &table{rows: map[string]row{"a": {killer: "`go test ./raft -run X` (why)"},
+		"b": {killer: "`sim run --profile chaos`"}}}
+	const test, run = "go test ./raft -run X", "sim run --profile chaos --seeds 1..150 --time 1m"
+	for _, c := range []struct {
+		mutant  Mutant
+		stories []string
+		want    bool
+	}{
+		{Mutant{Name: "a", Killers: []string{run, test}, Reason: "why"}, nil, false},
+		{Mutant{Name: "a", Killers: []string{test}, Reason: "another"}, nil, true},
+		{Mutant{Name: "a", Killers: []string{run}}, nil, true},
+		{Mutant{Name: "b", Killers: []string{run}}, nil, false},
+		{Mutant{Name: "b", Killers: []string{test}}, []string{run}, false},
+		{Mutant{Name: "b", Killers: []string{test}, Reason: "why"}, nil, true},
+		{Mutant{Name: "never tried", Killers: []string{test}}, nil, false},
+	} {
+		if is := known.stale(c.mutant, c.stories); is != c.want {
+			t.Errorf("%+v, %q: stale %v", c.mutant, c.stories, is)
+		}
+	}
+}
+
 // TestTheScoreCountsWhatWasKilled: each kind of killer is counted as what it is, and a mutant that nobody has
 // tried as none.
 func TestTheScoreCountsWhatWasKilled(t *testing.T) {

@@ -81,12 +81,8 @@ func (t *table) note(m Mutant, k kill, suite string) {
 	if suite == "" {
 		suite = t.rows[m.Name].suite
 	}
-	killer, _, _ := strings.Cut(k.killer, " --seeds")
-	r := row{mutant: "`" + m.Name + "`", bug: m.Bug, from: m.From, killer: "`" + killer + "`",
+	r := row{mutant: "`" + m.Name + "`", bug: m.Bug, from: m.From, killer: m.killedBy(k.killer),
 		failed: k.failed, seed: k.seed, cpu: k.cpu.Round(10 * time.Millisecond).String(), suite: suite}
-	if m.Reason != "" {
-		r.killer += " (" + m.Reason + ")"
-	}
 	if k.simulated > 0 {
 		r.simulated = k.simulated.Round(10 * time.Millisecond).String()
 	}
@@ -99,9 +95,28 @@ func (t *table) killers(m Mutant, stories []string) []string {
 	killers := slices.Concat(m.Killers[:1], stories, m.Killers[1:])
 	r := t.rows[m.Name]
 	for _, killer := range killers {
-		if cut, _, _ := strings.Cut(killer, " --seeds"); r.killer == "`"+cut+"`" {
+		if r.killer == m.killedBy(killer) {
 			return append([]string{narrowed(killer, r.seed)}, killers...)
 		}
 	}
 	return killers
+}
+
+// killedBy is the cell that names a killer: whatever its seed was, and why it is none of drawn runs.
+func (m Mutant) killedBy(killer string) string {
+	cut, _, _ := strings.Cut(killer, " --seeds")
+	cell := "`" + cut + "`"
+	if m.Reason != "" {
+		cell += " (" + m.Reason + ")"
+	}
+	return cell
+}
+
+// stale reports whether the row of a mutant names a killer that the mutant does not name any more, or gives
+// another reason for it: nobody knows then that what is named now kills it.
+func (t *table) stale(m Mutant, stories []string) bool {
+	r, tried := t.rows[m.Name]
+	return tried && !slices.ContainsFunc(slices.Concat(m.Killers, stories), func(killer string) bool {
+		return r.killer == m.killedBy(killer)
+	})
 }
