@@ -93,7 +93,8 @@ func faultsOfChaos() []string {
 
 func effectsOfChaos() []string {
 	all := []string{
-		sawTornWrite, sawLostBytes, sawRotRefused, sawRotHarmless, sawRotPassed, sawStranger, sawDamage, sawStale,
+		sawTornWrite, sawLostBytes, sawRotRefused, sawRotHarmless, sawRotPassed,
+		sawStranger, sawDamage, sawStale,
 		sawLost, sawCut, sawDeposed, sawCutElection, sawTruncation, sawBusy, sawOverloaded,
 		sawReadRefused, sawFullDisk, sawFailedDisk, sawFailedStart, sawPanic, sawBrokenWrite,
 		sawBrokenStart, sawBrokenSend, sawSealRefused, sawSaved, sawNotSaved, sawReceived, sawResumed,

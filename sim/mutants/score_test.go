@@ -45,7 +45,8 @@ func TestTheScoreIsTrue(t *testing.T) {
 	}
 }
 
-// TestNoRowIsStale holds each row to the killers that the catalogue names, and the stories that claim the mutant.
+// TestNoRowIsStale holds each row to the killers that the catalogue names, and to the stories that claim the
+// mutant.
 func TestNoRowIsStale(t *testing.T) {
 	known, err := readTable(tableFile)
 	if err != nil {
