@@ -68,6 +68,7 @@ type wish struct {
 	last      raft.Index // of these
 	no        *Operation // the last one that was denied
 	floor     *Operation // of first
+	asked     int64      // when it was called first, as porcupine counts
 }
 
 // pending is an operation that has not ended, with what must be known when it does.

@@ -105,6 +105,12 @@ func (o *opinion) call(op *Operation, w *wish) *searched {
 		return nil
 	}
 	s := &searched{op: op, wish: w, key: k, called: o.clock, returned: never}
+	if op.repeatable() { // to ask again under the same number or key is to go on asking
+		if w.asked == 0 {
+			w.asked = o.clock
+		}
+		s.called = w.asked
+	}
 	if op.Kind == Put {
 		s.hash = w.value
 	}

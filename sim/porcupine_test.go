@@ -37,6 +37,11 @@ func saw(id uint64, value string) step { return done(id, true, value) }
 func none(id uint64) step              { return done(id, false, "") }
 func wrote(id uint64) step             { return done(id, false, "") }
 
+// reask asks for a deletion under a number of a session: for the same one, each time.
+func reask(id uint64) step {
+	return called(Operation{ID: id, Kind: Delete, Key: "a", Once: inSession(7, 1)})
+}
+
 func TestSearch(t *testing.T) {
 	read := func(id uint64) step { return get(id, "a", Linearizable) }
 	for name, c := range map[string]struct {
@@ -61,6 +66,8 @@ func TestSearch(t *testing.T) {
 			wrote(2),
 			put(3, "a", "3"), wrote(3), del(4, "a"), unknown(4), read(5), none(5)}, "get a (linearizable)",
 			[2]uint64{7, 11}},
+		"asked again under its number": {[]step{reask(1), wrote(1), put(2, "a", "2"), wrote(2), reask(3), wrote(3),
+			read(4), saw(4, "2")}, "", [2]uint64{}},
 		"a lost write": {[]step{put(1, "a", "1"), wrote(1), put(2, "a", "2"), wrote(2), read(3), saw(3, "1")},
 			"get a (linearizable)", [2]uint64{4, 6}},
 		"what was denied is seen": {[]step{put(1, "a", "1"), no(1), read(2), saw(2, "1")},
