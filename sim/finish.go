@@ -234,7 +234,8 @@ func (w *World) converged() bool {
 		return false
 	}
 	for _, p := range leader.sight.progress {
-		if p.Installing && !w.servers[p.ID-1].trouble.gone {
+		// One whose disk was too full for a snapshot takes nothing until it has tried again, after a pause.
+		if (p.Installing || p.Busy) && !w.servers[p.ID-1].trouble.gone {
 			return false
 		}
 	}
