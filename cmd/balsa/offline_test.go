@@ -127,7 +127,7 @@ func (f *founder) saveEmpty() {
 	s := raft.Snapshot{Last: raft.EntryID{Term: 1, Index: f.index},
 		Members: raft.NewConfiguration(map[raft.NodeID]string{1: "127.0.0.1:7001"})}
 	var image bytes.Buffer
-	_, _ = image.Write([]byte{1, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}) // no sessions, no keys
+	_, _ = image.Write([]byte{2, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}) // no sessions, no keys
 	view, err := kv.New().Snapshot()
 	must(f.t, err)
 	_, err = view.WriteTo(&image)
