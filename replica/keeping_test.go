@@ -393,16 +393,7 @@ func TestSnapshotsOfDifferentServersCoincide(t *testing.T) {
 				prev := raft.EntryID{Term: b.Status().Last.Term, Index: end}
 				b.do(b.from(2, appends(1, end+more, prev, entries[:more]...)))
 			}
-			for len(b.writes)+len(b.applies)+len(b.captures) > 0 {
-				switch {
-				case len(b.writes) > 0:
-					b.write()
-				case len(b.applies) > 0:
-					b.apply()
-				default:
-					b.capture()
-				}
-			}
+			b.proceed()
 			if len(b.saves) > 0 && round%of.rounds == 0 {
 				last := b.saves[0].Snapshot.Last
 				b.save()

@@ -17,15 +17,11 @@ import (
 // readEnds reads the header and the trailer of a file, each of which has a sum of its own; whether they
 // belong together, and what stands between, is not known then.
 func readEnds(dir disk.Dir, name string, id raft.EntryID, want func(Info) error) (info Info, err error) {
-	f, err := dir.Open(name)
+	f, size, err := openFile(dir, name)
 	if err != nil {
-		return info, fmt.Errorf("open %s: %w", name, err)
+		return info, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	size, err := f.Size()
-	if err != nil {
-		return info, fmt.Errorf("read %s: %w", name, err)
-	}
 	v := newVerifier(name, size, id, want)
 	for v.at == 0 {
 		due, err := v.due()

@@ -132,17 +132,24 @@ func newVerifier(name string, size int64, id raft.EntryID, want func(Info) error
 	}}
 }
 
+// openFile opens a file to be read, and returns its size.
+func openFile(dir disk.Dir, name string) (f disk.File, size int64, err error) {
+	if f, err = dir.Open(name); err != nil {
+		return nil, 0, fmt.Errorf("open %s: %w", name, err)
+	}
+	if size, err = f.Size(); err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("read %s: %w", name, err), f.Close())
+	}
+	return f, size, nil
+}
+
 // verifyFile reads a whole file, in pieces of a bounded size.
 func verifyFile(dir disk.Dir, name string, id raft.EntryID, want func(Info) error) (info Info, err error) {
-	f, err := dir.Open(name)
+	f, size, err := openFile(dir, name)
 	if err != nil {
-		return info, fmt.Errorf("open %s: %w", name, err)
+		return info, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	size, err := f.Size()
-	if err != nil {
-		return info, fmt.Errorf("read %s: %w", name, err)
-	}
 	v := newVerifier(name, size, id, want)
 	const most = 64 << 10
 	buffer := make([]byte, min(most, size))
