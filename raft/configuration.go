@@ -78,6 +78,9 @@ func (c Configuration) Voter(id NodeID) bool {
 	return slices.Contains(c.Voters, id) || slices.Contains(c.Outgoing, id)
 }
 
+// votesOn reports whether the server has a vote in the configuration, or when it is joint in what follows it.
+func (c Configuration) votesOn(id NodeID) bool { return slices.Contains(c.Voters, id) }
+
 // Clone returns a copy that shares no memory.
 func (c Configuration) Clone() Configuration {
 	c.Members = slices.Clone(c.Members)

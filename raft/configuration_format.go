@@ -195,6 +195,15 @@ func decodeAddress(src []byte) (address string, rest []byte, err error) {
 	return string(src[:length]), src[length:], nil
 }
 
+// validate refuses an entry of which a server cannot carry out what its kind asks for.
+func (e Entry) validate() error {
+	if e.Kind != ConfigurationChange {
+		return nil
+	}
+	_, err := entryConfiguration(e)
+	return err
+}
+
 // entryConfiguration reads the configuration that an entry carries, which must be one that servers can act
 // on.
 func entryConfiguration(e Entry) (Configuration, error) {

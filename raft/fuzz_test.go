@@ -188,7 +188,8 @@ func (v *victim) snapshot(release bool) {
 		return
 	}
 	e := v.core.EntriesAfter(at - 1)[0]
-	v.disk.Snapshot = raft.Snapshot{Last: e.ID(), Time: e.Time, Members: v.members}
+	v.disk.Snapshot = raft.Snapshot{Last: e.ID(), Time: e.Time}
+	v.disk.Snapshot.Members, v.disk.Snapshot.MembersIndex = v.core.MembersAt(e.Index)
 	if release {
 		v.disk.Entries = v.disk.Entries[at-v.disk.Before.Index:]
 		v.disk.Before = e.ID()

@@ -150,7 +150,9 @@ func (l liar) drive(chunks []Chunk) (installs int) {
 	c := l.core
 	if at := c.appliedIndex; at > c.snapshot.Last.Index && l.dice.IntN(20) == 0 {
 		e := c.log.entries[at-c.log.base.Index-1]
-		c.Step(0, Snapshotted{Snapshot: Snapshot{Last: e.ID(), Time: e.Time, Members: c.members}})
+		s := Snapshot{Last: e.ID(), Time: e.Time}
+		s.Members, s.MembersIndex = c.MembersAt(at)
+		c.Step(0, Snapshotted{Snapshot: s})
 	}
 	for _, chunk := range chunks {
 		m := chunk.Message
@@ -159,7 +161,9 @@ func (l liar) drive(chunks []Chunk) (installs int) {
 		lie := !c.log.holds(m.Last) && (m.Last.Index <= c.commitIndex || c.role == Leader)
 		if l.yes() && !lie && m.Last.Index < 1<<40 {
 			installs++
-			c.Step(0, Installed{Snapshot: Snapshot{Last: m.Last, Members: c.members, Size: m.Size}})
+			s := Snapshot{Last: m.Last, Size: m.Size}
+			s.Members, s.MembersIndex = c.MembersAt(m.Last.Index)
+			c.Step(0, Installed{Snapshot: s})
 		}
 	}
 	return installs

@@ -29,6 +29,9 @@ type Limits struct {
 	TrailingBytes int
 	// ChunkBytes bounds the Data of one InstallSnapshot. 0 means 256 KiB.
 	ChunkBytes int
+	// PromoteBytes bounds the entries that a learner may lack when it is promoted by itself: they are what a
+	// commit may have to wait for. 0 means 1 MiB.
+	PromoteBytes int
 }
 
 // load is what this server is behind with.

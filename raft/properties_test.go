@@ -81,6 +81,11 @@ type record struct {
 	proposed   raft.Ticket
 	reads      map[raft.Ticket]openRead
 	tally      tally
+
+	configurations map[string]raft.Configuration // by their bytes
+	terms          []raft.Term                   // of the committed entries
+	changes        int
+	asked          map[raft.Ticket]raft.NodeID // changes and transfers that are not answered
 }
 
 type commitment struct {
@@ -102,6 +107,9 @@ func newRecord() record {
 		votes:      map[ballotPaper]raft.NodeID{},
 		reads:      map[raft.Ticket]openRead{},
 		tally:      tally{},
+
+		configurations: map[string]raft.Configuration{},
+		asked:          map[raft.Ticket]raft.NodeID{},
 	}
 }
 
@@ -224,6 +232,10 @@ func (w *world) promises(n *node, m raft.Message, term raft.Term, kept bool) {
 // answered demands that a proposal was appended where its answer says: the caller waits for exactly that
 // entry.
 func (w *world) answered(n *node, a raft.Answer) {
+	if a.Ticket >= changeTickets {
+		w.changeAnswered(n, a)
+		return
+	}
 	if a.Refusal != raft.Accepted {
 		return
 	}
@@ -264,6 +276,7 @@ func (w *world) look(n *node) {
 		w.lookAtLeader(n, s)
 	}
 	w.lookAtCommits(n, s)
+	w.lookAtMembers(n, s)
 	if s.Commit < n.before.Commit || s.Term < n.before.Term || s.Durable > s.Last.Index {
 		failf("server %v went back from %+v to %+v", n.id, n.before, s)
 	}
@@ -292,6 +305,7 @@ func (w *world) lookAtLeader(n *node, s raft.Status) {
 		failf("Election Safety: servers %v and %v both lead term %d", other, n.id, s.Term)
 	}
 	if _, known := w.leaders[s.Term]; !known {
+		w.lookAtElection(n, s)
 		for index := len(w.committed); index > 0; index-- {
 			w.complete(s.Term, n.log, raft.Index(index))
 		}
@@ -342,6 +356,8 @@ func (w *world) lookAtCommits(n *node, s raft.Status) {
 			failf("server %v commits %d, and no leader has", n.id, index)
 		}
 		w.committed = append(w.committed, commitment{hash, s.Term})
+		w.terms = append(w.terms, n.log[index-1].entry.Term)
+		w.lookAtQuorum(n, index)
 		for term := s.Term + 1; term <= w.newest; term++ { // leaders elected before we saw this commit
 			if log, led := w.leaderLogs[term]; led {
 				w.complete(term, log, index)

@@ -18,6 +18,7 @@ func (c *Core) appendEntries(from NodeID, sequence Sequence, m AppendEntries) {
 	}
 	c.follow(m.Term, from, HeardLeader)
 	c.resetTimer()
+	c.heardRound = max(c.heardRound, m.Round)
 	if m.Prev.Index < c.log.base.Index {
 		// We cannot compare, and need not: what our snapshot includes, and whatever else we know to be
 		// committed, is in the log of every leader of this term. A rejection would be repeated for ever.
@@ -52,6 +53,7 @@ func (c *Core) adopt(from NodeID, m AppendEntries) bool {
 			return false
 		}
 		c.log.truncate(truncated)
+		c.revertMembers(truncated)
 	}
 	if len(fresh) > 0 {
 		c.appendToLog(fresh...)
@@ -121,13 +123,13 @@ func (c *Core) missing(prev EntryID) Reason {
 }
 
 // wellFormed reports whether the entries could stand in the log of a leader of that term, right after Prev.
-// A kind that is reserved for later versions could not: once in the log and committed, such an entry would
-// stop every node that has to apply it, for good.
+// A configuration that cannot be read could not, nor could a kind that nobody knows: once in the log and
+// committed, such an entry would stop every node that has to apply it, for good.
 func wellFormed(m AppendEntries) bool {
 	before := m.Prev
 	for _, e := range m.Entries {
-		if e.Index != before.Index+1 || e.Term < before.Term || e.Term == 0 ||
-			e.Kind != Normal && e.Kind != NoOp && e.Kind != Session {
+		if e.Index != before.Index+1 || e.Term < before.Term || e.Term == 0 || !e.Kind.Valid() ||
+			e.validate() != nil {
 			return false
 		}
 		before = e.ID()

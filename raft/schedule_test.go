@@ -22,6 +22,7 @@ type odds struct {
 	tick, deliver, persist, propose, read int // weights of the steps
 	crash, restart, replay, cut, hamper   int
 	snapshot, save, install               int
+	change, transfer                      int
 	lose, repeat, reorder, clone          int // percent
 }
 
@@ -33,6 +34,7 @@ func drawOdds(dice *rand.Rand) odds {
 		read: sometimes(10), hamper: sometimes(3),
 		crash: sometimes(4), restart: 1 + upTo(6), replay: sometimes(4), cut: sometimes(3),
 		snapshot: dice.IntN(2) * (1 + upTo(80)), save: 1 + upTo(300), install: 1 + upTo(1)*upTo(200),
+		change: sometimes(12), transfer: sometimes(6),
 		lose: sometimes(20), repeat: sometimes(30), reorder: sometimes(60), clone: upTo(1) * upTo(1),
 	}
 }
@@ -50,6 +52,7 @@ type node struct {
 	writes []write        // not acknowledged, in order
 
 	shelf shelf
+	joins bool // it is no member of the bootstrap configuration, and does not know it
 
 	stalled bool // its disk acknowledges nothing
 	slow    bool // its state machine reports nothing
@@ -101,10 +104,14 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 	for id := 1; id <= size; id++ {
 		addresses[raft.NodeID(id)] = ""
 	}
-	members := raft.NewConfiguration(addresses)
-	for _, id := range members.Voters {
+	w.members = raft.NewConfiguration(addresses)
+	if w.odds.change > 0 {
+		size = min(6, size+dice.IntN(4))
+	}
+	for id := raft.NodeID(1); id <= raft.NodeID(size); id++ {
 		// Half of the servers send one entry at a time: an old one can be on a majority without the next.
-		n := &node{id: id, config: raft.Config{
+		_, known := w.members.Member(id)
+		n := &node{id: id, joins: !known, config: raft.Config{
 			ID:        id,
 			Heartbeat: testHeartbeat, ElectionMin: testElectionMin, ElectionMax: testElectionMax,
 			Seed:          dice.Uint64(),
@@ -119,10 +126,10 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 				SnapshotBytes:    []int{-1, 1 + dice.IntN(300)}[min(w.odds.snapshot, 1)],
 				TrailingBytes:    dice.IntN(2)*dice.IntN(2000) - 1,
 				ChunkBytes:       1 + dice.IntN(40),
+				PromoteBytes:     1 + dice.IntN(300),
 			},
 			Events: true,
 		}}
-		w.members = members
 		w.nodes = append(w.nodes, n)
 		w.start(n)
 	}
@@ -161,6 +168,8 @@ func (w *world) move() {
 		{o.replay, w.replay},
 		{o.cut, w.cutOrMend},
 		{o.snapshot, w.snapshotSomewhere},
+		{o.change, w.changeSomewhere},
+		{o.transfer, w.transferSomewhere},
 	}
 	total := 0
 	for _, s := range steps {
@@ -295,6 +304,7 @@ func (w *world) crash() {
 	n.shelf.crash()
 	n.core, n.writes, n.log = nil, nil, n.disk
 	w.forgetReads(n)
+	w.forgetAsked(n)
 	n.before = raft.Status{ID: n.id}
 }
 
@@ -383,6 +393,7 @@ func (w *world) carryOut(n *node, out raft.Output) {
 		w.handedOut(n, out)
 	}
 	w.look(n)
+	w.lookAtChanges(n, out.Entries)
 	for _, a := range out.Answers {
 		w.answered(n, a)
 	}

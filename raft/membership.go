@@ -1,0 +1,187 @@
+package raft
+
+import "slices"
+
+// Membership changes (§6, thesis §4): which configuration is in force, and the leader's part in changing it.
+//
+// In force on a server is the latest configuration in its log, committed or not. If it were in force only
+// once it is committed, or applied, two servers could decide by quorums that do not meet: one that has heard
+// of the commit and one that has not (etcd#7625). So a truncation puts the one before in force again.
+//
+// One change at a time: the next is refused until the configuration in force is committed and not joint, and
+// until this leader has committed an entry of its own term. Without the latter, two leaders that follow each
+// other could each change one configuration, unaware of the other's change, to two whose quorums do not meet
+// (the flaw of the single-server changes as first published).
+//
+// A leader that is not among the new voters leads on, without counting itself, until the change is complete:
+// until then it is the one who can complete it. Then it hands over and steps down.
+
+// placed is a configuration and the index of the entry that carries it; 0 is the bootstrap configuration.
+type placed struct {
+	Configuration
+	index Index
+}
+
+// membership is what a server knows of who the servers are: the configuration in force, and before it those
+// that the log may go back to or that the next snapshot is to bear.
+type membership struct {
+	placed
+	earlier []placed // in the order of their indexes; replaced, never changed in place
+}
+
+// enter puts the configuration of a new entry in force.
+func (m *membership) enter(next placed) {
+	assert(next.index > m.index, "configurations come in the order of the log")
+	m.earlier = append(slices.Clip(m.earlier), m.placed)
+	m.placed = next
+}
+
+// revert goes back to before the entries from an index on, and reports whether another configuration is now
+// in force.
+func (m *membership) revert(from Index) (changed bool) {
+	for m.index >= from {
+		last := len(m.earlier) - 1
+		assert(last >= 0, "the configuration that a snapshot bears was truncated")
+		m.placed, m.earlier, changed = m.earlier[last], slices.Clip(m.earlier[:last]), true
+	}
+	return changed
+}
+
+// begin puts a snapshot's configuration below those that follow it.
+func (m *membership) begin(s Snapshot) {
+	later := slices.DeleteFunc(append(slices.Clone(m.earlier), m.placed),
+		func(p placed) bool { return p.index <= s.Last.Index })
+	all := append([]placed{{s.Members.Clone(), s.MembersIndex}}, later...)
+	last := len(all) - 1
+	m.placed, m.earlier = all[last], all[:last:last]
+}
+
+// at returns the configuration that was in force with the log up to an index, as far as it is still known.
+func (m *membership) at(index Index) placed {
+	p := m.placed
+	for i := len(m.earlier); p.index > index && i > 0; i-- {
+		p = m.earlier[i-1]
+	}
+	return p
+}
+
+// mayCampaign reports whether this server has a vote, or had one in a configuration that may yet be needed:
+// as long as the entry that takes its vote away is not known to be committed, it may be the only one whose
+// log those who keep theirs would vote for (thesis §4.2.2). It does not count itself then. Were nobody to
+// campaign but who has a vote in its own latest configuration, the new voters could be waiting for an entry
+// that the old ones hold, and the old ones for the new ones to lead, for ever.
+func (c *Core) mayCampaign() bool {
+	if c.members.Voter(c.config.ID) {
+		return true
+	}
+	settled := c.members.at(c.commitIndex).index
+	return c.members.index > c.commitIndex && slices.ContainsFunc(c.members.earlier,
+		func(p placed) bool { return p.index >= settled && p.Voter(c.config.ID) })
+}
+
+// Members returns the configuration in force. It must not be written to.
+func (c *Core) Members() Configuration { return c.members.Configuration }
+
+// MembersAt returns the configuration that was in force with the log up to an index, which is not below the
+// newest snapshot, and the index of the entry that brought it: what a snapshot up to there must bear. It has
+// no voters as long as a server that joins has not learned who the servers are. It must not be written to.
+func (c *Core) MembersAt(index Index) (Configuration, Index) {
+	p := c.members.at(index)
+	return p.Configuration, p.index
+}
+
+// takeConfigurations puts in force what newly appended entries carry.
+func (c *Core) takeConfigurations(entries []Entry) {
+	for _, e := range entries {
+		if e.Kind != ConfigurationChange {
+			continue
+		}
+		next, err := entryConfiguration(e)
+		assert(err == nil, "an entry without a configuration was appended as one")
+		before := c.members.Configuration
+		c.members.enter(placed{next, e.Index})
+		c.emit(MembersChanged{Index: e.Index, Members: next})
+		if c.role == Leader {
+			c.updatePeers(before)
+		}
+	}
+}
+
+// revertMembers goes back to the configuration before a truncation. Only followers truncate.
+func (c *Core) revertMembers(from Index) {
+	if c.members.revert(from) {
+		c.emit(MembersChanged{Index: c.members.index, Members: c.members.Configuration, Reverted: true})
+	}
+}
+
+// beginMembers notes which configuration a snapshot bears.
+func (c *Core) beginMembers(s Snapshot) {
+	before := c.members.placed
+	if c.members.begin(s); c.members.index != before.index {
+		c.emit(MembersChanged{Index: c.members.index, Members: c.members.Configuration})
+	}
+	if c.role == Leader {
+		c.updatePeers(before.Configuration)
+	}
+}
+
+// changeMembership appends a new configuration at the leader, or refuses.
+func (c *Core) changeMembership(in ChangeMembership) {
+	answer := Answer{Ticket: in.Ticket}
+	if answer.Entry, answer.Refusal = c.change(in.Change); answer.Refusal != Accepted {
+		c.emit(ChangeRefused{Why: answer.Refusal, Leader: c.leader})
+	}
+	c.outbox.answers = append(c.outbox.answers, answer)
+}
+
+func (c *Core) change(change Change) (EntryID, Refusal) {
+	switch {
+	case c.role != Leader:
+		return EntryID{}, NotLeader
+	case c.transferring():
+		return EntryID{}, Transferring
+	case c.changeOpen():
+		return EntryID{}, ChangeOpen
+	case !c.committedInTerm():
+		return EntryID{}, NotCommittedInTerm
+	}
+	next, why := c.members.with(change)
+	if why == Accepted && !change.Force && !next.HasQuorum(c.answers) {
+		why = VotersSilent
+	}
+	if why != Accepted {
+		return EntryID{}, why
+	}
+	return c.appendAsLeader(ConfigurationChange, next.AppendTo(nil)), Accepted
+}
+
+// changeOpen reports whether a change is not complete: the configuration in force is joint, or is not
+// committed.
+func (c *Core) changeOpen() bool {
+	return c.members.Joint() || c.members.index > c.commitIndex
+}
+
+// answers reports whether a server has answered this leader within the minimum election timeout, or is this
+// server. Unlike inContact it takes nobody for alive who has not been heard in this term.
+func (c *Core) answers(id NodeID) bool {
+	p := c.peer(id)
+	return id == c.config.ID || p != nil && p.heard && c.inContact(id)
+}
+
+// settleMembers takes a change further when its entry is committed: from the joint configuration to what
+// follows it, and a leader without a vote to its end. A successor finishes what it finds in its log, once its
+// own no-op is committed and the entry with it.
+func (c *Core) settleMembers() {
+	if c.role != Leader || c.members.index > c.commitIndex || !c.committedInTerm() {
+		return
+	}
+	switch {
+	case c.members.Joint():
+		c.appendAsLeader(ConfigurationChange, c.members.left().AppendTo(nil))
+	case c.retired() && c.handover.term == 0 && !c.handOver(handover{to: c.bestVoter()}, NoVote):
+		c.follow(c.hard.Term, None, NoVote)
+	}
+}
+
+// retired reports whether this server has no vote in a configuration that is complete.
+func (c *Core) retired() bool { return !c.changeOpen() && !c.members.Voter(c.config.ID) }
