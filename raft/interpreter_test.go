@@ -65,8 +65,9 @@ func scriptCommands() []scriptCommand {
 		{
 			"cluster",
 			"cluster 3 [noprevote [3]] [nocheckquorum] [single] [window 2] [inflight 100] [append 100] " +
-				"[backlog 100] [uncommitted 100] [rounds] (noprevote 3: that server alone; single: at most " +
-				"one entry in an AppendEntries; rounds: messages are shown with their rounds)",
+				"[backlog 100] [uncommitted 100] [rounds] [join 2] (noprevote 3: that server alone; single: " +
+				"at most one entry in an AppendEntries; rounds: messages are shown with their rounds; " +
+				"join 2: two more servers, which are no members yet)",
 			(*interpreter).doCluster,
 		},
 		{
@@ -79,6 +80,13 @@ func scriptCommands() []scriptCommand {
 		{"pass", "pass 20 (ticks everybody, and delivers everything after each tick)", (*interpreter).doPass},
 		{"propose", "propose 1 x | propose 1 x*100 (100 bytes)", (*interpreter).doPropose},
 		{"read", "read 1", (*interpreter).doRead},
+		{
+			"change",
+			"change 1 add 4 promote 5 demote 2 remove 1 3 update 2 force autopromote | manual | version 7",
+			(*interpreter).doChange,
+		},
+		{"transfer", "transfer 1 [3]", (*interpreter).doTransfer},
+		{"members", "members [1] (the configuration in force)", (*interpreter).doMembers},
 		{"deliver", "deliver [1->2] (what is on its way now, not the answers)", (*interpreter).doDeliver},
 		{"stabilize", "stabilize (delivers until nothing is on its way)", (*interpreter).doStabilize},
 		{"drop", "drop [1->2] (what is on its way)", (*interpreter).doDrop},
@@ -153,8 +161,11 @@ func (in *interpreter) doCluster(t *testing.T, args []string) {
 		addresses[raft.NodeID(id)] = "server " + strconv.Itoa(id)
 	}
 	in.members = raft.NewConfiguration(addresses)
-	for _, id := range in.members.Voters {
+	for id := raft.NodeID(1); id <= raft.NodeID(size+in.options.joining); id++ {
 		s := &scriptServer{id: id, disk: raft.Restored{Members: in.members}}
+		if int(id) > size {
+			s.disk = raft.Restored{Joins: true}
+		}
 		in.servers = append(in.servers, s)
 		in.start(s)
 	}
@@ -165,6 +176,7 @@ type scriptOptions struct {
 	config    raft.Config // of every server, but for the id
 	impatient []raft.NodeID
 	rounds    bool
+	joining   int
 }
 
 func parseOptions(words []string) scriptOptions {
@@ -182,7 +194,7 @@ func parseOptions(words []string) scriptOptions {
 		l.AppendBytes = 1
 	}
 	fields := map[string]*int{"window": &l.Window, "inflight": &l.InFlightBytes, "append": &l.AppendBytes,
-		"backlog": &l.BacklogBytes, "uncommitted": &l.UncommittedBytes}
+		"backlog": &l.BacklogBytes, "uncommitted": &l.UncommittedBytes, "join": &o.joining}
 	for i, word := range words {
 		n, err := strconv.Atoi(word)
 		switch {

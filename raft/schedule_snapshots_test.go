@@ -245,6 +245,9 @@ func (w *world) whole(n *node) {
 // install restores the machine, unless it has applied as much.
 func (w *world) install(n *node) {
 	s := &n.shelf
+	if s.arrived == nil && s.newest().Last.Index > n.before.Snapshot.Index { // it came beside another one
+		s.arrived = &s.kept[0]
+	}
 	if s.arrived == nil {
 		return
 	}
