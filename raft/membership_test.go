@@ -24,8 +24,8 @@ func (in *interpreter) stepwise() bool {
 // or it never happened; and what was committed before is there.
 func TestTheLeaderCrashesAtEachStepOfAChange(t *testing.T) {
 	for _, change := range []string{
-		"change 1 promote 4 5", "change 1 promote 4 remove 1", "change 1 demote 1", "change 1 promote 4 remove 2",
-		"change 1 promote 4 5 remove 1 2",
+		"change 1 promote 4 5", "change 1 promote 4 remove 1", "change 1 demote 1",
+		"change 1 promote 4 remove 2", "change 1 promote 4 5 remove 1 2",
 	} {
 		happened := map[bool]int{}
 		for steps := 0; ; steps++ {

@@ -51,7 +51,9 @@ func TestALearnerIsPromotedWhenItHasBeenCloseForLong(t *testing.T) {
 			c.config.Limits.PromoteBytes = 3 * entryOverhead
 			lagging(c, 4, 5)
 		}, false},
-		{"one that lags in time", func(c *Core, tick int) { lagging(c, 4, Index(c.config.ElectionMin+5)) }, false},
+		{"one that lags in time", func(c *Core, _ int) {
+			lagging(c, 4, Index(c.config.ElectionMin+5))
+		}, false},
 		{"one that is silent", func(*Core, int) {}, false},
 		{"one that is close now and then", func(c *Core, tick int) {
 			if tick%c.config.ElectionMax > c.config.ElectionMin {
