@@ -66,8 +66,8 @@ func scriptCommands() []scriptCommand {
 			"cluster",
 			"cluster 3 [noprevote [3]] [nocheckquorum] [single] [window 2] [inflight 100] [append 100] " +
 				"[backlog 100] [uncommitted 100] [rounds] [join 2] (noprevote 3: that server alone; " +
-				"single: at most one entry in an AppendEntries; rounds: messages are shown with their rounds; " +
-				"join 2: two more servers, which are no members yet)",
+				"single: at most one entry in an AppendEntries; rounds: messages are shown with their " +
+				"rounds; join 2: two more servers, which are no members yet)",
 			(*interpreter).doCluster,
 		},
 		{
