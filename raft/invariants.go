@@ -68,6 +68,8 @@ func (c *Core) check(before vitals) {
 		"durable beyond saved, or saved beyond the log")
 	assert(c.verified <= last.Index, "verified beyond the log")
 	assert(c.members.index <= last.Index, "the configuration in force is not in the log")
+	assert(c.handover.term <= c.hard.Term, "a transfer of leadership in a later term")
+	assert(c.handover.term == 0 || c.handover.left > 0, "a transfer of leadership has outlived its time")
 	assert(c.outbox.persisted <= c.outbox.written, "acknowledged a write that was not handed out")
 
 	assert(c.log.base.Index <= c.snapshot.Last.Index, "the log begins behind a gap")

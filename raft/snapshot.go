@@ -64,7 +64,7 @@ func (c *Core) SnapshotDue() bool {
 func (c *Core) UntilSnapshot() int {
 	budget, is := c.snapshotBudget()
 	members, _ := c.MembersAt(c.appliedIndex)
-	if !is || budget > math.MaxInt || len(members.Voters) == 0 { // who joins may not know yet what it must bear
+	if !is || budget > math.MaxInt || len(members.Voters) == 0 { // who joins may not know what it must bear
 		return math.MaxInt
 	}
 	return max(int(budget)-c.load.applied, 0)
