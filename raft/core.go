@@ -81,7 +81,7 @@ func New(config Config, restored Restored) (*Core, error) {
 	}
 	c := &Core{
 		config:   config,
-		members:  membership{placed: placed{Configuration: restored.Members.Clone()}},
+		members:  newMembership(restored),
 		hard:     restored.HardState,
 		log:      newLog(restored),
 		snapshot: restored.Snapshot,

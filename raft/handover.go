@@ -128,7 +128,7 @@ func (c *Core) timeoutNow(from NodeID, m TimeoutNow) {
 		why = NotHeard
 	case m.Round < c.heardRound:
 		why = NewerRound
-	case !c.members.Voter(c.config.ID):
+	case !c.mayCampaign():
 		why = NoVote
 	case c.load.unready:
 		why = MachineNotReady

@@ -27,6 +27,20 @@ type placed struct {
 type membership struct {
 	placed
 	earlier []placed // in the order of their indexes; replaced, never changed in place
+
+	own   Incarnation // of this server
+	joins bool        // it was no member at the beginning: no configuration without incarnations means it
+}
+
+func newMembership(r Restored) membership {
+	return membership{placed: placed{Configuration: r.Members.Clone()}, own: r.Incarnation, joins: r.Joins}
+}
+
+// means reports whether the member of that id in a configuration is this server, and not another data
+// directory that had the id before or has it now.
+func (m *membership) means(id NodeID, c Configuration) bool {
+	named, is := c.Member(id)
+	return is && (m.own == 0 || m.own == named.Incarnation || named.Incarnation == 0 && !m.joins)
 }
 
 // enter puts the configuration of a new entry in force.
@@ -72,11 +86,13 @@ func (m *membership) at(index Index) placed {
 // that the old ones hold, and the old ones for the new ones to lead, for ever.
 func (c *Core) mayCampaign() bool {
 	if c.members.Voter(c.config.ID) {
-		return true
+		return c.members.means(c.config.ID, c.members.Configuration)
 	}
 	settled := c.members.at(c.commitIndex).index
 	return c.members.index > c.commitIndex && slices.ContainsFunc(c.members.earlier,
-		func(p placed) bool { return p.index >= settled && p.Voter(c.config.ID) })
+		func(p placed) bool {
+			return p.index >= settled && p.Voter(c.config.ID) && c.members.means(c.config.ID, p.Configuration)
+		})
 }
 
 // Members returns the configuration in force. It must not be written to.

@@ -153,3 +153,41 @@ func TestARestartFindsTheConfigurationInTheLog(t *testing.T) {
 		t.Error("a configuration that cannot be read was passed over")
 	}
 }
+
+// TestANewDataDirectoryDoesNotTakeTheVoteOfTheOldOne: server 1 was the only voter, left, was wiped and joins
+// again. It is sent the log from its beginning; were it to take itself for the voter of that time, it would
+// elect itself, and commit what nobody else knows.
+func TestANewDataDirectoryDoesNotTakeTheVoteOfTheOldOne(t *testing.T) {
+	old := raft.NewConfiguration(map[raft.NodeID]string{1: "a", 2: "b"})
+	old.Voters, old.Learners = []raft.NodeID{1}, []raft.NodeID{2}
+	for _, test := range []struct {
+		claim    string
+		named    raft.Incarnation
+		restored raft.Restored
+		leads    bool
+	}{
+		{"another incarnation is named", 7, raft.Restored{Joins: true, Incarnation: 8}, false},
+		{"none was named yet", 0, raft.Restored{Joins: true, Incarnation: 8}, false},
+		{"its own is named", 8, raft.Restored{Joins: true, Incarnation: 8}, true},
+		{"none was named yet, and it was there from the beginning", 0,
+			raft.Restored{Members: old, Incarnation: 8}, true},
+	} {
+		c, err := raft.New(raft.Config{ID: 1}, test.restored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := old.Clone()
+		old.Members[0].Incarnation = test.named
+		c.Step(0, raft.Receive{From: 2, Message: raft.AppendEntries{Term: 3, Entries: []raft.Entry{
+			{Term: 1, Index: 1, Kind: raft.ConfigurationChange, Command: old.AppendTo(nil)}}}})
+		for range 500 {
+			c.Step(0, raft.Tick{})
+			if out := c.Output(); out.Write > 0 {
+				c.Step(0, raft.Persisted{Write: out.Write})
+			}
+		}
+		if leads := c.Role() == raft.Leader; leads != test.leads {
+			t.Errorf("%s: it is %v of term %d", test.claim, c.Role(), c.Term())
+		}
+	}
+}

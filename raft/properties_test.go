@@ -94,6 +94,7 @@ type commitment struct {
 }
 
 type ballotPaper struct {
+	life  raft.Incarnation
 	voter raft.NodeID
 	term  raft.Term
 }
@@ -163,7 +164,7 @@ func (w *world) onDisk(n *node, wr write) {
 	if n.hard.Vote == raft.None {
 		return
 	}
-	paper := ballotPaper{n.id, n.hard.Term}
+	paper := ballotPaper{n.life, n.id, n.hard.Term}
 	if before, voted := w.votes[paper]; voted && before != n.hard.Vote {
 		w.revoted(n, before)
 	}
@@ -317,7 +318,7 @@ func (w *world) lookAtLeader(n *node, s raft.Status) {
 			w.tally.note("full window")
 		}
 		follower := w.nodes[p.ID-1]
-		if follower.hard.Term != s.Term {
+		if follower.hard.Term != s.Term || !follower.isNamedBy(n) {
 			continue // it may have moved on and replaced what it acknowledged here
 		}
 		theirs, long := follower.recovered().at(p.Match)

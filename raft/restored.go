@@ -17,6 +17,11 @@ type Restored struct {
 	// Joins says that this server joins a cluster whose bootstrap configuration it does not know: Members is
 	// empty. It votes and follows, and does not campaign before it has learned that it is a voter.
 	Joins bool
+	// Incarnation is that of this server's data directory. A configuration that names its id with another one
+	// means another server: what was removed, wiped and added again must not take the vote that its
+	// predecessor had for its own when it is sent the log of that time. 0, which is for tests: the id is
+	// enough.
+	Incarnation Incarnation
 	// Unready says that the state machine is yet to be restored; see the input Readiness.
 	Unready bool
 }

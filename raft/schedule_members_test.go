@@ -98,7 +98,7 @@ func (w *world) drawChange(c raft.Configuration) (change raft.Change) {
 		learner := slices.Contains(c.Learners, n.id)
 		switch roll := w.dice.IntN(100); {
 		case !member && roll < 40:
-			change.Add = append(change.Add, raft.Member{ID: n.id})
+			change.Add = append(change.Add, raft.Member{ID: n.id, Incarnation: n.life})
 		case learner && roll < 50:
 			change.Promote = append(change.Promote, n.id)
 		case member && roll > 85:
@@ -106,7 +106,8 @@ func (w *world) drawChange(c raft.Configuration) (change raft.Change) {
 		case member && !learner && roll > 75:
 			change.Demote = append(change.Demote, n.id)
 		case member && roll > 70:
-			change.Update = append(change.Update, raft.Member{ID: n.id, Address: "moved"})
+			change.Update = append(change.Update, raft.Member{ID: n.id, Address: "moved",
+				Incarnation: raft.Incarnation(w.dice.IntN(2)) * n.life})
 		}
 	}
 	if w.percent(15) {
@@ -130,6 +131,59 @@ func (w *world) transferSomewhere() {
 		to = w.anyone().id
 	}
 	w.step(n, raft.Transfer{Ticket: ticket, To: to})
+}
+
+// wipeSomebody replaces the disk of a server that has left, by what is committed and by what is in any log:
+// it has forgotten what it promised, and joins again as another one.
+func (w *world) wipeSomebody() {
+	n := w.anyone()
+	for _, other := range w.nodes {
+		for i := len(other.log); i >= 0; i-- {
+			c, index := w.configurationAt(other.log[:i])
+			if _, member := c.Member(n.id); member {
+				return
+			}
+			if i = int(index); i <= len(w.committed) {
+				break
+			}
+		}
+	}
+	w.tally.note("disk wiped")
+	w.trace("the disk of %v is wiped", n.id)
+	w.forgetReads(n)
+	w.forgetAsked(n)
+	n.joins, n.life = true, n.life+1
+	n.hard, n.disk, n.log, n.shelf = raft.HardState{}, nil, nil, shelf{}
+	w.start(n)
+}
+
+// fromAnotherLife is what the driver looks at: an answer of a disk that the receiver's configuration does not
+// name must not be counted for the one that it names. Whoever counted the vote or the acknowledgement of a
+// wiped server for that of the server before would count one that was never given.
+func (w *world) fromAnotherLife(m mail) bool {
+	n := w.nodes[m.to-1]
+	if n.core == nil || !raft.IsResponse(m.message) {
+		return false
+	}
+	for at := len(n.log); at >= 0; at-- { // one that has left is known from before
+		c, index := w.configurationAt(n.log[:at])
+		if _, member := c.Member(m.from); member {
+			return lifeOf(c, m.from) != m.life
+		}
+		at = int(index)
+	}
+	return false
+}
+
+// isNamedBy reports whether it is this disk that another server's configuration names.
+func (n *node) isNamedBy(other *node) bool {
+	return lifeOf(other.core.Members(), n.id) == n.life
+}
+
+// lifeOf is which disk of a server a configuration means: the first as long as none is named.
+func lifeOf(c raft.Configuration, id raft.NodeID) raft.Incarnation {
+	m, _ := c.Member(id)
+	return max(m.Incarnation, 1)
 }
 
 // changeAnswered demands that every change and transfer is answered once, by whom it was asked of.
@@ -216,7 +270,10 @@ func (w *world) lookAtChange(n *node, term raft.Term, e raft.Entry) {
 // lookAtElection demands that the voters of the configuration in force elected a new leader.
 func (w *world) lookAtElection(n *node, s raft.Status) {
 	c, _ := w.configurationAt(n.log)
-	if !most(c, func(id raft.NodeID) bool { return w.votes[ballotPaper{id, s.Term}] == n.id }) {
+	voted := func(id raft.NodeID) bool {
+		return w.votes[ballotPaper{lifeOf(c, id), id, s.Term}] == n.id
+	}
+	if !most(c, voted) {
 		failf("server %v leads term %d without a majority of %+v", n.id, s.Term, c)
 	}
 	if !c.Voter(n.id) {
@@ -231,7 +288,7 @@ func (w *world) lookAtQuorum(n *node, index raft.Index) {
 	mine, _ := n.log.at(index)
 	held := func(id raft.NodeID) bool {
 		theirs, long := w.nodes[id-1].recovered().at(index)
-		return long && theirs == mine
+		return long && theirs == mine && w.nodes[id-1].life == lifeOf(c, id)
 	}
 	if !most(c, held) {
 		failf("leader %v commits %d, which no majority of %+v holds on disk", n.id, index, c)

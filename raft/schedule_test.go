@@ -22,7 +22,7 @@ type odds struct {
 	tick, deliver, persist, propose, read int // weights of the steps
 	crash, restart, replay, cut, hamper   int
 	snapshot, save, install               int
-	change, transfer                      int
+	change, transfer, wipe                int
 	lose, repeat, reorder, clone          int // percent
 }
 
@@ -34,7 +34,7 @@ func drawOdds(dice *rand.Rand) odds {
 		read: sometimes(10), hamper: sometimes(3),
 		crash: sometimes(4), restart: 1 + upTo(6), replay: sometimes(4), cut: sometimes(3),
 		snapshot: dice.IntN(2) * (1 + upTo(80)), save: 1 + upTo(300), install: 1 + upTo(1)*upTo(200),
-		change: sometimes(12), transfer: sometimes(6),
+		change: sometimes(30), transfer: sometimes(6), wipe: sometimes(6),
 		lose: sometimes(20), repeat: sometimes(30), reorder: sometimes(60), clone: upTo(1) * upTo(1),
 	}
 }
@@ -52,7 +52,8 @@ type node struct {
 	writes []write        // not acknowledged, in order
 
 	shelf shelf
-	joins bool // it is no member of the bootstrap configuration, and does not know it
+	joins bool             // it is no member of the bootstrap configuration, and does not know it
+	life  raft.Incarnation // of its disk
 
 	stalled bool // its disk acknowledges nothing
 	slow    bool // its state machine reports nothing
@@ -73,6 +74,7 @@ type mail struct {
 	from, to raft.NodeID
 	sequence raft.Sequence
 	message  raft.Message
+	life     raft.Incarnation // of the sender
 }
 
 type world struct {
@@ -111,7 +113,7 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 	for id := raft.NodeID(1); id <= raft.NodeID(size); id++ {
 		// Half of the servers send one entry at a time: an old one can be on a majority without the next.
 		_, known := w.members.Member(id)
-		n := &node{id: id, joins: !known, config: raft.Config{
+		n := &node{id: id, joins: !known, life: 1, config: raft.Config{
 			ID:        id,
 			Heartbeat: testHeartbeat, ElectionMin: testElectionMin, ElectionMax: testElectionMax,
 			Seed:          dice.Uint64(),
@@ -170,6 +172,7 @@ func (w *world) move() {
 		{o.snapshot, w.snapshotSomewhere},
 		{o.change, w.changeSomewhere},
 		{o.transfer, w.transferSomewhere},
+		{o.wipe, w.wipeSomebody},
 	}
 	total := 0
 	for _, s := range steps {
@@ -222,6 +225,9 @@ func (w *world) deliverOne() {
 }
 
 func (w *world) receive(m mail) {
+	if w.fromAnotherLife(m) {
+		return
+	}
 	w.step(w.nodes[m.to-1], raft.Receive{From: m.from, Sequence: m.sequence, Message: m.message})
 }
 
@@ -403,7 +409,7 @@ func (w *world) carryOut(n *node, out raft.Output) {
 			continue
 		}
 		w.sent(n, l)
-		w.keep(mail{n.id, l.To, l.Sequence, l.Message})
+		w.keep(mail{n.id, l.To, l.Sequence, l.Message, n.life})
 	}
 	for _, r := range out.Readings {
 		w.readAnswered(n, r)

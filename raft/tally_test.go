@@ -30,7 +30,8 @@ func interesting() []string {
 		"commit by a leader without a vote", "leader without a vote hands over",
 		"learner promoted by itself", "removed server told", "removed server silent",
 		"change refused while one is open", "change refused before the no-op",
-		"change refused for silent voters", "transfer done", "transfer given up", "told to campaign",
+		"change refused for silent voters", "transfer done", "transfer given up", "disk wiped",
+		"told to campaign",
 	}
 }
 
