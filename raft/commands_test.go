@@ -14,7 +14,7 @@ import (
 
 func (in *interpreter) doBoot(t *testing.T, args []string) {
 	s := in.server(parseID(args[0]))
-	s.disk = raft.Restored{Members: in.members}
+	s.disk = raft.Restored{Members: in.members, Incarnation: 1}
 	field := ""
 	for _, word := range args[1:] {
 		n, err := strconv.ParseUint(word, 10, 64)
@@ -114,7 +114,8 @@ func (in *interpreter) doChange(t *testing.T, args []string) {
 			change.AutoPromote = &no
 		case err != nil:
 		case field == "add":
-			change.Add = append(change.Add, raft.Member{ID: id})
+			life := in.server(id).disk.Incarnation
+			change.Add = append(change.Add, raft.Member{ID: id, Incarnation: life, Address: "somewhere"})
 		case field == "promote":
 			change.Promote = append(change.Promote, id)
 		case field == "demote":
@@ -181,7 +182,7 @@ func (in *interpreter) doApply(t *testing.T, args []string) {
 
 func (in *interpreter) doDeliver(t *testing.T, args []string) {
 	for _, l := range take(&in.network, parseLink(args)) {
-		in.step(in.server(l.to), raft.Receive{From: l.from, Sequence: l.sequence, Message: l.message})
+		in.step(in.server(l.to), l.received())
 	}
 }
 
@@ -263,6 +264,12 @@ func (in *interpreter) doCrash(t *testing.T, args []string) {
 }
 
 func (in *interpreter) doRestart(t *testing.T, args []string) { in.start(in.server(parseID(args[0]))) }
+
+func (in *interpreter) doWipe(t *testing.T, args []string) {
+	s := in.server(parseID(args[0]))
+	s.disk = raft.Restored{Joins: true, Incarnation: s.disk.Incarnation + 1}
+	in.start(s)
+}
 
 // doSend delivers a message at once that nobody sent: `send 3->1 AppendEntries term 1 entries 1 1`.
 func (in *interpreter) doSend(t *testing.T, args []string) {

@@ -152,7 +152,7 @@ func (c *Core) Step(now Time, in Input) {
 	case Tick:
 		c.tick()
 	case Receive:
-		c.receive(in.From, in.Sequence, in.Message)
+		c.receive(in)
 	case Propose:
 		c.propose(in)
 	case ChangeMembership:
@@ -185,13 +185,18 @@ func (c *Core) Step(now Time, in Input) {
 }
 
 // receive settles terms first: a newer one is taken over, an older one answered with ours (§5.1).
-func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
+func (c *Core) receive(in Receive) {
+	from, sequence, m := in.From, in.Sequence, in.Message
 	if from == None || from == c.config.ID {
 		c.refuse(from, m, UnknownSender)
 		return
 	}
 	if m == nil || !c.plausible(m) {
 		c.refuse(from, m, Malformed)
+		return
+	}
+	if IsResponse(m) && !c.isKnownAs(from, in.Incarnation) {
+		c.ignore(from, m, OtherDirectory)
 		return
 	}
 	if term := m.term(); term > c.hard.Term && adoptsTerm(m) {

@@ -40,6 +40,7 @@ const (
 	AskedTo                         // somebody asked for it
 	NotHeard                        // the sender was not heard as leader of this term in this run
 	NewerRound                      // the leader has been heard with a newer round since
+	OtherDirectory                  // the configuration means another data directory by that id (§6)
 )
 
 // String names the reason.
@@ -50,7 +51,8 @@ func (r Reason) String() string {
 		"beyond the log", "lost what it acknowledged", "no quorum answered", "the disk is stalled",
 		"the leader is silent", "unsupported", "never asked", "not durable yet",
 		"the log gave way to a snapshot", "the state machine is being restored", "it has no vote",
-		"asked to", "the sender was not heard as leader of this term", "a newer round was heard since"}[r]
+		"asked to", "the sender was not heard as leader of this term", "a newer round was heard since",
+		"the id means another data directory"}[r]
 }
 
 // Refusal says why something that was asked for was not begun, or, of a transfer, did not come about. Nothing

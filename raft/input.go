@@ -9,9 +9,13 @@ type Tick struct{}
 // Receive brings a message from another server. The driver has checked the sender's identity; everything
 // else about the message is looked at here, and what is nonsense is refused and counted.
 type Receive struct {
-	From     NodeID
-	Sequence Sequence // a response echoes it
-	Message  Message
+	From NodeID
+	// Incarnation is the sender's, of its envelope; 0 when not known. An answer counts only if it comes from
+	// the data directory that the configuration means by the id: one that was wiped and joins again under its
+	// old id must not stand in for what its predecessor has, or has not, promised.
+	Incarnation Incarnation
+	Sequence    Sequence // a response echoes it
+	Message     Message
 }
 
 // Propose asks to append a command. It is answered in Output.Answers under its ticket: by the entry that

@@ -39,6 +39,11 @@ type scriptLetter struct {
 	scriptLink
 	sequence raft.Sequence
 	message  raft.Message
+	life     raft.Incarnation // of the sender
+}
+
+func (l scriptLetter) received() raft.Receive {
+	return raft.Receive{From: l.from, Incarnation: l.life, Sequence: l.sequence, Message: l.message}
 }
 
 // scriptServer is one server with its disk. What was written and is not acknowledged is lost by a crash.
@@ -105,6 +110,7 @@ func scriptCommands() []scriptCommand {
 			(*interpreter).doCrash,
 		},
 		{"restart", "restart 3", (*interpreter).doRestart},
+		{"wipe", "wipe 3 (a restart with an empty disk, to join)", (*interpreter).doWipe},
 		{
 			"send",
 			"send 3->1 AppendEntries term 1 prev 0/t0 entries 1 1 commit 1 (by hand)",
@@ -161,10 +167,13 @@ func (in *interpreter) doCluster(t *testing.T, args []string) {
 		addresses[raft.NodeID(id)] = "server " + strconv.Itoa(id)
 	}
 	in.members = raft.NewConfiguration(addresses)
+	for i := range in.members.Members {
+		in.members.Members[i].Incarnation = 1
+	}
 	for id := raft.NodeID(1); id <= raft.NodeID(size+in.options.joining); id++ {
-		s := &scriptServer{id: id, disk: raft.Restored{Members: in.members}}
+		s := &scriptServer{id: id, disk: raft.Restored{Members: in.members, Incarnation: 1}}
 		if int(id) > size {
-			s.disk = raft.Restored{Joins: true}
+			s.disk = raft.Restored{Joins: true, Incarnation: 1}
 		}
 		in.servers = append(in.servers, s)
 		in.start(s)
@@ -282,7 +291,8 @@ func (in *interpreter) post(from raft.NodeID, l raft.Letter) {
 	if in.cut[link] {
 		lost = "   ✗ lost"
 	} else {
-		in.network = append(in.network, scriptLetter{link, l.Sequence, l.Message})
+		life := in.server(from).disk.Incarnation
+		in.network = append(in.network, scriptLetter{link, l.Sequence, l.Message, life})
 	}
 	in.print("%v → %v  %s%s", from, l.To, in.format(l.Message), lost)
 }

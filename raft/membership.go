@@ -95,6 +95,32 @@ func (c *Core) mayCampaign() bool {
 		})
 }
 
+// Known returns the member that an id means: that of the configuration in force, or else of the latest before
+// it that names one, as far as it is still known. So a server that has left can be spoken to, and recognised,
+// until it has been told; and so can a leader that has removed itself, until it has handed over.
+func (c *Core) Known(id NodeID) (Member, bool) {
+	if m, is := c.members.Member(id); is {
+		return m, true
+	}
+	for _, p := range slices.Backward(c.members.earlier) {
+		if m, is := p.Member(id); is {
+			return m, true
+		}
+	}
+	if p := c.peer(id); p != nil { // a snapshot has overtaken the configuration that named it
+		return p.left, p.departing
+	}
+	return Member{}, false
+}
+
+// isKnownAs reports whether what has an id is, as far as is known, the data directory that it means. A vote
+// or an acknowledgement of another one would be counted for one that was never given: two quorums could then
+// meet in a server that has forgotten what it promised to the first.
+func (c *Core) isKnownAs(id NodeID, incarnation Incarnation) bool {
+	m, _ := c.Known(id)
+	return incarnation == 0 || m.Incarnation == 0 || m.Incarnation == incarnation
+}
+
 // Members returns the configuration in force. It must not be written to.
 func (c *Core) Members() Configuration { return c.members.Configuration }
 

@@ -15,7 +15,7 @@ func (in *interpreter) stepwise() bool {
 	}
 	l := in.network[0]
 	in.network = in.network[1:]
-	in.step(in.server(l.to), raft.Receive{From: l.from, Sequence: l.sequence, Message: l.message})
+	in.step(in.server(l.to), l.received())
 	return true
 }
 

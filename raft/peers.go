@@ -32,7 +32,7 @@ func (c *Core) beginPeers() {
 	for _, m := range c.members.earlier[n-1].Members {
 		if _, stays := c.members.Member(m.ID); !stays && m.ID != c.config.ID {
 			p := newPeer(m.ID, next)
-			p.departing = true
+			p.departing, p.left = true, m
 			c.leading.peers = append(c.leading.peers, p)
 		}
 	}
@@ -53,7 +53,9 @@ func (c *Core) updatePeers(before Configuration) {
 			*p = newPeer(p.id, next)
 			p.silent = c.config.ElectionMin
 		}
-		p.departing = !stays
+		if !stays && !p.departing {
+			p.departing, p.left = true, was
+		}
 	}
 	for _, m := range c.members.Members {
 		if m.ID != c.config.ID && c.peer(m.ID) == nil {

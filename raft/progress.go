@@ -64,6 +64,7 @@ type peer struct {
 
 	heard     bool     // it has answered in this term
 	departing bool     // it is no member any more, and does not count
+	left      Member   // what a departing one was
 	farewell  Sequence // of the message that told a departing one that it is none; 0: not told yet
 	study     study    // of a learner that is to be promoted
 }

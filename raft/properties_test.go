@@ -71,6 +71,7 @@ func linkHash(before uint64, e raft.Entry) uint64 {
 // record is what an observer who sees all servers remembers.
 type record struct {
 	members    raft.Configuration
+	settled    raft.Configuration // the latest that is committed
 	leaders    map[raft.Term]raft.NodeID
 	leaderLogs map[raft.Term]chain         // as long as it grew
 	prefixes   map[raft.EntryID]uint64     // of every entry in any log
@@ -358,6 +359,7 @@ func (w *world) lookAtCommits(n *node, s raft.Status) {
 		}
 		w.committed = append(w.committed, commitment{hash, s.Term})
 		w.terms = append(w.terms, n.log[index-1].entry.Term)
+		w.settled, _ = w.configurationAt(n.log[:index])
 		w.lookAtQuorum(n, index)
 		for term := s.Term + 1; term <= w.newest; term++ { // leaders elected before we saw this commit
 			if log, led := w.leaderLogs[term]; led {

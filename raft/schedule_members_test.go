@@ -133,19 +133,21 @@ func (w *world) transferSomewhere() {
 	w.step(n, raft.Transfer{Ticket: ticket, To: to})
 }
 
-// wipeSomebody replaces the disk of a server that has left, by what is committed and by what is in any log:
-// it has forgotten what it promised, and joins again as another one.
+// wipeSomebody replaces the disk of a server that has left, by what is committed and by what may yet be: it
+// has forgotten what it promised, and joins again as another one. Others may not have heard of any of this,
+// and take it for a voter.
 func (w *world) wipeSomebody() {
 	n := w.anyone()
+	if _, member := w.settled.Member(n.id); member {
+		return
+	}
 	for _, other := range w.nodes {
-		for i := len(other.log); i >= 0; i-- {
+		for i := len(other.log); i > len(w.committed); i-- {
 			c, index := w.configurationAt(other.log[:i])
 			if _, member := c.Member(n.id); member {
 				return
 			}
-			if i = int(index); i <= len(w.committed) {
-				break
-			}
+			i = int(index)
 		}
 	}
 	w.tally.note("disk wiped")
@@ -157,22 +159,16 @@ func (w *world) wipeSomebody() {
 	w.start(n)
 }
 
-// fromAnotherLife is what the driver looks at: an answer of a disk that the receiver's configuration does not
-// name must not be counted for the one that it names. Whoever counted the vote or the acknowledgement of a
-// wiped server for that of the server before would count one that was never given.
-func (w *world) fromAnotherLife(m mail) bool {
-	n := w.nodes[m.to-1]
-	if n.core == nil || !raft.IsResponse(m.message) {
-		return false
+// nameIncarnations has the bootstrap configuration name the data directories, most of the time. Where it does
+// not, nobody can tell a wiped one, and none is wiped.
+func (w *world) nameIncarnations() {
+	if w.odds.change == 0 || w.percent(20) {
+		w.odds.wipe = 0
+		return
 	}
-	for at := len(n.log); at >= 0; at-- { // one that has left is known from before
-		c, index := w.configurationAt(n.log[:at])
-		if _, member := c.Member(m.from); member {
-			return lifeOf(c, m.from) != m.life
-		}
-		at = int(index)
+	for i := range w.members.Members {
+		w.members.Members[i].Incarnation = 1
 	}
-	return false
 }
 
 // isNamedBy reports whether it is this disk that another server's configuration names.
@@ -361,10 +357,13 @@ func (w *world) agreedLeader() *node {
 	return leader
 }
 
-// membersOf are the servers of a leader's configuration, itself included.
+// membersOf are the servers of a leader's configuration, itself included, but for those that were wiped while
+// the entry that was to add them was only in a message.
 func (w *world) membersOf(leader *node) (nodes []*node) {
 	for _, m := range leader.core.Members().Members {
-		nodes = append(nodes, w.nodes[m.ID-1])
+		if n := w.nodes[m.ID-1]; n.isNamedBy(leader) {
+			nodes = append(nodes, n)
+		}
 	}
 	return nodes
 }

@@ -107,6 +107,8 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 		addresses[raft.NodeID(id)] = ""
 	}
 	w.members = raft.NewConfiguration(addresses)
+	w.nameIncarnations()
+	w.settled = w.members
 	if w.odds.change > 0 {
 		size = min(6, size+dice.IntN(4))
 	}
@@ -225,10 +227,8 @@ func (w *world) deliverOne() {
 }
 
 func (w *world) receive(m mail) {
-	if w.fromAnotherLife(m) {
-		return
-	}
-	w.step(w.nodes[m.to-1], raft.Receive{From: m.from, Sequence: m.sequence, Message: m.message})
+	w.step(w.nodes[m.to-1], raft.Receive{From: m.from, Incarnation: m.life, Sequence: m.sequence,
+		Message: m.message})
 }
 
 // replay delivers again what was sent at any time before, in this life of its sender or an earlier one.

@@ -26,7 +26,7 @@ func raftReasons() []string {
 	return strings.Fields(`HigherTerm HeardLeader StaleTerm AlreadyVoted LogNotUpToDate LeaderHeard Gap
 		Conflict OldTerm StaleResponse UnknownSender SecondLeader Malformed CommittedConflict BeyondLog
 		LostEntries QuorumLost DiskStalled Silence Unsupported NotAsked NotDurable LogReplaced
-		MachineNotReady NoVote AskedTo NotHeard NewerRound`)
+		MachineNotReady NoVote AskedTo NotHeard NewerRound OtherDirectory`)
 }
 
 // identityReasons are the names of raft.IdentityReason, refusals those of raft.Refusal.
