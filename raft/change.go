@@ -24,21 +24,26 @@ import (
 // Remove together. The zero Change is none, and refused.
 type Change struct {
 	// Add are servers that join, as learners: a voter that holds nothing yet would have to be waited for.
+	// Each needs its incarnation and its address: one that joins takes no configuration to mean it that does
+	// not name its data directory, and would vote and never campaign.
 	Add []Member
-	// Promote are learners that become voters.
+	// Promote are learners that become voters. They must answer, and lag no more than Limits.PromoteBytes.
 	Promote []NodeID
 	// Demote are voters that become learners. It is refused as long as learners are promoted by themselves.
 	Demote []NodeID
 	// Remove are voters and learners that leave.
 	Remove []NodeID
-	// Update replaces what is known of members: their addresses, and their incarnations, where 0 stands for
-	// the one that is known. The incarnation of a voter can be named once and not be changed: a data
+	// Update replaces what is known of members: their addresses and their incarnations. What it leaves empty,
+	// or 0, stays as it is known. The incarnation of a voter can be named once and not be changed: a data
 	// directory that was wiped has forgotten its promises. To replace it, remove the member, and then add it.
 	Update []Member
 	// AutoPromote and Version replace what the configuration says, unless nil. Version never goes back.
 	AutoPromote *bool
 	Version     *uint32
-	// Force skips only the question whether the voters are alive.
+	// Force skips only the questions whether the voters answer now and lag little. If they never come,
+	// nothing is committed any more, and the change cannot be taken back, which takes a quorum too: the
+	// cluster is then as good as lost. So even with Force the new voters that this leader has heard at some
+	// time in its term must be a majority of them.
 	Force bool
 }
 
@@ -150,7 +155,7 @@ func (c *Configuration) add(change Change) Refusal {
 		if _, is := c.Member(m.ID); is {
 			return AlreadyMember
 		}
-		if m.ID == None {
+		if m.ID == None || m.Incarnation == 0 || m.Address == "" {
 			return BadMember
 		}
 		c.Members = slices.Insert(c.Members, c.place(m.ID), m)
@@ -165,9 +170,8 @@ func (c *Configuration) update(change Change) Refusal {
 		if !is {
 			return UnknownMember
 		}
-		if m.Incarnation == 0 {
-			m.Incarnation = known.Incarnation
-		}
+		m.Incarnation = cmp.Or(m.Incarnation, known.Incarnation)
+		m.Address, m.API = cmp.Or(m.Address, known.Address), cmp.Or(m.API, known.API)
 		c.Members[c.place(m.ID)] = m
 	}
 	return Accepted

@@ -17,6 +17,9 @@ func described(c Configuration) string {
 	return strings.TrimSpace(ids("", c.Voters) + ids(" and ", c.Outgoing) + ids(" learners ", c.Learners))
 }
 
+// joining is a server that can be added.
+func joining(id NodeID) Member { return Member{ID: id, Incarnation: 1, Address: "x"} }
+
 func TestWhatAChangeMakesOfAConfiguration(t *testing.T) {
 	yes, no, one := true, false, uint32(1)
 	start := NewConfiguration(map[NodeID]string{1: "a", 2: "b", 3: "c", 4: "d", 5: "e"})
@@ -28,7 +31,8 @@ func TestWhatAChangeMakesOfAConfiguration(t *testing.T) {
 		want   string // empty when refused
 		why    Refusal
 	}{
-		{"who joins is a learner", Change{Add: []Member{{ID: 9}, {ID: 6}}}, "[1 2 3] learners [4 5 6 9]", 0},
+		{"who joins is a learner", Change{Add: []Member{joining(9), joining(6)}},
+			"[1 2 3] learners [4 5 6 9]", 0},
 		{"a promotion goes through both halves", Change{Promote: []NodeID{4}},
 			"[1 2 3 4] and [1 2 3] learners [5]", 0},
 		{"so do many changes at once", Change{Promote: []NodeID{4, 5}, Remove: []NodeID{1, 2}},
@@ -54,17 +58,18 @@ func TestWhatAChangeMakesOfAConfiguration(t *testing.T) {
 		{"a stranger", Change{Remove: []NodeID{8}}, "", UnknownMember},
 		{"the address of a stranger", Change{Update: []Member{{ID: 8}}}, "", UnknownMember},
 		{"a member that joins", Change{Add: []Member{{ID: 4}}}, "", AlreadyMember},
-		{"id 0", Change{Add: []Member{{}}}, "", BadMember},
-		{"an address too long", Change{Add: []Member{{ID: 6, API: strings.Repeat("x", MaxAddress+1)}}}, "",
-			BadMember},
+		{"id 0", Change{Add: []Member{joining(0)}}, "", BadMember},
+		{"no incarnation", Change{Add: []Member{{ID: 6, Address: "x"}}}, "", BadMember},
+		{"no address", Change{Add: []Member{{ID: 6, Incarnation: 1}}}, "", BadMember},
+		{"an address too long", Change{Add: []Member{{ID: 6, Incarnation: 1,
+			Address: strings.Repeat("x", MaxAddress+1)}}}, "", BadMember},
 		{"a voter promoted", Change{Promote: []NodeID{1}}, "", NoSuchLearner},
 		{"a stranger promoted", Change{Promote: []NodeID{6}}, "", NoSuchLearner},
 		{"a learner demoted", Change{Demote: []NodeID{4}}, "", NoSuchVoter},
 		{"back and forth", Change{Demote: []NodeID{1}, Promote: []NodeID{1}}, "", NamedTwice},
 		{"twice moved", Change{Update: []Member{{ID: 1, Address: "x"}, {ID: 1, Address: "y"}}}, "",
 			NamedTwice},
-		{"out and in at once", Change{Remove: []NodeID{4}, Add: []Member{{ID: 4, Address: "z"}}}, "",
-			NamedTwice},
+		{"out and in at once", Change{Remove: []NodeID{4}, Add: []Member{joining(4)}}, "", NamedTwice},
 		{"a demotion in vain", Change{Demote: []NodeID{1}, AutoPromote: &yes}, "", WouldBePromoted},
 		{"a version that goes back", Change{Version: new(uint32)}, "", VersionLowered},
 	} {
@@ -84,13 +89,23 @@ func TestWhatAChangeMakesOfAConfiguration(t *testing.T) {
 	}
 }
 
-// TestAKnownIncarnationIsKept where an update does not name it.
-func TestAKnownIncarnationIsKept(t *testing.T) {
+// TestWhatIsKnownIsKept where an update does not name it.
+func TestWhatIsKnownIsKept(t *testing.T) {
 	c := three()
-	c.Members[0].Incarnation = 7
-	next, why := c.with(Change{Update: []Member{{ID: 1, Address: "z"}}})
-	if m, _ := next.Member(1); why != Accepted || m != (Member{ID: 1, Incarnation: 7, Address: "z"}) {
-		t.Errorf("%+v, %v", m, why)
+	known := Member{ID: 1, Incarnation: 7, Address: "a", API: "b"}
+	c.Members[0] = known
+	for _, test := range []struct{ update, want Member }{
+		{Member{ID: 1, Address: "z"}, Member{ID: 1, Incarnation: 7, Address: "z", API: "b"}},
+		{Member{ID: 1, API: "z"}, Member{ID: 1, Incarnation: 7, Address: "a", API: "z"}},
+		{Member{ID: 1, Incarnation: 7, API: "z"}, Member{ID: 1, Incarnation: 7, Address: "a", API: "z"}},
+	} {
+		next, why := c.with(Change{Update: []Member{test.update}})
+		if m, _ := next.Member(1); why != Accepted || m != test.want {
+			t.Errorf("%+v made %+v, %v", test.update, m, why)
+		}
+	}
+	if _, why := c.with(Change{Update: []Member{{ID: 1}}}); why != NothingChanged {
+		t.Errorf("an empty update: %v", why)
 	}
 }
 

@@ -75,7 +75,7 @@ const (
 	// NotCommittedInTerm: this leader has not committed anything of its term yet; try again soon.
 	NotCommittedInTerm
 	// VotersSilent: no majority of the voters, as they are or as they would be, answers now. Change.Force
-	// skips this question.
+	// skips this question, but not whether a majority of those to be has ever answered this leader.
 	VotersSilent
 	// NoVoterLeft: nobody would have a vote.
 	NoVoterLeft
@@ -93,12 +93,19 @@ const (
 	NoSuchLearner
 	// WouldBePromoted: who is to be demoted would be promoted again at once, as learners promote themselves.
 	WouldBePromoted
-	// IncarnationOfVoter: a voter would become another server under its id; remove it, and then add it.
+	// IncarnationOfVoter: a voter, or the leader, would become another server under its id; remove it, and
+	// then add it.
 	IncarnationOfVoter
-	// BadMember: a member without an id or with too long an address, or too many members.
+	// BadMember: who is to be added lacks its id, incarnation or address; or an address is too long, or there
+	// are too many members.
 	BadMember
 	// VersionLowered: the cluster version would go back.
 	VersionLowered
+	// VersionUnsupported: this server does not support that cluster version; run a later program everywhere.
+	VersionUnsupported
+	// LearnerBehind: who is to be promoted does not answer, or lacks too much of the log; try again when it
+	// has caught up. Change.Force skips this question.
+	LearnerBehind
 
 	// NoTarget: nobody answers who could take over, or not the one that is named.
 	NoTarget
@@ -114,7 +121,8 @@ func (r Refusal) String() string {
 		"no majority of the voters answers", "no voter would be left", "nothing would change",
 		"a server is named twice", "no such member", "a member already", "no such voter", "no such learner",
 		"it would be promoted again", "a voter keeps its incarnation", "no member can be like that",
-		"the cluster version would go back", "nobody can take over", "nobody took over in time"}[r]
+		"the cluster version would go back", "this program does not support that cluster version",
+		"a learner has not caught up", "nobody can take over", "nobody took over in time"}[r]
 }
 
 // The events. Terms are the server's own unless the field says otherwise.

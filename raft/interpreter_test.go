@@ -199,6 +199,7 @@ func parseOptions(words []string) scriptOptions {
 	}}
 	o.rounds = slices.Contains(words, "rounds")
 	l := &o.config.Limits
+	l.Version = 9
 	if slices.Contains(words, "single") {
 		l.AppendBytes = 1
 	}

@@ -188,13 +188,40 @@ func (c *Core) change(change Change) (EntryID, Refusal) {
 		return EntryID{}, NotCommittedInTerm
 	}
 	next, why := c.members.with(change)
-	if why == Accepted && !change.Force && !next.HasQuorum(c.answers) {
-		why = VotersSilent
+	if why == Accepted {
+		why = c.objection(next, change.Force)
 	}
 	if why != Accepted {
 		return EntryID{}, why
 	}
 	return c.appendAsLeader(ConfigurationChange, next.AppendTo(nil)), Accepted
+}
+
+// objection tells why this leader should not go on with the next configuration.
+func (c *Core) objection(next Configuration, force bool) Refusal {
+	_, stays := next.Member(c.config.ID)
+	switch {
+	case next.Version > max(c.members.Version, c.config.Limits.Version):
+		return VersionUnsupported
+	case stays && !c.members.means(c.config.ID, next): // it would lead on as somebody else
+		return IncarnationOfVoter
+	case !Configuration{Voters: next.Voters}.HasQuorum(c.hasAnswered):
+		return VotersSilent
+	case force:
+		return Accepted
+	case !next.HasQuorum(c.answers):
+		return VotersSilent
+	case slices.ContainsFunc(next.Voters, c.comesTooSoon):
+		return LearnerBehind
+	}
+	return Accepted
+}
+
+// comesTooSoon reports whether a server that is to vote has no vote yet and would have to be waited for by
+// the commits that need it.
+func (c *Core) comesTooSoon(id NodeID) bool {
+	p := c.peer(id)
+	return p != nil && !c.members.Voter(id) && !(c.answers(id) && c.closeBehind(p.match))
 }
 
 // changeOpen reports whether a change is not complete: the configuration in force is joint, or is not
@@ -208,6 +235,12 @@ func (c *Core) changeOpen() bool {
 func (c *Core) answers(id NodeID) bool {
 	p := c.peer(id)
 	return id == c.config.ID || p != nil && p.heard && c.inContact(id)
+}
+
+// hasAnswered reports whether a server has ever answered this leader in its term, or is this server.
+func (c *Core) hasAnswered(id NodeID) bool {
+	p := c.peer(id)
+	return id == c.config.ID || p != nil && p.heard
 }
 
 // settleMembers takes a change further when its entry is committed: from the joint configuration to what

@@ -53,6 +53,9 @@ func (c *Core) updatePeers(before Configuration) {
 			*p = newPeer(p.id, next)
 			p.silent = c.config.ElectionMin
 		}
+		if before.roles(p.id) != c.members.roles(p.id) || before.AutoPromote != c.members.AutoPromote {
+			p.study = study{} // of another time as a learner
+		}
 		if !stays && !p.departing {
 			p.departing, p.left = true, was
 		}

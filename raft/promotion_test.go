@@ -10,7 +10,7 @@ func promoting(t *testing.T) *Core {
 	leadNow(t, c)
 	answering(c, 2, 3)
 	yes := true
-	c.Step(0, ChangeMembership{Change: Change{Add: []Member{{ID: 4, Incarnation: 7}}, AutoPromote: &yes}})
+	c.Step(0, ChangeMembership{Change: Change{Add: []Member{{ID: 4, Incarnation: 7, Address: "d"}}, AutoPromote: &yes}})
 	answering(c, 2, 3, 4)
 	if c.changeOpen() || len(c.members.Learners) != 1 {
 		t.Fatalf("it has %+v in force", c.members)
@@ -103,7 +103,7 @@ func TestWhoReturnsIsMetAnew(t *testing.T) {
 		t.Fatalf("it does not say goodbye: %+v", p)
 	}
 	answering(c, 2, 3)
-	c.Step(0, ChangeMembership{Change: Change{Add: []Member{{ID: 4, Incarnation: 9}}}})
+	c.Step(0, ChangeMembership{Change: Change{Add: []Member{{ID: 4, Incarnation: 9, Address: "d"}}}})
 	if p := c.peer(4); p.departing || p.match != 0 || c.answers(4) {
 		t.Errorf("the returned learner is taken for the old one: %+v", p)
 	}

@@ -98,7 +98,7 @@ func (w *world) drawChange(c raft.Configuration) (change raft.Change) {
 		learner := slices.Contains(c.Learners, n.id)
 		switch roll := w.dice.IntN(100); {
 		case !member && roll < 40:
-			change.Add = append(change.Add, raft.Member{ID: n.id, Incarnation: n.life})
+			change.Add = append(change.Add, raft.Member{ID: n.id, Incarnation: n.life, Address: "here"})
 		case learner && roll < 50:
 			change.Promote = append(change.Promote, n.id)
 		case member && roll > 85:

@@ -38,7 +38,8 @@ func identityReasons() []string {
 func refusals() []string {
 	return strings.Fields(`NotLeader Overloaded Transferring ChangeOpen NotCommittedInTerm VotersSilent
 		NoVoterLeft NothingChanged NamedTwice UnknownMember AlreadyMember NoSuchVoter NoSuchLearner
-		WouldBePromoted IncarnationOfVoter BadMember VersionLowered NoTarget TransferExpired`)
+		WouldBePromoted IncarnationOfVoter BadMember VersionLowered
+		VersionUnsupported LearnerBehind NoTarget TransferExpired`)
 }
 
 func reasonNames() []string {
