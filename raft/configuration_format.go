@@ -195,13 +195,29 @@ func decodeAddress(src []byte) (address string, rest []byte, err error) {
 	return string(src[:length]), src[length:], nil
 }
 
-// validate refuses an entry of which a server cannot carry out what its kind asks for.
-func (e Entry) validate() error {
-	if e.Kind != ConfigurationChange {
+// carried reads the configurations that entries carry. An error names an entry of which a server cannot carry
+// out what its kind asks for.
+func carried(entries []Entry) (all []placed, err error) {
+	for _, e := range entries {
+		if e.Kind != ConfigurationChange {
+			continue
+		}
+		c, err := entryConfiguration(e)
+		if err != nil {
+			return nil, fmt.Errorf("entry %v: %w", e.ID(), err)
+		}
+		all = append(all, placed{c, e.Index})
+	}
+	return all, nil
+}
+
+// behind returns those of the configurations whose entries come behind an index.
+func behind(index Index, all []placed) []placed {
+	at := slices.IndexFunc(all, func(p placed) bool { return p.index > index })
+	if at < 0 {
 		return nil
 	}
-	_, err := entryConfiguration(e)
-	return err
+	return all[at:]
 }
 
 // entryConfiguration reads the configuration that an entry carries, which must be one that servers can act

@@ -76,7 +76,8 @@ func New(config Config, restored Restored) (*Core, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
-	if err := restored.validate(); err != nil {
+	configurations, err := restored.validate()
+	if err != nil {
 		return nil, err
 	}
 	c := &Core{
@@ -92,9 +93,11 @@ func New(config Config, restored Restored) (*Core, error) {
 		c.members.begin(c.snapshot)
 		c.commitIndex, c.appliedIndex, c.outbox.committed = last, last, last
 	}
-	c.takeConfigurations(c.log.between(max(c.snapshot.Last.Index, c.log.base.Index), c.log.last().Index))
+	if last := c.snapshot.Last; c.log.last() != last { // else the snapshot may have taken the log's place
+		c.takeConfigurations(behind(last.Index, configurations))
+	}
 	c.compact()
-	c.outbox.hard = c.hard
+	c.outbox.hard, c.outbox.members = c.hard, c.members.placed
 	c.resetTimer()
 	return c, nil
 }

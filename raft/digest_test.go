@@ -13,6 +13,8 @@ func TestDigestSeesMembersAndTransfers(t *testing.T) {
 		"heard round":     func(c *Core) { c.heardRound++ },
 		"departing":       func(c *Core) { c.leading.peers[0].departing = true },
 		"farewell":        func(c *Core) { c.leading.peers[0].farewell++ },
+		"what was told":   func(c *Core) { c.outbox.members.index++ },
+		"who left":        func(c *Core) { c.leading.peers[0].left.idle++ },
 		"heard":           func(c *Core) { c.leading.peers[0].heard = true },
 		"study":           func(c *Core) { c.leading.peers[0].study.close++ },
 	})

@@ -89,7 +89,8 @@ func (c *Core) hurryTarget() {
 }
 
 // tickHandover counts a tick of a transfer, and gives it up in the end. A leader that handed over because it
-// should not lead steps down then all the same.
+// should not lead steps down then all the same. One that leads on begins a round at once: an order that was
+// only delayed is too late as soon as the target has heard of that, not a heartbeat later.
 func (c *Core) tickHandover() {
 	h := &c.handover
 	if h.term == 0 {
@@ -105,6 +106,9 @@ func (c *Core) tickHandover() {
 		c.follow(c.hard.Term, None, DiskStalled)
 	case c.retired():
 		c.follow(c.hard.Term, None, NoVote)
+	default:
+		c.timer.elapsed = 0
+		c.heartbeat()
 	}
 }
 

@@ -114,6 +114,10 @@ func (c *Core) install(s Snapshot) {
 	}
 	o.committed, c.appliedIndex = max(o.committed, last), max(c.appliedIndex, last)
 	if kept {
+		// What the log says is what this server has acted upon. One that joins has it of the snapshot alone.
+		if members, index := c.MembersAt(last); len(members.Voters) > 0 {
+			s.Members, s.MembersIndex = members, index
+		}
 		c.keepBehind(s.Last)
 	} else {
 		c.log.begin(s)

@@ -26,7 +26,7 @@ type placed struct {
 // that the log may go back to or that the next snapshot is to bear.
 type membership struct {
 	placed
-	earlier []placed // in the order of their indexes; replaced, never changed in place
+	earlier []placed // in the order of their indexes; Clone copies them
 
 	own   Incarnation // of this server
 	joins bool        // it was no member at the beginning: no configuration without incarnations means it
@@ -46,7 +46,7 @@ func (m *membership) means(id NodeID, c Configuration) bool {
 // enter puts the configuration of a new entry in force.
 func (m *membership) enter(next placed) {
 	assert(next.index > m.index, "configurations come in the order of the log")
-	m.earlier = append(slices.Clip(m.earlier), m.placed)
+	m.earlier = append(m.earlier, m.placed)
 	m.placed = next
 }
 
@@ -108,7 +108,7 @@ func (c *Core) Known(id NodeID) (Member, bool) {
 		}
 	}
 	if p := c.peer(id); p != nil { // a snapshot has overtaken the configuration that named it
-		return p.left, p.departing
+		return p.left.was, p.departing
 	}
 	return Member{}, false
 }
@@ -133,16 +133,11 @@ func (c *Core) MembersAt(index Index) (Configuration, Index) {
 }
 
 // takeConfigurations puts in force what newly appended entries carry.
-func (c *Core) takeConfigurations(entries []Entry) {
-	for _, e := range entries {
-		if e.Kind != ConfigurationChange {
-			continue
-		}
-		next, err := entryConfiguration(e)
-		assert(err == nil, "an entry without a configuration was appended as one")
+func (c *Core) takeConfigurations(carried []placed) {
+	for _, next := range carried {
 		before := c.members.Configuration
-		c.members.enter(placed{next, e.Index})
-		c.emit(MembersChanged{Index: e.Index, Members: next})
+		c.members.enter(next)
+		c.emit(MembersChanged{Index: next.index, Members: next.Configuration})
 		if c.role == Leader {
 			c.updatePeers(before)
 		}

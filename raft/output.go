@@ -14,6 +14,11 @@ type Output struct {
 	Restart EntryID
 	Entries []Entry // replace everything on disk from Entries[0].Index on
 
+	// Members is the configuration that is in force from now on, and MembersIndex the index of the entry that
+	// brought it; nil when neither has changed. What was in force at the start is Core.Members.
+	Members      *Configuration
+	MembersIndex Index
+
 	Committed []Entry   // to be applied, in this order; each is durable here
 	Messages  []Letter  // to be sent now; what had to wait for the disk has waited
 	Chunks    []Chunk   // of a snapshot that arrives: to be stored, and answered by ChunkStored
@@ -71,6 +76,9 @@ func (c *Core) Output() Output {
 			out.HardState, o.hard = &now, now
 		}
 	}
+	if now := c.members.placed; now.index != o.members.index || !now.equal(o.members.Configuration) {
+		out.Members, out.MembersIndex, o.members = &now.Configuration, now.index, now
+	}
 	if through := min(c.commitIndex, c.log.durable); through > o.committed {
 		out.Committed = c.log.between(o.committed, through)
 		c.load.unapplied += sizeOf(out.Committed)
@@ -84,6 +92,7 @@ func (c *Core) Output() Output {
 // outbox is the edge between what the server has decided and what its driver has been told.
 type outbox struct {
 	hard      HardState // as last handed out
+	members   placed    // as last handed out
 	committed Index     // as last handed out
 	written   Write     // the last write handed out
 	persisted Write     // the last write acknowledged
@@ -159,9 +168,10 @@ func (c *Core) setHardState(term Term, vote NodeID) {
 }
 
 // appendToLog appends entries. Whatever acknowledges them waits for the next write, which will contain them.
-func (c *Core) appendToLog(entries ...Entry) {
+// What configurations they carry has been read.
+func (c *Core) appendToLog(entries []Entry, carried []placed) {
 	c.log.append(entries...)
-	c.takeConfigurations(entries)
+	c.takeConfigurations(carried)
 	c.outbox.entriesIn = c.outbox.written + 1
 }
 

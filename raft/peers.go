@@ -9,8 +9,21 @@ import (
 //
 // A server that was removed must learn of it, or it would ask for votes until somebody stops it, and a person
 // who looks at it would not be told. So its leader goes on with it until it holds the entry that removed it
-// and has answered a message that told it that this is committed, or until it is silent for a maximal
-// election timeout. Meanwhile it counts for nothing.
+// and has answered a message that told it that this is committed; or until it is silent for a maximal election
+// timeout; or until it has made no progress for several, as with a full disk, since its removal is committed:
+// who answers and cannot take an entry would otherwise be spoken to for ever. Meanwhile it counts for nothing.
+
+// leave is what a leader keeps of a server that has left.
+type leave struct {
+	was    Member
+	match  Index  // its match, and how much of a snapshot it has, when it last made progress
+	offset uint64 // the most that it ever had
+	idle   int    // ticks since then, as far as its removal was committed
+}
+
+// maxIdle is for how many maximal election timeouts one that has left, and answers, may make no progress: far
+// more than a chunk of a snapshot takes on a link on which anything works.
+const maxIdle = 16
 
 // newPeer is a follower of which nothing is known yet. A probe of the entry at next will tell where the logs
 // join.
@@ -32,7 +45,7 @@ func (c *Core) beginPeers() {
 	for _, m := range c.members.earlier[n-1].Members {
 		if _, stays := c.members.Member(m.ID); !stays && m.ID != c.config.ID {
 			p := newPeer(m.ID, next)
-			p.departing, p.left = true, m
+			p.departing, p.left.was = true, m
 			c.leading.peers = append(c.leading.peers, p)
 		}
 	}
@@ -57,7 +70,7 @@ func (c *Core) updatePeers(before Configuration) {
 			p.study = study{} // of another time as a learner
 		}
 		if !stays && !p.departing {
-			p.departing, p.left = true, was
+			p.departing, p.left = true, leave{was: was, match: p.match, offset: p.transfer.offset}
 		}
 	}
 	for _, m := range c.members.Members {
@@ -88,10 +101,20 @@ func (c *Core) partFrom(id NodeID, told bool) {
 	c.emit(PeerLeft{ID: id, Told: told})
 }
 
-// partFromSilent lets go of all those that have left and do not answer.
+// partFromSilent counts a tick, and lets go of all those that have left and do not answer, or get nowhere.
 func (c *Core) partFromSilent() {
 	for i := len(c.leading.peers) - 1; i >= 0; i-- {
-		if p := c.leading.peers[i]; p.departing && p.silent >= c.config.ElectionMax {
+		p := &c.leading.peers[i]
+		if !p.departing {
+			continue
+		}
+		if c.members.index <= c.commitIndex {
+			p.left.idle++
+		}
+		if l := &p.left; p.match > l.match || p.transfer.offset > l.offset {
+			l.match, l.offset, l.idle = p.match, max(l.offset, p.transfer.offset), 0
+		}
+		if p.silent >= c.config.ElectionMax || p.left.idle >= maxIdle*c.config.ElectionMax {
 			c.partFrom(p.id, false)
 		}
 	}

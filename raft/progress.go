@@ -64,7 +64,7 @@ type peer struct {
 
 	heard     bool     // it has answered in this term
 	departing bool     // it is no member any more, and does not count
-	left      Member   // what a departing one was
+	left      leave    // of a departing one
 	farewell  Sequence // of the message that told a departing one that it is none; 0: not told yet
 	study     study    // of a learner that is to be promoted
 }
@@ -99,7 +99,9 @@ func (c *Core) appendAsLeader(kind Kind, command []byte) EntryID {
 		Kind:    kind,
 		Command: command,
 	}
-	c.appendToLog(e)
+	configurations, err := carried([]Entry{e})
+	assert(err == nil, "an entry without a configuration was appended as one")
+	c.appendToLog([]Entry{e}, configurations)
 	c.leading.uncommitted += e.Size()
 	c.emit(Appended{Entry: e.ID(), Kind: kind})
 	return e.ID()

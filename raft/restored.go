@@ -26,8 +26,20 @@ type Restored struct {
 	Unready bool
 }
 
-// validate refuses what a correct disk cannot hold: to go on from it would be to guess.
-func (r *Restored) validate() error {
+// validate refuses what a correct disk cannot hold: to go on from it would be to guess. It returns the
+// configurations that the entries carry.
+func (r *Restored) validate() ([]placed, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	all, err := carried(r.Entries)
+	if err != nil {
+		return nil, fmt.Errorf("raft: the restored log: %w", err)
+	}
+	return all, nil
+}
+
+func (r *Restored) check() error {
 	if r.Joins && len(r.Members.Members) > 0 {
 		return fmt.Errorf("raft: a server that joins was restored with a bootstrap configuration")
 	}
@@ -45,9 +57,6 @@ func (r *Restored) validate() error {
 	for _, e := range r.Entries {
 		if e.Index != before.Index+1 || e.Term < before.Term || e.Term == 0 || !e.Kind.Valid() {
 			return fmt.Errorf("raft: restored entry %v of kind %v cannot follow %v", e.ID(), e.Kind, before)
-		}
-		if err := e.validate(); err != nil {
-			return fmt.Errorf("raft: restored entry %v: %w", e.ID(), err)
 		}
 		before = e.ID()
 	}

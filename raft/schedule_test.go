@@ -58,6 +58,8 @@ type node struct {
 	stalled bool // its disk acknowledges nothing
 	slow    bool // its state machine reports nothing
 
+	members raft.Configuration // in force, as it was told
+
 	before  raft.Status // after the step before
 	applied raft.Index
 	owes    raft.Term // a vote was granted in this term, its answer has not left
@@ -147,6 +149,7 @@ func (w *world) start(n *node) {
 		failf("server %v cannot start from its disk: %v", n.id, err)
 	}
 	n.core, n.log, n.writes = core, slices.Clone(n.recovered()), nil
+	n.members = core.Members()
 	n.before, n.applied, n.owes = core.Status(), n.shelf.newest().Last.Index, 0
 	if n.before.Commit != n.applied || n.before.Applied != n.applied {
 		failf("server %v starts with commit %d and applied %d from a snapshot up to %d", n.id,
@@ -397,6 +400,12 @@ func (w *world) carryOut(n *node, out raft.Output) {
 	}
 	if out.Write != 0 {
 		w.handedOut(n, out)
+	}
+	if out.Members != nil {
+		n.members = *out.Members
+	}
+	if in := n.core.Members(); !reflect.DeepEqual(in, n.members) {
+		failf("server %v has %+v in force, and told of %+v", n.id, in, n.members)
 	}
 	w.look(n)
 	w.lookAtChanges(n, out.Entries)

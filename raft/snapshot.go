@@ -104,8 +104,8 @@ func (c *Core) snapshotted(s Snapshot) {
 	assert(s.Validate() == nil, "the driver made a snapshot without a configuration")
 	entry := c.log.between(s.Last.Index-1, s.Last.Index)[0]
 	assert(s.Time == entry.Time, "the driver made a snapshot of another log time than its last entry's")
-	_, index := c.MembersAt(s.Last.Index)
-	assert(s.MembersIndex == index, "the driver made a snapshot with another configuration than was in force")
+	members, index := c.MembersAt(s.Last.Index)
+	assert(s.MembersIndex == index && s.Members.equal(members), "the driver made a snapshot with another configuration than was in force")
 	size := sizeOf(c.log.between(c.snapshot.Last.Index, s.Last.Index))
 	c.log.bytes -= size
 	c.load.applied -= size
@@ -144,7 +144,7 @@ func (c *Core) kept(through Index) Index {
 		p := &c.leading.peers[i]
 		from := max(p.match, p.transfer.last.Index)
 		switch {
-		case !p.joins:
+		case !p.joins || p.departing: // nobody waits for one that leaves
 		case from >= through: // what trails is enough
 			p.joins = p.transfer.on()
 		case from < c.log.base.Index || p.silent >= c.config.ElectionMin ||

@@ -149,6 +149,7 @@ func (c *Core) canonical() string {
 	o := &c.outbox
 	fmt.Fprintf(&b, "out %v %d %d %d %d %d\n", o.hard, o.committed, o.written, o.persisted, o.hardIn,
 		o.entriesIn)
+	fmt.Fprintf(&b, "members told %v\n", o.members)
 	fmt.Fprintf(&b, "waited %d unacknowledged %v\n", o.waited, o.unacknowledged)
 	for _, h := range o.held {
 		fmt.Fprintf(&b, "held %d %d %d %T %v %v\n", h.until, h.To, h.Sequence, h.Message, h.Message, h.Ask)
