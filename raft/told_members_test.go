@@ -80,6 +80,42 @@ func TestALogThatIsKeptKeepsItsConfiguration(t *testing.T) {
 	}
 }
 
+// TestASnapshotTellsOneThatJoins who the servers are, also when its log is kept.
+func TestASnapshotTellsOneThatJoins(t *testing.T) {
+	c, err := New(Config{ID: 4}, Restored{HardState: HardState{Term: 2}, Joins: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Step(0, Receive{From: 2, Message: AppendEntries{Term: 2,
+		Entries: []Entry{{Term: 2, Index: 1, Kind: NoOp}, {Term: 2, Index: 2, Kind: NoOp}}}})
+	settle(c)
+	c.Step(0, Installed{Snapshot: snapshotAt(2, 2)})
+	if got := described(c.Members()); got != "[1 2 3]" {
+		t.Errorf("in force is %q", got)
+	}
+}
+
+// TestOneThatLeavesIsKnownBehindASnapshot, and no entry is kept for it.
+func TestOneThatLeavesIsKnownBehindASnapshot(t *testing.T) {
+	c := promoting(t)
+	c.Step(0, ChangeMembership{Change: Change{Remove: []NodeID{4}}})
+	answering(c, 2, 3)
+	c.peer(4).joins = true
+	c.Step(0, Applied{Index: c.outbox.committed})
+	last := c.log.last()
+	if got := c.kept(last.Index); got != last.Index {
+		t.Errorf("the log is kept from %d on, not %d", got, last.Index)
+	}
+	s := Snapshot{Last: last, Time: c.log.lastTime(), Members: c.Members(), MembersIndex: c.members.index}
+	c.Step(0, Snapshotted{Snapshot: s})
+	if m, known := c.Known(4); len(c.members.earlier) > 0 || !known || m.Address != "d" {
+		t.Errorf("it is known as %+v, %v", m, known)
+	}
+	if m, known := c.Known(9); known {
+		t.Errorf("a stranger is known as %+v", m)
+	}
+}
+
 // TestOneThatLeavesAndGetsNowhereIsLetGo: it answers, and its disk takes nothing.
 func TestOneThatLeavesAndGetsNowhereIsLetGo(t *testing.T) {
 	c := promoting(t)
