@@ -24,6 +24,7 @@ func TestALeaderDoesNotBecomeAnother(t *testing.T) {
 // TestALearnerIsPromotedByHandWhenItIsClose, or by force: a voter that lags is waited for by the commits that
 // need it.
 func TestALearnerIsPromotedByHandWhenItIsClose(t *testing.T) {
+	silence := func(c *Core) { c.peer(4).silent = c.config.ElectionMin }
 	for _, test := range []struct {
 		claim   string
 		learner func(c *Core)
@@ -34,9 +35,8 @@ func TestALearnerIsPromotedByHandWhenItIsClose(t *testing.T) {
 		{"one that lags a little", func(c *Core) { lagging(c, 4, 2) }, false, Accepted},
 		{"one that lags much", func(c *Core) { lagging(c, 4, 4) }, false, LearnerBehind},
 		{"one that lags much, by force", func(c *Core) { lagging(c, 4, 4) }, true, Accepted},
-		{"one that is silent", func(c *Core) { c.peer(4).silent = c.config.ElectionMin }, false, LearnerBehind},
-		{"one that is silent, by force", func(c *Core) { c.peer(4).silent = c.config.ElectionMin }, true,
-			Accepted},
+		{"one that is silent", silence, false, LearnerBehind},
+		{"one that is silent, by force", silence, true, Accepted},
 	} {
 		c := promoting(t)
 		no := false
@@ -67,7 +67,8 @@ func TestForceDoesNotTrustWhoWasNeverHeard(t *testing.T) {
 		if heard {
 			answering(c, 4)
 		}
-		c.Step(0, ChangeMembership{Change: Change{Promote: []NodeID{4, 5, 6}, Remove: []NodeID{2}, Force: true}})
+		change := Change{Promote: []NodeID{4, 5, 6}, Remove: []NodeID{2}, Force: true}
+		c.Step(0, ChangeMembership{Change: change})
 		want := VotersSilent
 		if heard { // 1, 3 and 4 of five
 			want = Accepted

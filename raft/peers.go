@@ -9,9 +9,10 @@ import (
 //
 // A server that was removed must learn of it, or it would ask for votes until somebody stops it, and a person
 // who looks at it would not be told. So its leader goes on with it until it holds the entry that removed it
-// and has answered a message that told it that this is committed; or until it is silent for a maximal election
-// timeout; or until it has made no progress for several, as with a full disk, since its removal is committed:
-// who answers and cannot take an entry would otherwise be spoken to for ever. Meanwhile it counts for nothing.
+// and has answered a message that told it that this is committed; or until it is silent for a maximal
+// election timeout; or until it has made no progress for several, as with a full disk, since its removal is
+// committed: who answers and cannot take an entry would otherwise be spoken to for ever. Meanwhile it counts
+// for nothing.
 
 // leave is what a leader keeps of a server that has left.
 type leave struct {

@@ -10,7 +10,8 @@ func promoting(t *testing.T) *Core {
 	leadNow(t, c)
 	answering(c, 2, 3)
 	yes := true
-	c.Step(0, ChangeMembership{Change: Change{Add: []Member{{ID: 4, Incarnation: 7, Address: "d"}}, AutoPromote: &yes}})
+	fourth := Member{ID: 4, Incarnation: 7, Address: "d"}
+	c.Step(0, ChangeMembership{Change: Change{Add: []Member{fourth}, AutoPromote: &yes}})
 	answering(c, 2, 3, 4)
 	if c.changeOpen() || len(c.members.Learners) != 1 {
 		t.Fatalf("it has %+v in force", c.members)

@@ -124,8 +124,8 @@ func (c *Core) missing(prev EntryID) Reason {
 }
 
 // wellFormed reports whether the entries could stand in the log of a leader of that term, right after Prev,
-// if what they carry can be read. A kind that nobody knows could not, nor could a configuration that cannot be
-// read: once in the log and committed, such an entry would stop every node that has to apply it, for good.
+// if what they carry can be read. A kind that nobody knows could not, nor could a configuration that cannot
+// be read: once in the log and committed, such an entry would stop every node that has to apply it, for good.
 func wellFormed(m AppendEntries) bool {
 	before := m.Prev
 	for _, e := range m.Entries {

@@ -105,7 +105,8 @@ func (c *Core) snapshotted(s Snapshot) {
 	entry := c.log.between(s.Last.Index-1, s.Last.Index)[0]
 	assert(s.Time == entry.Time, "the driver made a snapshot of another log time than its last entry's")
 	members, index := c.MembersAt(s.Last.Index)
-	assert(s.MembersIndex == index && s.Members.equal(members), "the driver made a snapshot with another configuration than was in force")
+	assert(s.MembersIndex == index && s.Members.equal(members),
+		"the driver made a snapshot with another configuration than was in force")
 	size := sizeOf(c.log.between(c.snapshot.Last.Index, s.Last.Index))
 	c.log.bytes -= size
 	c.load.applied -= size
