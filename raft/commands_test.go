@@ -14,7 +14,7 @@ import (
 
 func (in *interpreter) doBoot(t *testing.T, args []string) {
 	s := in.server(parseID(args[0]))
-	s.disk = raft.Restored{Members: in.members}
+	s.disk = raft.Restored{Members: in.members, Incarnation: 1}
 	field := ""
 	for _, word := range args[1:] {
 		n, err := strconv.ParseUint(word, 10, 64)
@@ -96,6 +96,61 @@ func (in *interpreter) doRead(t *testing.T, args []string) {
 	in.step(in.server(parseID(args[0])), raft.ReadIndex{Ticket: in.tickets})
 }
 
+// doChange reads the fields of a Change, each a word before its ids.
+func (in *interpreter) doChange(t *testing.T, args []string) {
+	change, field, yes := raft.Change{}, "", true
+	for _, word := range args[1:] {
+		n, err := strconv.ParseUint(word, 10, 32)
+		if err != nil {
+			field = word
+		}
+		id, version, no := raft.NodeID(n), uint32(n), false
+		switch {
+		case word == "force":
+			change.Force = true
+		case word == "autopromote":
+			change.AutoPromote = &yes
+		case word == "manual":
+			change.AutoPromote = &no
+		case err != nil:
+		case field == "add":
+			life := in.server(id).disk.Incarnation
+			change.Add = append(change.Add, raft.Member{ID: id, Incarnation: life, Address: "somewhere"})
+		case field == "promote":
+			change.Promote = append(change.Promote, id)
+		case field == "demote":
+			change.Demote = append(change.Demote, id)
+		case field == "remove":
+			change.Remove = append(change.Remove, id)
+		case field == "update":
+			change.Update = append(change.Update, raft.Member{ID: id, Address: "elsewhere"})
+		case field == "version":
+			change.Version = &version
+		default:
+			t.Fatalf("%q is no change", word)
+		}
+	}
+	in.tickets++
+	in.step(in.server(parseID(args[0])), raft.ChangeMembership{Ticket: in.tickets, Change: change})
+}
+
+func (in *interpreter) doTransfer(t *testing.T, args []string) {
+	to := raft.None
+	if len(args) > 1 {
+		to = parseID(args[1])
+	}
+	in.tickets++
+	in.step(in.server(parseID(args[0])), raft.Transfer{Ticket: in.tickets, To: to})
+}
+
+func (in *interpreter) doMembers(t *testing.T, args []string) {
+	for _, s := range in.chosen(args) {
+		if s.core != nil {
+			in.print("%v  %s", s.id, formatMembers(s.core))
+		}
+	}
+}
+
 func (in *interpreter) doPass(t *testing.T, args []string) {
 	count, err := strconv.Atoi(args[0])
 	if err != nil {
@@ -127,7 +182,7 @@ func (in *interpreter) doApply(t *testing.T, args []string) {
 
 func (in *interpreter) doDeliver(t *testing.T, args []string) {
 	for _, l := range take(&in.network, parseLink(args)) {
-		in.step(in.server(l.to), raft.Receive{From: l.from, Sequence: l.sequence, Message: l.message})
+		in.step(in.server(l.to), l.received())
 	}
 }
 
@@ -171,9 +226,9 @@ func (in *interpreter) doRelease(t *testing.T, args []string) {
 func (in *interpreter) doCut(t *testing.T, args []string) {
 	matches := parseLink(args)
 	take(&in.network, matches)
-	for _, a := range in.members.Voters {
-		for _, b := range in.members.Voters {
-			if link := (scriptLink{a, b}); matches(link) {
+	for _, a := range in.servers {
+		for _, b := range in.servers {
+			if link := (scriptLink{a.id, b.id}); matches(link) {
 				in.cut[link] = true
 			}
 		}
@@ -209,6 +264,12 @@ func (in *interpreter) doCrash(t *testing.T, args []string) {
 }
 
 func (in *interpreter) doRestart(t *testing.T, args []string) { in.start(in.server(parseID(args[0]))) }
+
+func (in *interpreter) doWipe(t *testing.T, args []string) {
+	s := in.server(parseID(args[0]))
+	s.disk = raft.Restored{Joins: true, Incarnation: s.disk.Incarnation + 1}
+	in.start(s)
+}
 
 // doSend delivers a message at once that nobody sent: `send 3->1 AppendEntries term 1 entries 1 1`.
 func (in *interpreter) doSend(t *testing.T, args []string) {

@@ -15,8 +15,9 @@ type Member struct {
 }
 
 // Configuration says who the servers are and who has a vote (§6). The bootstrap configuration stands at
-// index 0. Voters, Outgoing and Learners are sorted by id. A Configuration is a value: it is replaced,
-// never changed in place.
+// index 0; every later one is what an entry of kind ConfigurationChange carries. Voters, Outgoing and
+// Learners are sorted by id. No learner is in Voters; one that is in Outgoing too is being demoted. A
+// Configuration is a value: it is replaced, never changed in place.
 type Configuration struct {
 	Members []Member // everyone named below, sorted by id
 	Voters  []NodeID
@@ -24,8 +25,14 @@ type Configuration struct {
 	// both (§6).
 	Outgoing []NodeID
 	Learners []NodeID // receive entries, have no vote (thesis §4.2.1)
-	// AutoPromote lets the leader turn a learner that has caught up into a voter. Reserved.
+	// AutoPromote lets the leader turn learners that have caught up into voters.
 	AutoPromote bool
+	// Version is the cluster version: what entries and commands may be used that older programs do not know.
+	// 0 is what every cluster begins with.
+	Version uint32
+	// LeaseDrift bounds how far the clocks of two servers drift apart, in parts per million; 0 switches
+	// leases off. Reserved: nothing rests on it yet.
+	LeaseDrift uint32
 }
 
 // NewConfiguration makes a configuration of voters from their addresses, keyed by id.
@@ -40,18 +47,21 @@ func NewConfiguration(voters map[NodeID]string) Configuration {
 	return c
 }
 
-// validate refuses a configuration that no server could act on.
+// validate refuses a configuration that no server could act on: one that names a server for a role and not
+// as a member would have it counted and never contacted.
 func (c Configuration) validate() error {
 	if len(c.Voters) == 0 {
 		return fmt.Errorf("raft: the configuration names no voter")
 	}
-	for _, id := range slices.Concat(c.Voters, c.Outgoing, c.Learners) {
-		if _, named := c.Member(id); !named { // it would be counted and never be contacted
-			return fmt.Errorf("raft: the configuration names node %v for a role but not as a member", id)
-		}
+	if err := c.Check(); err != nil {
+		return fmt.Errorf("raft: the configuration cannot be: %w", err)
 	}
 	return nil
 }
+
+// Joint reports whether the configuration is one through which a change of the voters goes (§6): decisions
+// then take a majority of both halves.
+func (c Configuration) Joint() bool { return len(c.Outgoing) > 0 }
 
 // Member returns the member with that id, and whether there is one.
 func (c Configuration) Member(id NodeID) (Member, bool) {
@@ -67,6 +77,9 @@ func (c Configuration) Member(id NodeID) (Member, bool) {
 func (c Configuration) Voter(id NodeID) bool {
 	return slices.Contains(c.Voters, id) || slices.Contains(c.Outgoing, id)
 }
+
+// votesOn reports whether the server has a vote in the configuration, or when it is joint in what follows it.
+func (c Configuration) votesOn(id NodeID) bool { return slices.Contains(c.Voters, id) }
 
 // Clone returns a copy that shares no memory.
 func (c Configuration) Clone() Configuration {

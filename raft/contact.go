@@ -12,7 +12,8 @@ package raft
 // and stickiness without check-quorum let a half-connected leader block every election.
 //
 // A stalled disk is noticed in the same way: a server that has waited for its own disk for more than a
-// maximal election timeout ceases to lead and does not campaign. It answers heartbeats all the same.
+// maximal election timeout hands over, or ceases to lead if it cannot, and does not campaign. It answers
+// heartbeats all the same.
 
 // checkQuorum counts a tick of silence of each follower.
 func (c *Core) checkQuorum() {
@@ -51,23 +52,27 @@ func (c *Core) Contact() (ticks int, known bool) {
 	return 0, false
 }
 
-// silence returns the ticks since a server answered this leader.
+// silence returns the ticks since a server, which is this one or a peer, answered this leader.
 func (c *Core) silence(id NodeID) int {
 	if p := c.peer(id); p != nil {
 		return p.silent
 	}
-	return 0 // this server itself
+	assert(id == c.config.ID, "a server with a vote is not among the leader's peers")
+	return 0
 }
 
-// checkDisk counts a tick of waiting for the own disk, and makes a leader with a stalled disk step down. A
-// sole voter stays: nobody else could lead.
+// checkDisk counts a tick of waiting for the own disk, and makes a leader with a stalled disk hand over, or
+// step down when nobody could take over. A sole voter stays: nobody else could lead.
 func (c *Core) checkDisk() {
 	o := &c.outbox
 	o.waited++
 	if len(o.unacknowledged) == 0 {
 		return
 	}
-	if c.role == Leader && c.diskStalled() && !c.soleVoter() {
+	if c.role != Leader || !c.diskStalled() || c.soleVoter() || c.transferring() {
+		return
+	}
+	if !c.handOver(handover{to: c.bestVoter()}, DiskStalled) {
 		c.follow(c.hard.Term, None, DiskStalled)
 	}
 }

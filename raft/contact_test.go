@@ -149,7 +149,7 @@ func TestAProbeThatEndsIsNotSentTwice(t *testing.T) {
 func TestCheckQuorumStepsDownWithinItsWindowAndNotBefore(t *testing.T) {
 	for answering, stays := range map[int]bool{0: false, 1: false, 2: true, 4: true} {
 		c := newCore(t, Restored{})
-		c.members = NewConfiguration(map[NodeID]string{1: "", 2: "", 3: "", 4: "", 5: ""})
+		c.members.Configuration = NewConfiguration(map[NodeID]string{1: "", 2: "", 3: "", 4: "", 5: ""})
 		campaignNow(t, c)
 		c.Step(0, Persisted{Write: c.Output().Write})
 		for _, id := range []NodeID{2, 3} {

@@ -3,14 +3,13 @@ package raft
 import (
 	"cmp"
 	"fmt"
-	"slices"
 )
 
 // Core is one server: the state of Figure 2, and what its driver has been told of it. It is made by New,
 // fed by Step, and what it decides is collected by Output. It is not safe for concurrent use.
 type Core struct {
 	config  Config
-	members Configuration
+	members membership
 
 	// Persistent state (Figure 2): the disk has it, or will.
 	hard     HardState
@@ -20,13 +19,13 @@ type Core struct {
 
 	// Volatile state: lost at a restart.
 	role         Role
-	leader       NodeID // of this term; None when unknown
+	following    // the leader of this term
 	commitIndex  Index
 	appliedIndex Index
-	verified     Index // how far our log is known to be the leader's of this term
 	timer        timer
 	ballots      []ballot // of this campaign, sorted by id
 	leading      leading  // of a leader
+	handover     handover // of leadership, to another server
 	sequence     Sequence // the last one given to a request
 	load         load
 
@@ -34,6 +33,13 @@ type Core struct {
 	dice    dice
 	outbox  outbox
 	refused uint64 // messages refused as nonsense
+}
+
+// following is what a server knows of the leader of its term.
+type following struct {
+	leader     NodeID // None when unknown
+	verified   Index  // how far our log is known to be the leader's
+	heardRound Round  // the newest one that it has named to us
 }
 
 // Config is what a server is told once. Durations are in ticks.
@@ -61,20 +67,6 @@ type Config struct {
 	Events bool
 }
 
-// Restored is what a server finds on its disk when it starts; zero, but for Members, when it starts for the
-// first time.
-type Restored struct {
-	HardState HardState
-	// Snapshot is the one from which the state machine is, or will be, restored before any entry is applied;
-	// zero when there is none.
-	Snapshot Snapshot
-	Before   EntryID       // the entry right before Entries[0]; zero when they begin at index 1
-	Entries  []Entry       // contiguous; may begin at or below Snapshot.Last
-	Members  Configuration // the bootstrap configuration, in force when there is no snapshot
-	// Unready says that the state machine is yet to be restored; see the input Readiness.
-	Unready bool
-}
-
 // New makes a server from what its disk remembers. It begins as a follower (§5.2) that knows nothing to be
 // committed but what its snapshot includes. When its log does not hold the last entry of the snapshot, all of
 // the log is dropped, and the first Output says so (Restart). An error says which field of the configuration,
@@ -84,12 +76,13 @@ func New(config Config, restored Restored) (*Core, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
-	if err := restored.validate(); err != nil {
+	configurations, err := restored.validate()
+	if err != nil {
 		return nil, err
 	}
 	c := &Core{
 		config:   config,
-		members:  restored.Members.Clone(),
+		members:  newMembership(restored),
 		hard:     restored.HardState,
 		log:      newLog(restored),
 		snapshot: restored.Snapshot,
@@ -97,11 +90,14 @@ func New(config Config, restored Restored) (*Core, error) {
 		load:     load{unready: restored.Unready},
 	}
 	if last := c.snapshot.Last.Index; last > 0 { // whatever a snapshot includes was committed and applied
-		c.members = c.snapshot.Members.Clone()
+		c.members.begin(c.snapshot)
 		c.commitIndex, c.appliedIndex, c.outbox.committed = last, last, last
-		c.compact()
 	}
-	c.outbox.hard = c.hard
+	if last := c.snapshot.Last; c.log.last() != last { // else the snapshot may have taken the log's place
+		c.takeConfigurations(behind(last.Index, configurations))
+	}
+	c.compact()
+	c.outbox.hard, c.outbox.members = c.hard, c.members.placed
 	c.resetTimer()
 	return c, nil
 }
@@ -123,6 +119,7 @@ func (config *Config) setDefaults() {
 	set(&config.Limits.SnapshotBytes, 64<<20)
 	set(&config.Limits.TrailingBytes, 16<<20)
 	set(&config.Limits.ChunkBytes, 256<<10)
+	set(&config.Limits.PromoteBytes, 1<<20)
 }
 
 func (config *Config) validate() error {
@@ -139,39 +136,9 @@ func (config *Config) validate() error {
 		return fmt.Errorf("raft: Config.ElectionMax (%d ticks) is below ElectionMin (%d ticks)",
 			config.ElectionMax, config.ElectionMin)
 	case min(l.AppendBytes, l.UncommittedBytes, l.Window, l.InFlightBytes, l.BacklogBytes,
-		l.ChunkBytes) < 1:
+		l.ChunkBytes, l.PromoteBytes) < 1:
 		return fmt.Errorf("raft: each of Config.Limits but SnapshotBytes and TrailingBytes must be "+
 			"positive: %+v", l)
-	}
-	return nil
-}
-
-// validate refuses what a correct disk cannot hold: to go on from it would be to guess.
-func (r *Restored) validate() error {
-	if err := r.Members.validate(); err != nil {
-		return err
-	}
-	if err := r.Snapshot.Validate(); err != nil {
-		return err
-	}
-	before, last := r.Before, r.Snapshot.Last
-	if before.Index > last.Index || (before.Index == 0) != (before.Term == 0) {
-		return fmt.Errorf("raft: the restored log begins behind %v, and the snapshot ends in %v: "+
-			"what lies between them is missing", before, last)
-	}
-	for _, e := range r.Entries {
-		if e.Index != before.Index+1 || e.Term < before.Term || e.Term == 0 || !e.Kind.Valid() {
-			return fmt.Errorf("raft: restored entry %v of kind %v cannot follow %v", e.ID(), e.Kind, before)
-		}
-		before = e.ID()
-	}
-	if before.Term > r.HardState.Term {
-		return fmt.Errorf("raft: the restored log ends in %v, beyond the restored term %d", before,
-			r.HardState.Term)
-	}
-	if last.Term > r.HardState.Term {
-		return fmt.Errorf("raft: the restored snapshot ends in %v, beyond the restored term %d", last,
-			r.HardState.Term)
 	}
 	return nil
 }
@@ -188,9 +155,13 @@ func (c *Core) Step(now Time, in Input) {
 	case Tick:
 		c.tick()
 	case Receive:
-		c.receive(in.From, in.Sequence, in.Message)
+		c.receive(in)
 	case Propose:
 		c.propose(in)
+	case ChangeMembership:
+		c.changeMembership(in)
+	case Transfer:
+		c.transfer(in)
 	case ReadIndex:
 		c.readIndex(in)
 	case Persisted:
@@ -212,11 +183,13 @@ func (c *Core) Step(now Time, in Input) {
 	default:
 		panic(violation(fmt.Sprintf("unknown input %T", in)))
 	}
+	c.settleMembers()
 	c.check(before)
 }
 
 // receive settles terms first: a newer one is taken over, an older one answered with ours (§5.1).
-func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
+func (c *Core) receive(in Receive) {
+	from, sequence, m := in.From, in.Sequence, in.Message
 	if from == None || from == c.config.ID {
 		c.refuse(from, m, UnknownSender)
 		return
@@ -225,9 +198,17 @@ func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
 		c.refuse(from, m, Malformed)
 		return
 	}
+	if IsResponse(m) && !c.isKnownAs(from, in.Incarnation) {
+		c.ignore(from, m, OtherDirectory)
+		return
+	}
 	if term := m.term(); term > c.hard.Term && adoptsTerm(m) {
 		if c.sticksToLeader(m) {
 			c.ignore(from, m, LeaderHeard)
+			return
+		}
+		if c.passesOver(from, m) {
+			c.ignore(from, m, UnknownSender)
 			return
 		}
 		c.follow(term, None, HigherTerm)
@@ -249,6 +230,8 @@ func (c *Core) receive(from NodeID, sequence Sequence, m Message) {
 		c.installSnapshot(from, sequence, m)
 	case InstallSnapshotResponse:
 		c.installSnapshotResponse(from, sequence, m)
+	case TimeoutNow:
+		c.timeoutNow(from, m)
 	default:
 		c.refuse(from, m, Unsupported)
 	}
@@ -264,7 +247,7 @@ const maxJump Term = 1 << 32
 func (c *Core) plausible(m Message) bool {
 	term := m.term()
 	switch m.(type) {
-	case PreVote, RequestVote, AppendEntries, InstallSnapshot:
+	case PreVote, RequestVote, AppendEntries, InstallSnapshot, TimeoutNow:
 		if term == 0 {
 			return false
 		}
@@ -274,8 +257,8 @@ func (c *Core) plausible(m Message) bool {
 
 // adoptsTerm tells which messages make a server with an older term step down. A pre-vote asks about a term
 // that nobody is in yet, and a granted one echoes it: a server that took them over would inflate the term
-// of everybody, which is what pre-vote is there to prevent. What this version does not understand must not
-// move it either.
+// of everybody, which is what pre-vote is there to prevent. TimeoutNow is obeyed only if its sender was heard
+// before, and what this version does not understand must not move the term either.
 func adoptsTerm(m Message) bool {
 	switch m := m.(type) {
 	case RequestVote, RequestVoteResponse, AppendEntries, AppendEntriesResponse, InstallSnapshot,
@@ -298,6 +281,9 @@ func (c *Core) follow(term Term, leader NodeID, why Reason) {
 	c.role, c.leader = Follower, leader
 	c.abandonReads()
 	c.ballots, c.leading = nil, leading{}
+	if newLeader && c.handover.term != 0 && term > c.handover.term {
+		c.endHandover(Accepted)
+	}
 	if was != Follower || newLeader {
 		c.emit(BecameFollower{Term: term, Leader: leader, Was: was, Why: why})
 	}
@@ -314,6 +300,8 @@ func (c *Core) propose(p Propose) {
 	switch {
 	case c.role != Leader:
 		refusal = NotLeader
+	case c.transferring():
+		refusal = Transferring
 	case c.overloaded(len(p.Command)):
 		refusal = Overloaded
 	}
@@ -364,16 +352,4 @@ func (c *Core) request(to NodeID, m Message, until Write) Sequence {
 // respond answers a request once the write that the answer rests on is durable.
 func (c *Core) respond(to NodeID, sequence Sequence, m Message, until Write) {
 	c.outbox.send(Letter{To: to, Sequence: sequence, Message: m}, until)
-}
-
-// others are the servers that this one exchanges messages with, in the order of their ids.
-func (c *Core) others() []NodeID {
-	var ids []NodeID
-	for _, m := range c.members.Members {
-		if m.ID != c.config.ID {
-			ids = append(ids, m.ID)
-		}
-	}
-	slices.Sort(ids)
-	return ids
 }

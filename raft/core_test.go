@@ -86,7 +86,7 @@ func TestRestoredIsValidated(t *testing.T) {
 		{"a log", Restored{HardState: HardState{Term: 3}, Entries: good, Members: three()}, ""},
 		{"nobody to vote", Restored{}, "the configuration names no voter"},
 		{"a voter that is no member", Restored{Members: Configuration{Voters: []NodeID{1}}},
-			"names node 1 for a role but not as a member"},
+			"server 1 has a role and is no member"},
 		{"a log that begins in the middle", Restored{HardState: late, Entries: good[1:], Members: three()},
 			"restored entry 2/t1 of kind normal cannot follow 0/t0"},
 		{"a gap", Restored{HardState: late, Entries: []Entry{good[0], good[2]}, Members: three()},

@@ -2,10 +2,27 @@ package raft
 
 import "testing"
 
+// TestDigestSeesMembersAndTransfers changes one field at a time.
+func TestDigestSeesMembersAndTransfers(t *testing.T) {
+	demandDigestSees(t, map[string]func(*Core){
+		"members":         func(c *Core) { c.members.Voters = c.members.Voters[:2] },
+		"members' entry":  func(c *Core) { c.members.index++ },
+		"cluster version": func(c *Core) { c.members.Version++ },
+		"earlier members": func(c *Core) { c.members.earlier = []placed{c.members.placed} },
+		"handover":        func(c *Core) { c.handover.left++ },
+		"heard round":     func(c *Core) { c.heardRound++ },
+		"departing":       func(c *Core) { c.leading.peers[0].departing = true },
+		"farewell":        func(c *Core) { c.leading.peers[0].farewell++ },
+		"what was told":   func(c *Core) { c.outbox.members.index++ },
+		"who left":        func(c *Core) { c.leading.peers[0].left.idle++ },
+		"heard":           func(c *Core) { c.leading.peers[0].heard = true },
+		"study":           func(c *Core) { c.leading.peers[0].study.close++ },
+	})
+}
+
 // TestDigestSeesEveryFieldThatADecisionCanRestOn changes one field at a time.
 func TestDigestSeesEveryFieldThatADecisionCanRestOn(t *testing.T) {
-	changes := map[string]func(*Core){
-		"members":        func(c *Core) { c.members.Voters = c.members.Voters[:2] },
+	demandDigestSees(t, map[string]func(*Core){
 		"term":           func(c *Core) { c.hard.Term++ },
 		"vote":           func(c *Core) { c.hard.Vote++ },
 		"role":           func(c *Core) { c.role = PreCandidate },
@@ -61,7 +78,11 @@ func TestDigestSeesEveryFieldThatADecisionCanRestOn(t *testing.T) {
 		"held letter":    func(c *Core) { c.outbox.held[0].To++ },
 		"ready letter":   func(c *Core) { c.outbox.ready[0].Message = AppendEntries{Term: 7} },
 		"ready sequence": func(c *Core) { c.outbox.ready[0].Sequence++ },
-	}
+	})
+}
+
+func demandDigestSees(t *testing.T, changes map[string]func(*Core)) {
+	t.Helper()
 	for name, change := range changes {
 		c := busyCore(t)
 		before := c.Digest()
@@ -79,8 +100,10 @@ func TestCloneSharesNothing(t *testing.T) {
 	c := busyCore(t)
 	c.ballots = []ballot{{id: 2}}
 	c.outbox.chunks = []Chunk{{From: 2}}
+	c.members.earlier = []placed{c.members.placed}
 	d := c.Clone()
 	want := d.Digest()
+	c.members.earlier[0].index++
 	c.ballots[0].granted = true
 	c.leading.peers[0].match++
 	c.log.entries[0].Term++

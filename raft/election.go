@@ -28,9 +28,14 @@ type timer struct {
 
 func (c *Core) tick() {
 	c.timer.elapsed++
+	c.tickHandover()
 	c.checkDisk()
 	if c.role == Leader {
 		c.checkQuorum()
+	}
+	if c.role == Leader {
+		c.partFromSilent()
+		c.promoteLearners()
 	}
 	switch {
 	case c.role == Leader:
@@ -53,7 +58,7 @@ func (c *Core) resetTimer() {
 
 func (c *Core) electionTimeout() {
 	switch {
-	case !c.members.Voter(c.config.ID): // a learner waits for whoever leads
+	case !c.mayCampaign(): // a learner waits for whoever leads
 		c.giveUpLeader(Silence)
 	case c.role == Candidate && c.outbox.hardIn > c.outbox.persisted:
 		// Nobody has been asked yet. Another campaign would wait for the same disk, and one that is slower
@@ -64,7 +69,7 @@ func (c *Core) electionTimeout() {
 	case c.diskStalled(): // it could not make its vote durable, let alone an entry
 		c.giveUpLeader(DiskStalled)
 	case c.config.NoPreVote:
-		c.campaign()
+		c.campaign(false)
 	default:
 		c.preCampaign()
 	}
@@ -92,21 +97,32 @@ func (c *Core) giveUpLeader(why Reason) {
 func (c *Core) preCampaign() {
 	c.beginCampaign(PreCandidate)
 	c.emit(BecamePreCandidate{Term: c.hard.Term})
-	for _, id := range c.others() {
+	for _, id := range c.electors() {
 		c.request(id, PreVote{Term: c.hard.Term + 1, Last: c.log.last()}, 0)
 	}
 	c.countVote(c.config.ID, true)
 }
 
 // campaign begins a term and asks for votes (§5.2). The requests leave, and the own vote counts, when the
-// own vote is durable.
-func (c *Core) campaign() {
+// own vote is durable. It is forced when the leader has told this server to campaign (thesis §3.10).
+func (c *Core) campaign(forced bool) {
 	c.beginCampaign(Candidate)
 	c.setHardState(c.hard.Term+1, c.config.ID)
 	c.emit(BecameCandidate{Term: c.hard.Term})
-	for _, id := range c.others() {
-		c.request(id, RequestVote{Term: c.hard.Term, Last: c.log.last()}, c.outbox.hardIn)
+	for _, id := range c.electors() {
+		c.request(id, RequestVote{Term: c.hard.Term, Last: c.log.last(), Forced: forced}, c.outbox.hardIn)
 	}
+}
+
+// electors are the other servers that have a vote, in the order of their ids.
+func (c *Core) electors() []NodeID {
+	var ids []NodeID
+	for _, m := range c.members.Members {
+		if m.ID != c.config.ID && c.members.Voter(m.ID) {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
 }
 
 func (c *Core) beginCampaign(role Role) {
@@ -217,7 +233,7 @@ func (c *Core) countVote(from NodeID, yes bool) {
 	case c.diskStalled(): // noticed since it asked
 		c.giveUpLeader(DiskStalled)
 	default:
-		c.campaign()
+		c.campaign(false)
 	}
 }
 
@@ -235,9 +251,10 @@ func (c *Core) lead() {
 	c.clock.catchUp(c.log.lastTime())
 	c.leading = leading{round: 1} // 0 is the answer that confirms nothing
 	c.leading.uncommitted = sizeOf(c.log.between(c.commitIndex, c.log.last().Index))
-	for _, id := range c.others() {
-		c.leading.peers = append(c.leading.peers, peer{id: id, next: c.log.last().Index + 1, probing: true})
-	}
+	c.beginPeers()
 	c.emit(BecameLeader{Term: c.hard.Term})
+	if c.handover.term != 0 { // leadership has come back
+		c.endHandover(TransferExpired)
+	}
 	c.appendAsLeader(NoOp, nil)
 }

@@ -36,6 +36,11 @@ const (
 	NotDurable                      // the answer would promise what is not durable yet
 	LogReplaced                     // the own log gave way to a snapshot (§7)
 	MachineNotReady                 // the own state machine is being restored from a snapshot (§7)
+	NoVote                          // the server has no vote in the configuration in force (§6)
+	AskedTo                         // somebody asked for it
+	NotHeard                        // the sender was not heard as leader of this term in this run
+	NewerRound                      // the leader has been heard with a newer round since
+	OtherDirectory                  // the configuration means another data directory by that id (§6)
 )
 
 // String names the reason.
@@ -45,7 +50,79 @@ func (r Reason) String() string {
 		"unknown sender", "second leader", "malformed", "conflict with what is committed or verified",
 		"beyond the log", "lost what it acknowledged", "no quorum answered", "the disk is stalled",
 		"the leader is silent", "unsupported", "never asked", "not durable yet",
-		"the log gave way to a snapshot", "the state machine is being restored"}[r]
+		"the log gave way to a snapshot", "the state machine is being restored", "it has no vote",
+		"asked to", "the sender was not heard as leader of this term", "a newer round was heard since",
+		"the id means another data directory"}[r]
+}
+
+// Refusal says why something that was asked for was not begun, or, of a transfer, did not come about. Nothing
+// of a refused proposal or change is kept.
+type Refusal uint8
+
+// The refusals.
+const (
+	Accepted Refusal = iota
+	// NotLeader: this server does not lead; Status.Leader may know who does.
+	NotLeader
+	// Overloaded: too much waits here, be it reads or bytes of entries that are not committed, written or
+	// applied, or that the next snapshot is to include (Limits). All of it drains; try again later.
+	Overloaded
+	// Transferring: this leader is handing over; try again soon, with whoever leads then.
+	Transferring
+
+	// ChangeOpen: the change of membership before is not complete (§6); try again later.
+	ChangeOpen
+	// NotCommittedInTerm: this leader has not committed anything of its term yet; try again soon.
+	NotCommittedInTerm
+	// VotersSilent: no majority of the voters, as they are or as they would be, answers now. Change.Force
+	// skips this question, but not whether a majority of those to be has ever answered this leader.
+	VotersSilent
+	// NoVoterLeft: nobody would have a vote.
+	NoVoterLeft
+	// NothingChanged: the configuration is as the change wants it already.
+	NothingChanged
+	// NamedTwice: the change names a server for more than one thing.
+	NamedTwice
+	// UnknownMember: who is to be removed or updated is no member.
+	UnknownMember
+	// AlreadyMember: who is to be added is a member.
+	AlreadyMember
+	// NoSuchVoter: who is to be demoted has no vote.
+	NoSuchVoter
+	// NoSuchLearner: who is to be promoted is no learner.
+	NoSuchLearner
+	// WouldBePromoted: who is to be demoted would be promoted again at once, as learners promote themselves.
+	WouldBePromoted
+	// IncarnationOfVoter: a voter, or the leader, would become another server under its id; remove it, and
+	// then add it.
+	IncarnationOfVoter
+	// BadMember: who is to be added lacks its id, incarnation or address; or an address is too long, or there
+	// are too many members.
+	BadMember
+	// VersionLowered: the cluster version would go back.
+	VersionLowered
+	// VersionUnsupported: this server does not support that cluster version; run a later program everywhere.
+	VersionUnsupported
+	// LearnerBehind: who is to be promoted does not answer, or lacks too much of the log; try again when it
+	// has caught up. Change.Force skips this question.
+	LearnerBehind
+
+	// NoTarget: nobody answers who could take over, or not the one that is named.
+	NoTarget
+	// TransferExpired: nobody else has come to lead in time. This server may lead on, or may hear of another
+	// leader later.
+	TransferExpired
+)
+
+// String names the refusal.
+func (r Refusal) String() string {
+	return [...]string{"accepted", "not the leader", "overloaded", "leadership is being handed over",
+		"a change of membership is not complete", "nothing of this term is committed yet",
+		"no majority of the voters answers", "no voter would be left", "nothing would change",
+		"a server is named twice", "no such member", "a member already", "no such voter", "no such learner",
+		"it would be promoted again", "a voter keeps its incarnation", "no member can be like that",
+		"the cluster version would go back", "this program does not support that cluster version",
+		"a learner has not caught up", "nobody can take over", "nobody took over in time"}[r]
 }
 
 // The events. Terms are the server's own unless the field says otherwise.
@@ -168,6 +245,41 @@ type (
 	// Compacted: the log in memory now begins behind Through.
 	Compacted struct{ Through Index }
 
+	// MembersChanged: another configuration is in force, that of the entry at Index, or of the bootstrap or a
+	// snapshot at 0 (§6). Reverted: the one that was in force has been truncated.
+	MembersChanged struct {
+		Index    Index
+		Members  Configuration
+		Reverted bool
+	}
+	// ChangeRefused: a change of membership was not begun. Leader is who might do it.
+	ChangeRefused struct {
+		Why    Refusal
+		Leader NodeID
+	}
+	// LearnersPromoted: a leader began to make voters of learners that have caught up (thesis §4.2.1).
+	LearnersPromoted struct {
+		IDs   []NodeID
+		Entry EntryID
+	}
+	// PeerLeft: a leader goes on without a server that is no member any more. Told: it knows.
+	PeerLeft struct {
+		ID   NodeID
+		Told bool
+	}
+	// TransferBegun: a leader hands over (thesis §3.10).
+	TransferBegun struct {
+		To  NodeID
+		Why Reason
+	}
+	// TransferEnded: somebody else leads (Accepted), or why not.
+	TransferEnded struct {
+		To  NodeID
+		Why Refusal
+	}
+	// ToldToCampaign: the leader wants this server to lead.
+	ToldToCampaign struct{ From NodeID }
+
 	// ProposalRefused: a command was not appended. Leader is who might take it.
 	ProposalRefused struct {
 		Why    Refusal
@@ -186,108 +298,3 @@ type (
 		Why     Reason
 	}
 )
-
-func (e BecameFollower) String() string {
-	if e.Leader == None {
-		return fmt.Sprintf("became follower of term %d: %v", e.Term, e.Why)
-	}
-	return fmt.Sprintf("became follower of %v in term %d: %v", e.Leader, e.Term, e.Why)
-}
-
-func (e BecamePreCandidate) String() string {
-	return fmt.Sprintf("became pre-candidate in term %d", e.Term)
-}
-func (e BecameCandidate) String() string { return fmt.Sprintf("became candidate of term %d", e.Term) }
-func (e BecameLeader) String() string    { return fmt.Sprintf("became leader of term %d", e.Term) }
-
-func (e PreVoteGranted) String() string {
-	return fmt.Sprintf("would vote for %v in term %d", e.To, e.Term)
-}
-
-func (e PreVoteDenied) String() string {
-	return fmt.Sprintf("would not vote for %v in term %d: %v (mine %v, theirs %v)", e.To, e.Term, e.Why,
-		e.Mine, e.Theirs)
-}
-
-func (e VoteGranted) String() string { return fmt.Sprintf("votes for %v in term %d", e.To, e.Term) }
-
-func (e VoteDenied) String() string {
-	return fmt.Sprintf("does not vote for %v in term %d: %v (mine %v, theirs %v)", e.To, e.Term, e.Why,
-		e.Mine, e.Theirs)
-}
-
-func (e VoteReceived) String() string {
-	return fmt.Sprintf("as %v counts %v: %v", e.Role, e.From,
-		map[bool]string{true: "yes", false: "no"}[e.Granted])
-}
-
-func (e Appended) String() string { return fmt.Sprintf("appended %v (%v)", e.Entry, e.Kind) }
-
-func (e AppendAccepted) String() string {
-	s := fmt.Sprintf("accepted %d entries after %v from %v, %d of them new", e.Entries, e.Prev, e.From, e.New)
-	if e.Truncated > 0 {
-		s += fmt.Sprintf(", replacing its log from %d on", e.Truncated)
-	}
-	return s
-}
-
-func (e AppendRejected) String() string {
-	return fmt.Sprintf("rejected entries after %v from %v: %v (conflict hint %v)", e.Prev, e.From, e.Why,
-		e.Conflict)
-}
-
-func (e SteppedBack) String() string {
-	return fmt.Sprintf("steps back for %v to next %d (conflict hint %v)", e.Peer, e.Next, e.Conflict)
-}
-
-func (e Replicated) String() string     { return fmt.Sprintf("replicated up to %d on %v", e.Match, e.To) }
-func (e CommitAdvanced) String() string { return fmt.Sprintf("committed up to %v", e.Entry) }
-
-func (e CommitHeld) String() string {
-	return fmt.Sprintf("does not commit %v although a quorum holds it: it is %v", e.Entry, e.Why)
-}
-
-func (e PersistedTo) String() string {
-	return fmt.Sprintf("write %d is durable, the log up to %d", e.Write, e.Durable)
-}
-
-func (e ReadQueued) String() string { return fmt.Sprintf("read %d waits for a round", e.Ticket) }
-
-func (e ReadsConfirmed) String() string {
-	return fmt.Sprintf("round %d confirms %d reads", e.Round, e.Count)
-}
-
-func (e SnapshotTaken) String() string {
-	return fmt.Sprintf("has a snapshot up to %v of %d bytes", e.Last, e.Size)
-}
-
-func (e SnapshotSending) String() string {
-	return fmt.Sprintf("sends %v the snapshot up to %v from byte %d on", e.To, e.Last, e.Offset)
-}
-
-func (e SnapshotInstalled) String() string {
-	if e.Kept {
-		return fmt.Sprintf("installed the snapshot up to %v, and keeps the log behind it", e.Last)
-	}
-	return fmt.Sprintf("installed the snapshot up to %v in place of its log", e.Last)
-}
-
-func (e Compacted) String() string { return fmt.Sprintf("keeps the log behind %d", e.Through) }
-
-func (e ProposalRefused) String() string {
-	if e.Leader == None {
-		return fmt.Sprintf("refused a proposal: %v (no leader known)", e.Why)
-	}
-	return fmt.Sprintf("refused a proposal: %v (leader %v)", e.Why, e.Leader)
-}
-
-func (e MessageIgnored) String() string {
-	return fmt.Sprintf("ignored %T from %v: %v", e.Message, e.From, e.Why)
-}
-
-func (e MessageRefused) String() string {
-	return fmt.Sprintf("refused %T from %v: %v", e.Message, e.From, e.Why)
-}
-
-// String names the refusal.
-func (r Refusal) String() string { return [...]string{"accepted", "not the leader", "overloaded"}[r] }

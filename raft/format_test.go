@@ -27,6 +27,8 @@ func formatMessage(m raft.Message) string {
 		return formatAppend(m)
 	case raft.AppendEntriesResponse:
 		return formatAppendResponse(m)
+	case raft.TimeoutNow:
+		return fmt.Sprintf("TimeoutNow: term %d, round %d", m.Term, m.Round)
 	}
 	return fmt.Sprintf("%T", m)
 }
@@ -116,10 +118,31 @@ func formatWrite(o raft.Output) string {
 }
 
 func formatAnswer(a raft.Answer) string {
+	if a.Refusal == raft.Accepted && a.Entry == (raft.EntryID{}) {
+		return fmt.Sprintf("transfer %d is done", a.Ticket)
+	}
 	if a.Refusal == raft.Accepted {
 		return fmt.Sprintf("proposal %d stands at %v", a.Ticket, a.Entry)
 	}
 	return fmt.Sprintf("proposal %d refused, %v", a.Ticket, a.Refusal)
+}
+
+// formatMembers shows the configuration in force.
+func formatMembers(c *raft.Core) string {
+	m, s := c.Members(), c.Status()
+	text := fmt.Sprintf("of entry %d: voters %v", s.Configuration, m.Voters)
+	if s.Joint {
+		text += fmt.Sprintf(" and %v", m.Outgoing)
+	}
+	if len(m.Learners) > 0 {
+		text += fmt.Sprintf(", learners %v", m.Learners)
+	}
+	for _, p := range s.Progress {
+		if p.Departing {
+			text += fmt.Sprintf(", %v leaves", p.ID)
+		}
+	}
+	return text
 }
 
 func formatReading(r raft.Reading) string {
@@ -208,7 +231,7 @@ func (h sentByHand) message(kind string) raft.Message {
 			Conflict: h.ids["conflict"],
 		}
 	case "TimeoutNow":
-		return raft.TimeoutNow{Term: term}
+		return raft.TimeoutNow{Term: term, Round: raft.Round(h.numbers["round"])}
 	}
 	panic("no such message: " + kind)
 }

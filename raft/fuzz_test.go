@@ -101,6 +101,12 @@ func (s *hostileScript) appendEntries(term raft.Term) raft.AppendEntries {
 			e.Term = raft.Term(s.number())
 			e.Kind = raft.Kind(s.next() % 6)
 			e.Time = raft.Time(s.number())
+			if e.Kind == raft.ConfigurationChange && s.flag() {
+				third := raft.NodeID(2 + s.next()%4)
+				members := raft.NewConfiguration(map[raft.NodeID]string{1: "", 2: "", third: ""})
+				members.Outgoing = members.Voters[:s.next()%4%byte(len(members.Voters))]
+				e.Command = members.AppendTo(nil)
+			}
 		}
 		if shape >= 0xf0 {
 			e.Index = raft.Index(s.number())
@@ -188,7 +194,8 @@ func (v *victim) snapshot(release bool) {
 		return
 	}
 	e := v.core.EntriesAfter(at - 1)[0]
-	v.disk.Snapshot = raft.Snapshot{Last: e.ID(), Time: e.Time, Members: v.members}
+	v.disk.Snapshot = raft.Snapshot{Last: e.ID(), Time: e.Time}
+	v.disk.Snapshot.Members, v.disk.Snapshot.MembersIndex = v.core.MembersAt(e.Index)
 	if release {
 		v.disk.Entries = v.disk.Entries[at-v.disk.Before.Index:]
 		v.disk.Before = e.ID()

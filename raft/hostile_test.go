@@ -47,10 +47,35 @@ func (l liar) entries(after EntryID) (all []Entry) {
 		if index++; l.dice.IntN(10) == 0 {
 			index = l.index()
 		}
-		all = append(all, Entry{Term: max(after.Term, l.term()), Index: index, Kind: Kind(l.dice.IntN(6)),
-			Time: Time(l.dice.Uint64())})
+		e := Entry{Term: max(after.Term, l.term()), Index: index, Kind: Kind(l.dice.IntN(6)),
+			Time: Time(l.dice.Uint64())}
+		if e.Kind == ConfigurationChange && l.dice.IntN(4) > 0 {
+			e.Command = l.configuration().AppendTo(nil)
+		}
+		all = append(all, e)
 	}
 	return all
+}
+
+// configuration is one that servers could act on, whatever was in force before.
+func (l liar) configuration() Configuration {
+	c := three()
+	c.Voters, c.AutoPromote = nil, l.yes()
+	c.Members = append(c.Members, Member{ID: 4, Incarnation: Incarnation(l.dice.IntN(2))})
+	for _, m := range c.Members {
+		switch l.dice.IntN(3) {
+		case 0:
+			c.Voters = append(c.Voters, m.ID)
+		case 1:
+			c.Learners = append(c.Learners, m.ID)
+		default:
+			c.Outgoing = append(c.Outgoing, m.ID)
+		}
+	}
+	if len(c.Voters) == 0 {
+		return three()
+	}
+	return c
 }
 
 func (l liar) message() Message {
@@ -113,6 +138,10 @@ func TestNoMessageStopsAServer(t *testing.T) {
 			case 2:
 				c.Step(0, Propose{Command: make([]byte, dice.IntN(100))})
 				c.Step(0, ReadIndex{})
+				c.Step(0, Transfer{To: NodeID(dice.IntN(5))})
+				leaves := []NodeID{NodeID(dice.IntN(5))}
+				c.Step(0, ChangeMembership{Change: Change{Force: true, Remove: leaves}})
+				c.Step(0, ChangeMembership{Change: Change{Force: true, Add: []Member{{ID: 2}, {ID: 4}}}})
 			case 3:
 				l.elect()
 			default:
@@ -150,7 +179,9 @@ func (l liar) drive(chunks []Chunk) (installs int) {
 	c := l.core
 	if at := c.appliedIndex; at > c.snapshot.Last.Index && l.dice.IntN(20) == 0 {
 		e := c.log.entries[at-c.log.base.Index-1]
-		c.Step(0, Snapshotted{Snapshot: Snapshot{Last: e.ID(), Time: e.Time, Members: c.members}})
+		s := Snapshot{Last: e.ID(), Time: e.Time}
+		s.Members, s.MembersIndex = c.MembersAt(at)
+		c.Step(0, Snapshotted{Snapshot: s})
 	}
 	for _, chunk := range chunks {
 		m := chunk.Message
@@ -159,7 +190,9 @@ func (l liar) drive(chunks []Chunk) (installs int) {
 		lie := !c.log.holds(m.Last) && (m.Last.Index <= c.commitIndex || c.role == Leader)
 		if l.yes() && !lie && m.Last.Index < 1<<40 {
 			installs++
-			c.Step(0, Installed{Snapshot: Snapshot{Last: m.Last, Members: c.members, Size: m.Size}})
+			s := Snapshot{Last: m.Last, Size: m.Size}
+			s.Members, s.MembersIndex = c.MembersAt(m.Last.Index)
+			c.Step(0, Installed{Snapshot: s})
 		}
 	}
 	return installs

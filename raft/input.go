@@ -1,7 +1,6 @@
 package raft
 
-// Input is one thing that happened to a server. The set is closed; ChangeMembership and Transfer
-// will join it.
+// Input is one thing that happened to a server. The set is closed.
 type Input interface{ isInput() }
 
 // Tick says that one tick of time has passed. All durations of Config are counted in ticks.
@@ -10,9 +9,13 @@ type Tick struct{}
 // Receive brings a message from another server. The driver has checked the sender's identity; everything
 // else about the message is looked at here, and what is nonsense is refused and counted.
 type Receive struct {
-	From     NodeID
-	Sequence Sequence // a response echoes it
-	Message  Message
+	From NodeID
+	// Incarnation is the sender's, of its envelope; 0 when not known. An answer counts only if it comes from
+	// the data directory that the configuration means by the id: one that was wiped and joins again under its
+	// old id must not stand in for what its predecessor has, or has not, promised.
+	Incarnation Incarnation
+	Sequence    Sequence // a response echoes it
+	Message     Message
 }
 
 // Propose asks to append a command. It is answered in Output.Answers under its ticket: by the entry that
@@ -21,6 +24,25 @@ type Propose struct {
 	Ticket  Ticket
 	Kind    Kind // Normal or Session; 0 means Normal
 	Command []byte
+}
+
+// ChangeMembership asks the leader to change the configuration (§6). It is answered in Output.Answers under
+// its ticket: by the entry that holds the next configuration, which is joint when the voters change, or by a
+// refusal. The change is complete when an entry of kind ConfigurationChange that is not joint is committed at
+// or behind that one, and lost when another entry is committed in its place. The slices must not be changed
+// afterwards.
+type ChangeMembership struct {
+	Ticket Ticket
+	Change Change
+}
+
+// Transfer asks the leader to hand over to another voter (thesis §3.10); None stands for the one that holds
+// most of its log. It is answered in Output.Answers under its ticket, without an entry: as Accepted when
+// a leader of a later term is heard, whoever that is, or by a refusal, at the latest after one minimum
+// election timeout. Commands are refused meanwhile.
+type Transfer struct {
+	Ticket Ticket
+	To     NodeID
 }
 
 // ReadIndex asks at which index a linearizable read may be served (thesis §6.4). It is answered in
@@ -67,14 +89,16 @@ type Installed struct{ Snapshot Snapshot }
 // on which a person steers.
 type ElectionTimeout struct{}
 
-func (Tick) isInput()            {}
-func (Receive) isInput()         {}
-func (Propose) isInput()         {}
-func (ReadIndex) isInput()       {}
-func (Persisted) isInput()       {}
-func (Applied) isInput()         {}
-func (Readiness) isInput()       {}
-func (Snapshotted) isInput()     {}
-func (ChunkStored) isInput()     {}
-func (Installed) isInput()       {}
-func (ElectionTimeout) isInput() {}
+func (Tick) isInput()             {}
+func (Receive) isInput()          {}
+func (Propose) isInput()          {}
+func (ChangeMembership) isInput() {}
+func (Transfer) isInput()         {}
+func (ReadIndex) isInput()        {}
+func (Persisted) isInput()        {}
+func (Applied) isInput()          {}
+func (Readiness) isInput()        {}
+func (Snapshotted) isInput()      {}
+func (ChunkStored) isInput()      {}
+func (Installed) isInput()        {}
+func (ElectionTimeout) isInput()  {}

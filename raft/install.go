@@ -111,14 +111,17 @@ func (c *Core) install(s Snapshot) {
 	c.load.unapplied -= sizeOf(c.log.between(c.appliedIndex, min(o.committed, last)))
 	if c.role == Leader {
 		c.leading.uncommitted -= sizeOf(c.log.between(c.commitIndex, last))
-	} else if last > c.commitIndex {
-		c.members = s.Members.Clone()
 	}
 	o.committed, c.appliedIndex = max(o.committed, last), max(c.appliedIndex, last)
 	if kept {
+		// What the log says is what this server has acted upon. One that joins has it of the snapshot alone.
+		if members, index := c.MembersAt(last); len(members.Voters) > 0 {
+			s.Members, s.MembersIndex = members, index
+		}
 		c.keepBehind(s.Last)
 	} else {
 		c.log.begin(s)
+		c.revertMembers(last + 1) // what follows is not there any more
 		c.verified = last
 		if c.role != Follower { // votes were asked for with a log that is no longer there
 			c.giveUpLeader(LogReplaced)
@@ -128,6 +131,7 @@ func (c *Core) install(s Snapshot) {
 	c.log.bytes = sizeOf(c.log.between(last, c.log.last().Index))
 	c.load.applied = sizeOf(c.log.between(last, c.appliedIndex))
 	c.previous, c.snapshot = c.snapshot.Last, s
+	c.beginMembers(s)
 	c.commitTo(last)
 	c.emit(SnapshotInstalled{Last: s.Last, Kept: kept})
 	c.compact()

@@ -39,6 +39,11 @@ type scriptLetter struct {
 	scriptLink
 	sequence raft.Sequence
 	message  raft.Message
+	life     raft.Incarnation // of the sender
+}
+
+func (l scriptLetter) received() raft.Receive {
+	return raft.Receive{From: l.from, Incarnation: l.life, Sequence: l.sequence, Message: l.message}
 }
 
 // scriptServer is one server with its disk. What was written and is not acknowledged is lost by a crash.
@@ -65,8 +70,9 @@ func scriptCommands() []scriptCommand {
 		{
 			"cluster",
 			"cluster 3 [noprevote [3]] [nocheckquorum] [single] [window 2] [inflight 100] [append 100] " +
-				"[backlog 100] [uncommitted 100] [rounds] (noprevote 3: that server alone; single: at most " +
-				"one entry in an AppendEntries; rounds: messages are shown with their rounds)",
+				"[backlog 100] [uncommitted 100] [rounds] [join 2] (noprevote 3: that server alone; " +
+				"single: at most one entry in an AppendEntries; rounds: messages are shown with their " +
+				"rounds; join 2: two more servers, which are no members yet)",
 			(*interpreter).doCluster,
 		},
 		{
@@ -79,6 +85,13 @@ func scriptCommands() []scriptCommand {
 		{"pass", "pass 20 (ticks everybody, and delivers everything after each tick)", (*interpreter).doPass},
 		{"propose", "propose 1 x | propose 1 x*100 (100 bytes)", (*interpreter).doPropose},
 		{"read", "read 1", (*interpreter).doRead},
+		{
+			"change",
+			"change 1 add 4 promote 5 demote 2 remove 1 3 update 2 force autopromote | manual | version 7",
+			(*interpreter).doChange,
+		},
+		{"transfer", "transfer 1 [3]", (*interpreter).doTransfer},
+		{"members", "members [1] (the configuration in force)", (*interpreter).doMembers},
 		{"deliver", "deliver [1->2] (what is on its way now, not the answers)", (*interpreter).doDeliver},
 		{"stabilize", "stabilize (delivers until nothing is on its way)", (*interpreter).doStabilize},
 		{"drop", "drop [1->2] (what is on its way)", (*interpreter).doDrop},
@@ -97,6 +110,7 @@ func scriptCommands() []scriptCommand {
 			(*interpreter).doCrash,
 		},
 		{"restart", "restart 3", (*interpreter).doRestart},
+		{"wipe", "wipe 3 (a restart with an empty disk, to join)", (*interpreter).doWipe},
 		{
 			"send",
 			"send 3->1 AppendEntries term 1 prev 0/t0 entries 1 1 commit 1 (by hand)",
@@ -153,8 +167,14 @@ func (in *interpreter) doCluster(t *testing.T, args []string) {
 		addresses[raft.NodeID(id)] = "server " + strconv.Itoa(id)
 	}
 	in.members = raft.NewConfiguration(addresses)
-	for _, id := range in.members.Voters {
-		s := &scriptServer{id: id, disk: raft.Restored{Members: in.members}}
+	for i := range in.members.Members {
+		in.members.Members[i].Incarnation = 1
+	}
+	for id := raft.NodeID(1); id <= raft.NodeID(size+in.options.joining); id++ {
+		s := &scriptServer{id: id, disk: raft.Restored{Members: in.members, Incarnation: 1}}
+		if int(id) > size {
+			s.disk = raft.Restored{Joins: true, Incarnation: 1}
+		}
 		in.servers = append(in.servers, s)
 		in.start(s)
 	}
@@ -165,6 +185,7 @@ type scriptOptions struct {
 	config    raft.Config // of every server, but for the id
 	impatient []raft.NodeID
 	rounds    bool
+	joining   int
 }
 
 func parseOptions(words []string) scriptOptions {
@@ -178,11 +199,12 @@ func parseOptions(words []string) scriptOptions {
 	}}
 	o.rounds = slices.Contains(words, "rounds")
 	l := &o.config.Limits
+	l.Version = 9
 	if slices.Contains(words, "single") {
 		l.AppendBytes = 1
 	}
 	fields := map[string]*int{"window": &l.Window, "inflight": &l.InFlightBytes, "append": &l.AppendBytes,
-		"backlog": &l.BacklogBytes, "uncommitted": &l.UncommittedBytes}
+		"backlog": &l.BacklogBytes, "uncommitted": &l.UncommittedBytes, "join": &o.joining}
 	for i, word := range words {
 		n, err := strconv.Atoi(word)
 		switch {
@@ -270,7 +292,8 @@ func (in *interpreter) post(from raft.NodeID, l raft.Letter) {
 	if in.cut[link] {
 		lost = "   ✗ lost"
 	} else {
-		in.network = append(in.network, scriptLetter{link, l.Sequence, l.Message})
+		life := in.server(from).disk.Incarnation
+		in.network = append(in.network, scriptLetter{link, l.Sequence, l.Message, life})
 	}
 	in.print("%v → %v  %s%s", from, l.To, in.format(l.Message), lost)
 }

@@ -1,5 +1,10 @@
 package raft
 
+import (
+	"bytes"
+	"slices"
+)
+
 // What one server can see of Figure 3, checked after every step. What it cannot see (one leader per term,
 // log matching, leader completeness, equal applied prefixes) is checked where all servers are in view.
 //
@@ -27,8 +32,9 @@ type vitals struct {
 	commitIndex, appliedIndex Index
 	role                      Role
 	last                      Index
-	match                     Index // the sum over all peers of a leader
+	match                     Index // the sum over all peers of a leader that count
 	base, snapshot            Index
+	members                   Index // of the configuration in force
 }
 
 func (c *Core) vitals() vitals {
@@ -40,9 +46,12 @@ func (c *Core) vitals() vitals {
 		last:         c.log.last().Index,
 		base:         c.log.base.Index,
 		snapshot:     c.snapshot.Last.Index,
+		members:      c.members.index,
 	}
 	for i := range c.leading.peers {
-		v.match += c.leading.peers[i].match
+		if p := &c.leading.peers[i]; !p.departing {
+			v.match += p.match
+		}
 	}
 	return v
 }
@@ -58,6 +67,9 @@ func (c *Core) check(before vitals) {
 	assert(c.log.durable <= c.log.saved && c.log.saved <= last.Index,
 		"durable beyond saved, or saved beyond the log")
 	assert(c.verified <= last.Index, "verified beyond the log")
+	assert(c.members.index <= last.Index, "the configuration in force is not in the log")
+	assert(c.handover.term <= c.hard.Term, "a transfer of leadership in a later term")
+	assert(c.handover.term == 0 || c.handover.left > 0, "a transfer of leadership has outlived its time")
 	assert(c.outbox.persisted <= c.outbox.written, "acknowledged a write that was not handed out")
 
 	assert(c.log.base.Index <= c.snapshot.Last.Index, "the log begins behind a gap")
@@ -110,12 +122,20 @@ func (c *Core) checkPeers(before vitals) {
 		assert(len(p.onTheWay) <= c.config.Limits.Window, "more is on the way than the window admits")
 		assert(!p.probing || len(p.onTheWay) <= 1, "more than one probe is on the way")
 		assert(p.transfer.offset <= p.transfer.size, "a follower has more of a snapshot than there is")
-		match += p.match
+		if !p.departing {
+			match += p.match
+		}
 	}
-	if before.role == Leader && before.hard.Term == c.hard.Term {
+	if before.role != Leader || before.hard.Term != c.hard.Term {
+		return
+	}
+	assert(before.last <= c.log.last().Index, "a leader shortened its own log")
+	if before.members == c.members.index {
 		assert(before.match <= match, "match went back")
-		assert(before.last <= c.log.last().Index, "a leader shortened its own log")
+		return
 	}
+	assert(before.members <= c.commitIndex, "a change of membership was begun before the last was committed")
+	assert(c.committedInTerm(), "a change of membership was begun before an entry of the term was committed")
 }
 
 // Audit checks what has to walk the log: call it in tests, not after every step of a server in use. It
@@ -135,6 +155,7 @@ func (c *Core) Audit() {
 		assert(e.Kind.Valid(), "the log holds an entry of no kind")
 		before = e.ID()
 	}
+	c.auditMembers()
 	for i, f := range c.log.flights {
 		assert(f.write > c.outbox.persisted, "a flight that has landed is still in the air")
 		assert(i == 0 || c.log.flights[i-1].write < f.write, "flights out of order")
@@ -143,5 +164,34 @@ func (c *Core) Audit() {
 	for _, h := range c.outbox.held {
 		assert(h.until > c.outbox.persisted, "a message is held although its write is durable")
 		assert(h.Message.term() <= c.hard.Term, "a held message is of a later term")
+	}
+}
+
+// auditMembers demands that the configurations known are those in the log behind the snapshot, and that below
+// them stands the one that the snapshot bears; and that a leader has as peers all other members, and nobody
+// else that counts.
+func (c *Core) auditMembers() {
+	known := append(slices.Clone(c.members.earlier), c.members.placed)
+	assert(known[0].index <= c.snapshot.Last.Index, "no configuration is known for the snapshot")
+	at := 1
+	for _, e := range c.log.between(c.snapshot.Last.Index, c.log.last().Index) {
+		if e.Kind != ConfigurationChange {
+			continue
+		}
+		assert(at < len(known) && known[at].index == e.Index &&
+			bytes.Equal(known[at].AppendTo(nil), e.Command), "a configuration in the log is not in force")
+		at++
+	}
+	assert(at == len(known), "a configuration is in force that is not in the log")
+	if c.role != Leader {
+		return
+	}
+	for _, m := range c.members.Members {
+		p := c.peer(m.ID)
+		assert(m.ID == c.config.ID || p != nil && !p.departing, "a member is not among the leader's peers")
+	}
+	for _, p := range c.leading.peers {
+		_, member := c.members.Member(p.id)
+		assert(member != p.departing, "a peer that is no member counts")
 	}
 }

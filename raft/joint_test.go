@@ -2,21 +2,20 @@ package raft
 
 import "testing"
 
-// The rules of reads and of check-quorum in configurations that this version does not enter yet: two
-// halves, and a leader without a vote (§6).
+// The rules of reads and of check-quorum in configurations of two halves, and of a leader without a vote
+// (§6).
 
-// leaderOf makes server 1 the leader of term 1 in a configuration, with its no-op committed and every peer
-// heard now.
+// leaderOf makes server 1 the leader of term 1, with its no-op committed and every peer heard now, and puts a
+// configuration in force that is not committed.
 func leaderOf(t *testing.T, voters, outgoing []NodeID) *Core {
 	t.Helper()
 	c := newCore(t, Restored{})
-	c.members = NewConfiguration(map[NodeID]string{1: "", 2: "", 3: "", 4: "", 5: ""})
+	c.members.Configuration = NewConfiguration(map[NodeID]string{1: "", 2: "", 3: "", 4: "", 5: ""})
 	campaignNow(t, c)
 	c.Step(0, Persisted{Write: c.Output().Write})
 	for _, id := range []NodeID{2, 3} {
 		c.Step(0, Receive{From: id, Message: RequestVoteResponse{Term: 1, Granted: true}})
 	}
-	c.members.Voters, c.members.Outgoing = voters, outgoing
 	c.Step(0, Persisted{Write: c.Output().Write})
 	for _, id := range []NodeID{2, 3, 4, 5} {
 		c.Step(0, Receive{From: id, Message: AppendEntriesResponse{Term: 1, Round: 1, Match: 1, Holds: 1}})
@@ -24,6 +23,14 @@ func leaderOf(t *testing.T, voters, outgoing []NodeID) *Core {
 	if c.role != Leader || c.commitIndex != 1 {
 		t.Fatalf("it is %v with commit index %d", c.role, c.commitIndex)
 	}
+	next := c.members.Configuration.Clone()
+	next.Voters, next.Outgoing = voters, outgoing
+	for _, m := range next.Members {
+		if !next.Voter(m.ID) {
+			next.Learners = append(next.Learners, m.ID)
+		}
+	}
+	c.appendAsLeader(ConfigurationChange, next.AppendTo(nil))
 	c.Output()
 	return c
 }

@@ -42,6 +42,7 @@ func (c *Core) Likeness() Likeness {
 			*s = 0
 		}
 		take(&p.measuredAt)
+		take(&p.farewell)
 		for j := range p.onTheWay {
 			take(&p.onTheWay[j].sequence)
 			p.onTheWay[j].sent -= c.outbox.waited

@@ -44,6 +44,8 @@ func TestLikeness(t *testing.T) {
 		"the log":             func(c *Core) { c.log.entries = c.log.entries[:1] },
 		"the vote":            func(c *Core) { c.hard.Vote++ },
 		"a write in flight":   func(c *Core) { c.outbox.written++ },
+		"a handover":          func(c *Core) { c.handover.to++ },
+		"who departs":         func(c *Core) { c.leading.peers[0].departing = true },
 		"a transfer":          func(c *Core) { c.leading.peers[0].transfer.offset++ },
 		"a chunk":             func(c *Core) { c.outbox.chunks = []Chunk{{From: 2}} },
 	} {
@@ -88,6 +90,7 @@ func TestLikenessNamesEverySequence(t *testing.T) {
 	c.outbox.ready[len(c.outbox.ready)-1].Sequence++
 	c.leading.peers[0].onTheWay[0].sequence++
 	c.leading.peers[1].measuredAt++
+	c.leading.peers[1].farewell++
 	c.sequence++
 	after := c.Likeness()
 	if before.Digest != after.Digest || after.Last != before.Last+1 ||
@@ -100,7 +103,7 @@ func TestLikenessNamesEverySequence(t *testing.T) {
 			changed++
 		}
 	}
-	if changed != 5 {
-		t.Errorf("%d of 5 sequences changed: %+v became %+v", changed, before, after)
+	if changed != 6 {
+		t.Errorf("%d of 6 sequences changed: %+v became %+v", changed, before, after)
 	}
 }

@@ -29,6 +29,13 @@ type Limits struct {
 	TrailingBytes int
 	// ChunkBytes bounds the Data of one InstallSnapshot. 0 means 256 KiB.
 	ChunkBytes int
+	// PromoteBytes bounds the entries that a learner may lack when it is promoted by itself: they are what a
+	// commit may have to wait for. 0 means 1 MiB.
+	PromoteBytes int
+	// Version is the highest cluster version that this program supports: as leader it raises
+	// Configuration.Version no further, or the servers could be told to use what they do not know. 0 means 0,
+	// with which every cluster begins.
+	Version uint32
 }
 
 // load is what this server is behind with.

@@ -83,7 +83,7 @@ type InstallSnapshotResponse struct {
 	Complete bool    // the snapshot is durable and in force
 }
 
-// TimeoutNow tells a follower to campaign at once (thesis §3.10). Reserved: this version refuses it.
+// TimeoutNow tells a follower to campaign at once (thesis §3.10). It has no answer.
 type TimeoutNow struct {
 	Term  Term
 	Round Round // the newest round that the leader has begun

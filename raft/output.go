@@ -14,10 +14,15 @@ type Output struct {
 	Restart EntryID
 	Entries []Entry // replace everything on disk from Entries[0].Index on
 
+	// Members is the configuration that is in force from now on, and MembersIndex the index of the entry that
+	// brought it; nil when neither has changed. What was in force at the start is Core.Members.
+	Members      *Configuration
+	MembersIndex Index
+
 	Committed []Entry   // to be applied, in this order; each is durable here
 	Messages  []Letter  // to be sent now; what had to wait for the disk has waited
 	Chunks    []Chunk   // of a snapshot that arrives: to be stored, and answered by ChunkStored
-	Answers   []Answer  // to Propose
+	Answers   []Answer  // to Propose, ChangeMembership and Transfer
 	Readings  []Reading // to ReadIndex
 	Events    []Event   // what was decided and why; empty unless Config.Events
 }
@@ -41,25 +46,12 @@ type Chunk struct {
 	Message  InstallSnapshot
 }
 
-// Answer tells what became of a proposal at its entrance.
+// Answer tells what became of a proposal at its entrance, of a change of membership, or of a transfer.
 type Answer struct {
 	Ticket  Ticket
-	Entry   EntryID // where the command stands if this very term is committed there; zero when refused
+	Entry   EntryID // where it stands if this very term is committed there; zero when refused, or a transfer
 	Refusal Refusal // Accepted, or why not
 }
-
-// Refusal says why a proposal was not appended. Nothing of a refused proposal is kept.
-type Refusal uint8
-
-// The refusals.
-const (
-	Accepted Refusal = iota
-	// NotLeader: this server does not lead; Status.Leader may know who does.
-	NotLeader
-	// Overloaded: too much waits here, be it reads or bytes of entries that are not committed, written or
-	// applied, or that the next snapshot is to include (Limits). All of it drains; try again later.
-	Overloaded
-)
 
 // Output returns what must happen next, and counts it as handed out.
 //
@@ -68,6 +60,7 @@ const (
 func (c *Core) Output() Output {
 	c.beginReadRound()
 	c.replicate()
+	c.hurryTarget()
 	c.reportReady()
 	o := &c.outbox
 	out := Output{Answers: o.answers, Readings: o.readings, Events: o.events}
@@ -83,6 +76,9 @@ func (c *Core) Output() Output {
 			out.HardState, o.hard = &now, now
 		}
 	}
+	if now := c.members.placed; now.index != o.members.index || !now.equal(o.members.Configuration) {
+		out.Members, out.MembersIndex, o.members = &now.Configuration, now.index, now
+	}
 	if through := min(c.commitIndex, c.log.durable); through > o.committed {
 		out.Committed = c.log.between(o.committed, through)
 		c.load.unapplied += sizeOf(out.Committed)
@@ -96,6 +92,7 @@ func (c *Core) Output() Output {
 // outbox is the edge between what the server has decided and what its driver has been told.
 type outbox struct {
 	hard      HardState // as last handed out
+	members   placed    // as last handed out
 	committed Index     // as last handed out
 	written   Write     // the last write handed out
 	persisted Write     // the last write acknowledged
@@ -164,15 +161,17 @@ func (o *outbox) release() {
 func (c *Core) setHardState(term Term, vote NodeID) {
 	if term != c.hard.Term {
 		c.outbox.held, c.outbox.chunks = nil, nil
-		c.verified = 0
+		c.verified, c.heardRound = 0, 0
 	}
 	c.hard = HardState{Term: term, Vote: vote}
 	c.outbox.hardIn = c.outbox.written + 1
 }
 
 // appendToLog appends entries. Whatever acknowledges them waits for the next write, which will contain them.
-func (c *Core) appendToLog(entries ...Entry) {
+// What configurations they carry has been read.
+func (c *Core) appendToLog(entries []Entry, carried []placed) {
 	c.log.append(entries...)
+	c.takeConfigurations(carried)
 	c.outbox.entriesIn = c.outbox.written + 1
 }
 

@@ -61,6 +61,12 @@ type peer struct {
 	patience int
 	transfer transfer // of a snapshot
 	joins    bool     // since a transfer began it has not caught up; see kept
+
+	heard     bool     // it has answered in this term
+	departing bool     // it is no member any more, and does not count
+	left      leave    // of a departing one
+	farewell  Sequence // of the message that told a departing one that it is none; 0: not told yet
+	study     study    // of a learner that is to be promoted
 }
 
 // maxPatience bounds, in heartbeats, how late lost entries are sent again.
@@ -93,7 +99,9 @@ func (c *Core) appendAsLeader(kind Kind, command []byte) EntryID {
 		Kind:    kind,
 		Command: command,
 	}
-	c.appendToLog(e)
+	configurations, err := carried([]Entry{e})
+	assert(err == nil, "an entry without a configuration was appended as one")
+	c.appendToLog([]Entry{e}, configurations)
 	c.leading.uncommitted += e.Size()
 	c.emit(Appended{Entry: e.ID(), Kind: kind})
 	return e.ID()
@@ -168,6 +176,7 @@ func (c *Core) sendEmpty(p *peer) {
 
 func (c *Core) newAppend(p *peer, prev Index) AppendEntries {
 	p.told = c.commitIndex
+	c.farewell(p, prev)
 	return AppendEntries{
 		Term:   c.hard.Term,
 		Prev:   c.log.id(prev),
@@ -186,8 +195,8 @@ func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEnt
 	}
 	p := c.peer(from)
 	switch {
-	case p == nil:
-		c.refuse(from, m, UnknownSender)
+	case p == nil: // it may have left
+		c.ignore(from, m, UnknownSender)
 		return
 	case m.Match > c.log.last().Index || m.Holds > c.log.last().Index || m.Round > c.leading.round:
 		c.refuse(from, m, BeyondLog)
@@ -202,6 +211,9 @@ func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEnt
 		c.stepBack(p, sequence, m)
 	} else {
 		c.acknowledged(p, sequence, m)
+		if p.farewell > 0 && sequence >= p.farewell {
+			c.partFrom(from, true)
+		}
 	}
 	c.confirmReads()
 }
@@ -262,7 +274,7 @@ func (c *Core) heard(p *peer) {
 	if p.silent >= c.config.ElectionMin {
 		p.transfer.patience = min(p.transfer.patience, c.config.Heartbeat)
 	}
-	p.silent = 0
+	p.silent, p.heard = 0, true
 }
 
 // acknowledged takes a measurement. It never goes back: a late answer knows less than one that overtook it.

@@ -71,6 +71,7 @@ func linkHash(before uint64, e raft.Entry) uint64 {
 // record is what an observer who sees all servers remembers.
 type record struct {
 	members    raft.Configuration
+	settled    raft.Configuration // the latest that is committed
 	leaders    map[raft.Term]raft.NodeID
 	leaderLogs map[raft.Term]chain         // as long as it grew
 	prefixes   map[raft.EntryID]uint64     // of every entry in any log
@@ -81,6 +82,11 @@ type record struct {
 	proposed   raft.Ticket
 	reads      map[raft.Ticket]openRead
 	tally      tally
+
+	configurations map[string]raft.Configuration // by their bytes
+	terms          []raft.Term                   // of the committed entries
+	changes        int
+	asked          map[raft.Ticket]raft.NodeID // changes and transfers that are not answered
 }
 
 type commitment struct {
@@ -89,6 +95,7 @@ type commitment struct {
 }
 
 type ballotPaper struct {
+	life  raft.Incarnation
 	voter raft.NodeID
 	term  raft.Term
 }
@@ -102,6 +109,9 @@ func newRecord() record {
 		votes:      map[ballotPaper]raft.NodeID{},
 		reads:      map[raft.Ticket]openRead{},
 		tally:      tally{},
+
+		configurations: map[string]raft.Configuration{},
+		asked:          map[raft.Ticket]raft.NodeID{},
 	}
 }
 
@@ -155,7 +165,7 @@ func (w *world) onDisk(n *node, wr write) {
 	if n.hard.Vote == raft.None {
 		return
 	}
-	paper := ballotPaper{n.id, n.hard.Term}
+	paper := ballotPaper{n.life, n.id, n.hard.Term}
 	if before, voted := w.votes[paper]; voted && before != n.hard.Vote {
 		w.revoted(n, before)
 	}
@@ -224,6 +234,10 @@ func (w *world) promises(n *node, m raft.Message, term raft.Term, kept bool) {
 // answered demands that a proposal was appended where its answer says: the caller waits for exactly that
 // entry.
 func (w *world) answered(n *node, a raft.Answer) {
+	if a.Ticket >= changeTickets {
+		w.changeAnswered(n, a)
+		return
+	}
 	if a.Refusal != raft.Accepted {
 		return
 	}
@@ -264,6 +278,7 @@ func (w *world) look(n *node) {
 		w.lookAtLeader(n, s)
 	}
 	w.lookAtCommits(n, s)
+	w.lookAtMembers(n, s)
 	if s.Commit < n.before.Commit || s.Term < n.before.Term || s.Durable > s.Last.Index {
 		failf("server %v went back from %+v to %+v", n.id, n.before, s)
 	}
@@ -292,6 +307,7 @@ func (w *world) lookAtLeader(n *node, s raft.Status) {
 		failf("Election Safety: servers %v and %v both lead term %d", other, n.id, s.Term)
 	}
 	if _, known := w.leaders[s.Term]; !known {
+		w.lookAtElection(n, s)
 		for index := len(w.committed); index > 0; index-- {
 			w.complete(s.Term, n.log, raft.Index(index))
 		}
@@ -303,7 +319,7 @@ func (w *world) lookAtLeader(n *node, s raft.Status) {
 			w.tally.note("full window")
 		}
 		follower := w.nodes[p.ID-1]
-		if follower.hard.Term != s.Term {
+		if follower.hard.Term != s.Term || !follower.isNamedBy(n) {
 			continue // it may have moved on and replaced what it acknowledged here
 		}
 		theirs, long := follower.recovered().at(p.Match)
@@ -342,6 +358,9 @@ func (w *world) lookAtCommits(n *node, s raft.Status) {
 			failf("server %v commits %d, and no leader has", n.id, index)
 		}
 		w.committed = append(w.committed, commitment{hash, s.Term})
+		w.terms = append(w.terms, n.log[index-1].entry.Term)
+		w.settled, _ = w.configurationAt(n.log[:index])
+		w.lookAtQuorum(n, index)
 		for term := s.Term + 1; term <= w.newest; term++ { // leaders elected before we saw this commit
 			if log, led := w.leaderLogs[term]; led {
 				w.complete(term, log, index)

@@ -12,12 +12,14 @@ func (c *Core) appendEntries(from NodeID, sequence Sequence, m AppendEntries) {
 		c.refuse(from, m, SecondLeader)
 		return
 	}
-	if !wellFormed(m) {
+	configurations, err := carried(m.Entries)
+	if !wellFormed(m) || err != nil {
 		c.refuse(from, m, Malformed)
 		return
 	}
 	c.follow(m.Term, from, HeardLeader)
 	c.resetTimer()
+	c.heardRound = max(c.heardRound, m.Round)
 	if m.Prev.Index < c.log.base.Index {
 		// We cannot compare, and need not: what our snapshot includes, and whatever else we know to be
 		// committed, is in the log of every leader of this term. A rejection would be repeated for ever.
@@ -29,7 +31,7 @@ func (c *Core) appendEntries(from NodeID, sequence Sequence, m AppendEntries) {
 	if c.backlogged() { // contact counts and Prev is verified, but the entries are not taken
 		m.Entries, c.load.busy = nil, true
 	}
-	if !c.adopt(from, m) {
+	if !c.adopt(from, m, configurations) {
 		return
 	}
 	c.commitTo(min(m.Commit, c.verified))
@@ -40,7 +42,7 @@ func (c *Core) appendEntries(from NodeID, sequence Sequence, m AppendEntries) {
 //
 // Only a conflict truncates, and only from the conflicting entry on. A follower that cut its log to what
 // the message holds would lose acknowledged entries to a message that was delayed.
-func (c *Core) adopt(from NodeID, m AppendEntries) bool {
+func (c *Core) adopt(from NodeID, m AppendEntries, configurations []placed) bool {
 	skip, conflict := c.log.firstNew(m.Entries)
 	fresh := m.Entries[skip:]
 	truncated := Index(0)
@@ -52,9 +54,10 @@ func (c *Core) adopt(from NodeID, m AppendEntries) bool {
 			return false
 		}
 		c.log.truncate(truncated)
+		c.revertMembers(truncated)
 	}
 	if len(fresh) > 0 {
-		c.appendToLog(fresh...)
+		c.appendToLog(fresh, behind(fresh[0].Index-1, configurations))
 	}
 	c.verified = max(c.verified, m.Prev.Index+Index(len(m.Entries)))
 	if len(m.Entries) > 0 {
@@ -120,14 +123,13 @@ func (c *Core) missing(prev EntryID) Reason {
 	return Conflict
 }
 
-// wellFormed reports whether the entries could stand in the log of a leader of that term, right after Prev.
-// A kind that is reserved for later versions could not: once in the log and committed, such an entry would
-// stop every node that has to apply it, for good.
+// wellFormed reports whether the entries could stand in the log of a leader of that term, right after Prev,
+// if what they carry can be read. A kind that nobody knows could not, nor could a configuration that cannot
+// be read: once in the log and committed, such an entry would stop every node that has to apply it, for good.
 func wellFormed(m AppendEntries) bool {
 	before := m.Prev
 	for _, e := range m.Entries {
-		if e.Index != before.Index+1 || e.Term < before.Term || e.Term == 0 ||
-			e.Kind != Normal && e.Kind != NoOp && e.Kind != Session {
+		if e.Index != before.Index+1 || e.Term < before.Term || e.Term == 0 || !e.Kind.Valid() {
 			return false
 		}
 		before = e.ID()

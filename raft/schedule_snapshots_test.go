@@ -64,7 +64,8 @@ func (s *shelf) put(i image) {
 }
 
 // newImage makes the snapshot of a log. Its bytes are the same on every server.
-func newImage(log chain, members raft.Configuration) image {
+func (w *world) newImage(log chain) image {
+	members, index := w.configurationAt(log)
 	last := log[len(log)-1]
 	content := make([]byte, 1+last.hash%100)
 	for i := range content {
@@ -72,7 +73,8 @@ func newImage(log chain, members raft.Configuration) image {
 	}
 	return image{
 		Snapshot: raft.Snapshot{
-			Last: last.entry.ID(), Time: last.entry.Time, Members: members, Size: uint64(len(content)),
+			Last: last.entry.ID(), Time: last.entry.Time, Size: uint64(len(content)),
+			Members: members, MembersIndex: index,
 		},
 		bytes: content, log: log,
 	}
@@ -100,6 +102,10 @@ func (c chain) behind(snapshot chain) chain {
 func (n *node) restored(members raft.Configuration) raft.Restored {
 	r := raft.Restored{HardState: n.hard, Members: members, Before: n.shelf.base, Snapshot: n.shelf.newest(),
 		Unready: n.shelf.unready}
+	r.Incarnation = n.life
+	if r.Joins = n.joins; n.joins {
+		r.Members = raft.Configuration{}
+	}
 	for _, l := range n.disk[n.shelf.base.Index:] {
 		r.Entries = append(r.Entries, l.entry)
 	}
@@ -144,7 +150,15 @@ func (w *world) capture(n *node, due bool) {
 		due && !n.core.SnapshotDue() {
 		return
 	}
-	i := newImage(n.log[:applied:applied], w.members)
+	i := w.newImage(n.log[:applied:applied])
+	members, index := n.core.MembersAt(applied)
+	if len(members.Voters) == 0 {
+		return // it joins, and does not know yet what the snapshot must bear
+	}
+	if index != i.MembersIndex || string(members.AppendTo(nil)) != string(i.Members.AppendTo(nil)) {
+		failf("server %v has configuration %d for a snapshot up to %v, not %d", n.id, index, i.Last,
+			i.MembersIndex)
+	}
 	n.shelf.saving = &i
 }
 
@@ -221,7 +235,7 @@ func (w *world) whole(n *node) {
 	if uint64(len(p.bytes)) < p.Size {
 		return
 	}
-	i := newImage(w.snapshots[p.Last], w.members)
+	i := w.newImage(w.snapshots[p.Last])
 	if !bytes.Equal(p.bytes, i.bytes) {
 		failf("server %v received other bytes of snapshot %v than were sent", n.id, p.Last)
 	}
@@ -232,6 +246,9 @@ func (w *world) whole(n *node) {
 // install restores the machine, unless it has applied as much.
 func (w *world) install(n *node) {
 	s := &n.shelf
+	if s.arrived == nil && s.newest().Last.Index > n.before.Snapshot.Index { // it came beside another one
+		s.arrived = &s.kept[0]
+	}
 	if s.arrived == nil {
 		return
 	}

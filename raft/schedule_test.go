@@ -22,6 +22,7 @@ type odds struct {
 	tick, deliver, persist, propose, read int // weights of the steps
 	crash, restart, replay, cut, hamper   int
 	snapshot, save, install               int
+	change, transfer, wipe                int
 	lose, repeat, reorder, clone          int // percent
 }
 
@@ -33,6 +34,7 @@ func drawOdds(dice *rand.Rand) odds {
 		read: sometimes(10), hamper: sometimes(3),
 		crash: sometimes(4), restart: 1 + upTo(6), replay: sometimes(4), cut: sometimes(3),
 		snapshot: dice.IntN(2) * (1 + upTo(80)), save: 1 + upTo(300), install: 1 + upTo(1)*upTo(200),
+		change: sometimes(30), transfer: sometimes(6), wipe: sometimes(6),
 		lose: sometimes(20), repeat: sometimes(30), reorder: sometimes(60), clone: upTo(1) * upTo(1),
 	}
 }
@@ -50,9 +52,13 @@ type node struct {
 	writes []write        // not acknowledged, in order
 
 	shelf shelf
+	joins bool             // it is no member of the bootstrap configuration, and does not know it
+	life  raft.Incarnation // of its disk
 
 	stalled bool // its disk acknowledges nothing
 	slow    bool // its state machine reports nothing
+
+	members raft.Configuration // in force, as it was told
 
 	before  raft.Status // after the step before
 	applied raft.Index
@@ -70,6 +76,7 @@ type mail struct {
 	from, to raft.NodeID
 	sequence raft.Sequence
 	message  raft.Message
+	life     raft.Incarnation // of the sender
 }
 
 type world struct {
@@ -101,10 +108,16 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 	for id := 1; id <= size; id++ {
 		addresses[raft.NodeID(id)] = ""
 	}
-	members := raft.NewConfiguration(addresses)
-	for _, id := range members.Voters {
+	w.members = raft.NewConfiguration(addresses)
+	w.nameIncarnations()
+	w.settled = w.members
+	if w.odds.change > 0 {
+		size = min(6, size+dice.IntN(4))
+	}
+	for id := raft.NodeID(1); id <= raft.NodeID(size); id++ {
 		// Half of the servers send one entry at a time: an old one can be on a majority without the next.
-		n := &node{id: id, config: raft.Config{
+		_, known := w.members.Member(id)
+		n := &node{id: id, joins: !known, life: 1, config: raft.Config{
 			ID:        id,
 			Heartbeat: testHeartbeat, ElectionMin: testElectionMin, ElectionMax: testElectionMax,
 			Seed:          dice.Uint64(),
@@ -119,10 +132,10 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 				SnapshotBytes:    []int{-1, 1 + dice.IntN(300)}[min(w.odds.snapshot, 1)],
 				TrailingBytes:    dice.IntN(2)*dice.IntN(2000) - 1,
 				ChunkBytes:       1 + dice.IntN(40),
+				PromoteBytes:     1 + dice.IntN(300),
 			},
 			Events: true,
 		}}
-		w.members = members
 		w.nodes = append(w.nodes, n)
 		w.start(n)
 	}
@@ -136,6 +149,7 @@ func (w *world) start(n *node) {
 		failf("server %v cannot start from its disk: %v", n.id, err)
 	}
 	n.core, n.log, n.writes = core, slices.Clone(n.recovered()), nil
+	n.members = core.Members()
 	n.before, n.applied, n.owes = core.Status(), n.shelf.newest().Last.Index, 0
 	if n.before.Commit != n.applied || n.before.Applied != n.applied {
 		failf("server %v starts with commit %d and applied %d from a snapshot up to %d", n.id,
@@ -161,6 +175,9 @@ func (w *world) move() {
 		{o.replay, w.replay},
 		{o.cut, w.cutOrMend},
 		{o.snapshot, w.snapshotSomewhere},
+		{o.change, w.changeSomewhere},
+		{o.transfer, w.transferSomewhere},
+		{o.wipe, w.wipeSomebody},
 	}
 	total := 0
 	for _, s := range steps {
@@ -213,7 +230,8 @@ func (w *world) deliverOne() {
 }
 
 func (w *world) receive(m mail) {
-	w.step(w.nodes[m.to-1], raft.Receive{From: m.from, Sequence: m.sequence, Message: m.message})
+	w.step(w.nodes[m.to-1], raft.Receive{From: m.from, Incarnation: m.life, Sequence: m.sequence,
+		Message: m.message})
 }
 
 // replay delivers again what was sent at any time before, in this life of its sender or an earlier one.
@@ -295,6 +313,7 @@ func (w *world) crash() {
 	n.shelf.crash()
 	n.core, n.writes, n.log = nil, nil, n.disk
 	w.forgetReads(n)
+	w.forgetAsked(n)
 	n.before = raft.Status{ID: n.id}
 }
 
@@ -382,7 +401,14 @@ func (w *world) carryOut(n *node, out raft.Output) {
 	if out.Write != 0 {
 		w.handedOut(n, out)
 	}
+	if out.Members != nil {
+		n.members = *out.Members
+	}
+	if in := n.core.Members(); !reflect.DeepEqual(in, n.members) {
+		failf("server %v has %+v in force, and told of %+v", n.id, in, n.members)
+	}
 	w.look(n)
+	w.lookAtChanges(n, out.Entries)
 	for _, a := range out.Answers {
 		w.answered(n, a)
 	}
@@ -392,7 +418,7 @@ func (w *world) carryOut(n *node, out raft.Output) {
 			continue
 		}
 		w.sent(n, l)
-		w.keep(mail{n.id, l.To, l.Sequence, l.Message})
+		w.keep(mail{n.id, l.To, l.Sequence, l.Message, n.life})
 	}
 	for _, r := range out.Readings {
 		w.readAnswered(n, r)

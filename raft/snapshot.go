@@ -63,7 +63,8 @@ func (c *Core) SnapshotDue() bool {
 // limits and the same snapshot before it: a leader can then go on with what another one began to send.
 func (c *Core) UntilSnapshot() int {
 	budget, is := c.snapshotBudget()
-	if !is || budget > math.MaxInt {
+	members, _ := c.MembersAt(c.appliedIndex)
+	if !is || budget > math.MaxInt || len(members.Voters) == 0 { // who joins may not know what it must bear
 		return math.MaxInt
 	}
 	return max(int(budget)-c.load.applied, 0)
@@ -103,10 +104,14 @@ func (c *Core) snapshotted(s Snapshot) {
 	assert(s.Validate() == nil, "the driver made a snapshot without a configuration")
 	entry := c.log.between(s.Last.Index-1, s.Last.Index)[0]
 	assert(s.Time == entry.Time, "the driver made a snapshot of another log time than its last entry's")
+	members, index := c.MembersAt(s.Last.Index)
+	assert(s.MembersIndex == index && s.Members.equal(members),
+		"the driver made a snapshot with another configuration than was in force")
 	size := sizeOf(c.log.between(c.snapshot.Last.Index, s.Last.Index))
 	c.log.bytes -= size
 	c.load.applied -= size
 	c.previous, c.snapshot = c.snapshot.Last, s
+	c.beginMembers(s)
 	c.emit(SnapshotTaken{Last: s.Last, Size: s.Size})
 	c.compact()
 }
@@ -140,7 +145,7 @@ func (c *Core) kept(through Index) Index {
 		p := &c.leading.peers[i]
 		from := max(p.match, p.transfer.last.Index)
 		switch {
-		case !p.joins:
+		case !p.joins || p.departing: // nobody waits for one that leaves
 		case from >= through: // what trails is enough
 			p.joins = p.transfer.on()
 		case from < c.log.base.Index || p.silent >= c.config.ElectionMin ||
@@ -200,8 +205,8 @@ func (c *Core) installSnapshotResponse(from NodeID, sequence Sequence, m Install
 		return
 	}
 	p := c.peer(from)
-	if p == nil {
-		c.refuse(from, m, UnknownSender)
+	if p == nil { // it may have left
+		c.ignore(from, m, UnknownSender)
 		return
 	}
 	c.heard(p)

@@ -23,7 +23,11 @@ type Status struct {
 	First       Index   // the first entry in memory, or, when there is none, the one to come
 	LogBytes    int     // bytes of the entries behind the snapshot
 	Refused     uint64  // messages that no correct server would have sent
-	Progress    []Progress
+
+	Configuration Index  // of the entry that brought the configuration in force; 0: bootstrap
+	Joint         bool   // it is joint (§6)
+	TransferTo    NodeID // of a leader: to whom it is handing over; None: to nobody
+	Progress      []Progress
 }
 
 // Progress is what a leader knows of one follower.
@@ -41,6 +45,8 @@ type Progress struct {
 	// Offset of them.
 	Installing   bool
 	Offset, Size uint64
+	// Departing: it is no member any more, counts for nothing, and is yet to learn it.
+	Departing bool
 }
 
 // Status returns what the server knows of itself. Progress is filled at a leader, in the order of ids.
@@ -61,11 +67,18 @@ func (c *Core) Status() Status {
 		First:       c.log.base.Index + 1,
 		LogBytes:    c.log.bytes,
 		Refused:     c.refused,
+
+		Configuration: c.members.index,
+		Joint:         c.members.Joint(),
+	}
+	if c.transferring() {
+		s.TransferTo = c.handover.to
 	}
 	for _, p := range c.leading.peers {
 		s.Progress = append(s.Progress, Progress{ID: p.id, Match: p.match, Next: p.next, Probing: p.probing,
 			Busy: p.busy, OnTheWay: len(p.onTheWay), Silent: p.silent,
-			Installing: p.transfer.on(), Offset: p.transfer.offset, Size: p.transfer.size})
+			Installing: p.transfer.on(), Offset: p.transfer.offset, Size: p.transfer.size,
+			Departing: p.departing})
 	}
 	return s
 }
@@ -82,9 +95,6 @@ func (c *Core) Leader() NodeID { return c.leader }
 // Commit returns the highest index that this server knows to be committed.
 func (c *Core) Commit() Index { return c.commitIndex }
 
-// Members returns the configuration in force. It must not be written to.
-func (c *Core) Members() Configuration { return c.members }
-
 // EntriesAfter returns the entries behind an index as they stand in memory at the moment, for checks that
 // look at several servers at once. Those that are no longer in memory are left out: Status.First is the first
 // that is. They must not be written to.
@@ -97,6 +107,7 @@ func (c *Core) EntriesAfter(i Index) []Entry {
 func (c *Core) Clone() *Core {
 	d := *c
 	d.log = c.log.clone()
+	d.members.earlier = slices.Clone(c.members.earlier)
 	d.ballots = slices.Clone(c.ballots)
 	d.leading = c.leading.clone()
 	d.outbox.unacknowledged = slices.Clone(c.outbox.unacknowledged)
@@ -124,8 +135,8 @@ func (c *Core) Digest() uint64 {
 func (c *Core) canonical() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "id %d members %v\n", c.config.ID, c.members)
-	fmt.Fprintf(&b, "hard %v role %d leader %d commit %d applied %d verified %d\n",
-		c.hard, c.role, c.leader, c.commitIndex, c.appliedIndex, c.verified)
+	fmt.Fprintf(&b, "hard %v role %d commit %d applied %d following %v handover %v\n",
+		c.hard, c.role, c.commitIndex, c.appliedIndex, c.following, c.handover)
 	fmt.Fprintf(&b, "timer %v ballots %v round %d sequence %d clock %v dice %d uncommitted %d refused %d\n",
 		c.timer, c.ballots, c.leading.round, c.sequence, c.clock, c.dice, c.leading.uncommitted, c.refused)
 	fmt.Fprintf(&b, "peers %v reads %v load %v\n", c.leading.peers, c.leading.reads, c.load)
@@ -138,6 +149,7 @@ func (c *Core) canonical() string {
 	o := &c.outbox
 	fmt.Fprintf(&b, "out %v %d %d %d %d %d\n", o.hard, o.committed, o.written, o.persisted, o.hardIn,
 		o.entriesIn)
+	fmt.Fprintf(&b, "members told %v\n", o.members)
 	fmt.Fprintf(&b, "waited %d unacknowledged %v\n", o.waited, o.unacknowledged)
 	for _, h := range o.held {
 		fmt.Fprintf(&b, "held %d %d %d %T %v %v\n", h.until, h.To, h.Sequence, h.Message, h.Message, h.Ask)

@@ -18,20 +18,29 @@ func interesting() []string {
 	return []string{
 		"election", "candidacy", "pre-vote denied", "vote denied for the log", "vote denied as spent",
 		"vote denied under a leader", "vote ignored under a leader", "step-down for want of a quorum",
-		"step-down for a stalled disk",
-		"truncation", "gap", "conflict", "step back", "stale response", "promise dropped",
-		"commit held for an old term", "commit of an old term", "commit before the own disk",
-		"busy answer", "report that entries are taken again", "answer before the disk's", "full window",
-		"overload", "crash", "write kept in a crash", "write lost in a crash", "replay", "clone that stayed",
-		"read confirmed", "read confirmed with others", "read that waited for the no-op",
-		"snapshot taken", "compaction", "transfer", "transfer resumed", "install that dropped the log",
-		"read that saw later commits", "read refused", "read abandoned",
+		"step-down for a stalled disk", "truncation", "gap", "conflict", "step back", "stale response",
+		"promise dropped", "commit held for an old term", "commit of an old term",
+		"commit before the own disk", "busy answer", "report that entries are taken again",
+		"answer before the disk's", "full window", "overload", "crash", "write kept in a crash",
+		"write lost in a crash", "replay", "clone that stayed", "read confirmed",
+		"read confirmed with others", "read that waited for the no-op", "snapshot taken", "compaction",
+		"transfer", "transfer resumed", "install that dropped the log", "read that saw later commits",
+		"read refused", "read abandoned", "joint configuration entered", "joint configuration left",
+		"configuration reverted", "election of a server without a vote",
+		"commit by a leader without a vote", "leader without a vote hands over",
+		"learner promoted by itself", "removed server told", "removed server silent",
+		"change refused while one is open", "change refused before the no-op",
+		"change refused for silent voters", "transfer done", "transfer given up", "disk wiped",
+		"told to campaign",
 	}
 }
 
 // rare is what need not have happened in fewer than thousands of schedules.
 func rare() []string {
-	return []string{"stale snapshot", "snapshot overtaken by the log", "install that kept the log"}
+	return []string{
+		"leader without a vote steps down", "stale snapshot", "snapshot overtaken by the log",
+		"install that kept the log",
+	}
 }
 
 func (c tally) note(what string) { c[what]++ }
@@ -70,6 +79,7 @@ func (c tally) demandAll(t *testing.T) {
 
 func (w *world) count(n *node, e raft.Event) {
 	w.countSnapshots(e)
+	w.countMembers(n, e)
 	switch e := e.(type) {
 	case raft.BecameLeader:
 		w.tally.note("election")

@@ -57,7 +57,7 @@ const (
 	// NoOp is appended by a leader at the start of its term, so that it can commit what earlier terms left
 	// (§8). State machines never see it.
 	NoOp Kind = 2
-	// ConfigurationChange carries a Configuration. Reserved: this version does not append it.
+	// ConfigurationChange carries a Configuration as a whole, in the form of Configuration.AppendTo (§6).
 	ConfigurationChange Kind = 3
 	// Session carries what a client session is opened, used or closed by (thesis §6.3), in a form that only
 	// the driver knows.

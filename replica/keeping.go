@@ -77,6 +77,9 @@ func (r *Replica) captureDue() bool {
 	if !r.config.Snapshots || r.saving || r.applied <= r.kept[0].Last.Index {
 		return false
 	}
+	if members, _ := r.core.MembersAt(r.last.Index); len(members.Voters) == 0 {
+		return false // it joins, and does not know yet what the snapshot must bear
+	}
 	return len(r.byHand) > 0 || r.core.SnapshotDue() && r.hours.now >= r.again
 }
 
@@ -115,11 +118,12 @@ func (r *Replica) needed() bool {
 // startCapture names the state that the machine is in.
 func (r *Replica) startCapture() {
 	r.saving, r.behind = true, 0
+	members, index := r.core.MembersAt(r.last.Index)
 	r.occupy(Capture{Snapshot: raft.Snapshot{
 		Last:         r.last,
 		Time:         r.lastTime,
-		Members:      r.core.Members().Clone(),
-		MembersIndex: r.kept[0].MembersIndex,
+		Members:      members.Clone(),
+		MembersIndex: index,
 	}})
 }
 

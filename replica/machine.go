@@ -98,7 +98,7 @@ func (m *Machine) apply(e raft.Entry) (Result, error) {
 	var once Once
 	command := e.Command
 	switch e.Kind {
-	case raft.Normal, raft.NoOp:
+	case raft.Normal, raft.NoOp, raft.ConfigurationChange: // the last is the core's matter
 	case raft.Session:
 		var err error
 		if once, command, err = decodeOnce(e.Command); err != nil {
@@ -111,7 +111,7 @@ func (m *Machine) apply(e raft.Entry) (Result, error) {
 	}
 	m.expire(e)
 	m.last = e.ID()
-	if e.Kind == raft.NoOp {
+	if e.Kind == raft.NoOp || e.Kind == raft.ConfigurationChange {
 		return Result{}, nil
 	}
 	return m.carryOut(e, once, command), nil

@@ -84,7 +84,8 @@ func (r *Replica) takeForCore(now raft.Time, e raft.Envelope) {
 	if !sound {
 		r.undigested(e)
 	} else {
-		r.core.Step(now, raft.Receive{From: e.From.Node, Sequence: e.Sequence, Message: e.Message})
+		r.core.Step(now, raft.Receive{From: e.From.Node, Incarnation: e.From.Incarnation,
+			Sequence: e.Sequence, Message: e.Message})
 	}
 	if byHand && (!sound || r.core.Status().Refused > before) {
 		refusal := raft.IdentityRefused{Why: raft.Nonsense}

@@ -88,6 +88,7 @@ func New(config Config, restored raft.Restored) (*Replica, error) {
 		config.Core.Limits.SnapshotBytes = -1
 	}
 	restored.Unready = restored.Snapshot.Last.Index > 0
+	restored.Incarnation = config.Identity.Incarnation
 	core, err := raft.New(config.Core, restored)
 	if err != nil {
 		return nil, err

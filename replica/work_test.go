@@ -50,8 +50,6 @@ func TestPerformingAnApplyStopsAtTheFirstFailure(t *testing.T) {
 		says   []string
 	}{
 		{"a panic", func(*raft.Entry) {}, "6/t2", ErrStateMachine, []string{"6/t2", "cannot digest"}},
-		{"a configuration", func(e *raft.Entry) { e.Kind = raft.ConfigurationChange }, "", ErrUnknownEntry,
-			[]string{"6/t2", "configuration", "run a later version"}},
 		{"a session", func(e *raft.Entry) { e.Kind = raft.Session }, "", ErrUnknownEntry,
 			[]string{"6/t2", "sessions"}},
 		{"a gap", func(e *raft.Entry) { e.Index++ }, "", errGapBefore, []string{"7/t2", "5/t2"}},

@@ -16,7 +16,8 @@ func eventNames() []string {
 	return strings.Fields(`BecameFollower BecamePreCandidate BecameCandidate BecameLeader PreVoteGranted
 		PreVoteDenied VoteGranted VoteDenied VoteReceived Appended AppendAccepted AppendRejected SteppedBack
 		Replicated CommitAdvanced CommitHeld PersistedTo ReadQueued ReadsConfirmed SnapshotTaken
-		SnapshotSending SnapshotInstalled Compacted ProposalRefused
+		SnapshotSending SnapshotInstalled Compacted MembersChanged ChangeRefused LearnersPromoted PeerLeft
+		TransferBegun TransferEnded ToldToCampaign ProposalRefused
 		MessageIgnored MessageRefused PeerRefused`)
 }
 
@@ -25,7 +26,7 @@ func raftReasons() []string {
 	return strings.Fields(`HigherTerm HeardLeader StaleTerm AlreadyVoted LogNotUpToDate LeaderHeard Gap
 		Conflict OldTerm StaleResponse UnknownSender SecondLeader Malformed CommittedConflict BeyondLog
 		LostEntries QuorumLost DiskStalled Silence Unsupported NotAsked NotDurable LogReplaced
-		MachineNotReady`)
+		MachineNotReady NoVote AskedTo NotHeard NewerRound OtherDirectory`)
 }
 
 // identityReasons are the names of raft.IdentityReason, refusals those of raft.Refusal.
@@ -34,7 +35,12 @@ func identityReasons() []string {
 		Nonsense`)
 }
 
-func refusals() []string { return []string{"NotLeader", "Overloaded"} }
+func refusals() []string {
+	return strings.Fields(`NotLeader Overloaded Transferring ChangeOpen NotCommittedInTerm VotersSilent
+		NoVoterLeft NothingChanged NamedTwice UnknownMember AlreadyMember NoSuchVoter NoSuchLearner
+		WouldBePromoted IncarnationOfVoter BadMember VersionLowered
+		VersionUnsupported LearnerBehind NoTarget TransferExpired`)
+}
 
 func reasonNames() []string {
 	return append(append(raftReasons(), identityReasons()...), refusals()...)
@@ -60,7 +66,13 @@ func decision(e raft.Event) (event, reason string) {
 		why = e.Why
 	case raft.MessageRefused:
 		why = e.Why
+	case raft.TransferBegun:
+		why = e.Why
 	case raft.ProposalRefused:
+		return event, nth(refusals(), int(e.Why))
+	case raft.ChangeRefused:
+		return event, nth(refusals(), int(e.Why))
+	case raft.TransferEnded:
 		return event, nth(refusals(), int(e.Why))
 	case replica.PeerRefused:
 		return event, nth(identityReasons(), int(e.Why))

@@ -55,6 +55,9 @@ func drawConfiguration(t *rapid.T) (c raft.Configuration) {
 	ids := rapid.MapOf(rapid.Uint64Range(1, 1<<63), rapid.IntRange(1, 7)).Draw(t, "members")
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		id, role := raft.NodeID(id), ids[id]
+		if role&5 == 5 { // no learner votes
+			role = 3
+		}
 		c.Members = append(c.Members, raft.Member{
 			ID: id, Incarnation: drawNumber[raft.Incarnation](t, "incarnation"),
 			Address: rapid.StringN(0, 20, -1).Draw(t, "address"),
@@ -67,6 +70,8 @@ func drawConfiguration(t *rapid.T) (c raft.Configuration) {
 		}
 	}
 	c.AutoPromote = rapid.Bool().Draw(t, "auto promote")
+	c.Version = rapid.Uint32Range(0, 2).Draw(t, "version")
+	c.LeaseDrift = rapid.Uint32Range(0, 2).Draw(t, "lease drift")
 	return c
 }
 
@@ -108,6 +113,7 @@ func TestAConfigurationWithoutABinaryFormIsNotEncoded(t *testing.T) {
 			Members: []raft.Member{{ID: 1}, {ID: 2}}, Voters: []raft.NodeID{2, 1},
 		},
 		"server 1 comes after server 1": {Members: []raft.Member{{ID: 1}}, Voters: []raft.NodeID{1, 1}},
+		"both voter and learner":        {Members: []raft.Member{{ID: 1}}, Voters: one, Learners: one},
 	} {
 		if err := CheckConfiguration(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("CheckConfiguration = %v, want something with %q", err, want)
@@ -125,8 +131,8 @@ func TestAConfigurationWithoutABinaryFormIsNotEncoded(t *testing.T) {
 func TestABadConfigurationIsRefused(t *testing.T) {
 	good := AppendConfiguration(nil, raft.NewConfiguration(map[raft.NodeID]string{1: "a", 2: "b"}))
 	for at, b := range map[int]byte{
-		0: 2, 1: 2, 3: 0xff, // version, flags, count
-		4: 0, 4 + 16: 0, // the first member: id 0, no role
+		0: 2, 1: 4, 3: 0xff, // version, flags, count
+		4: 0, 4 + 16: 5, // the first member: id 0, a learner that votes
 		4 + 22: 1, // the second member: the first one's id
 	} {
 		bad := slices.Clone(good)
@@ -134,6 +140,11 @@ func TestABadConfigurationIsRefused(t *testing.T) {
 		if c, _, err := DecodeConfiguration(bad); !errors.Is(err, ErrMalformed) {
 			t.Errorf("with byte %d changed: %+v, %v", at, c, err)
 		}
+	}
+	gates := slices.Insert(slices.Clone(good), 4, make([]byte, 8)...)
+	gates[1] = 2
+	if c, _, err := DecodeConfiguration(gates); !errors.Is(err, ErrMalformed) {
+		t.Errorf("with gates that say nothing: %+v, %v", c, err)
 	}
 }
 

@@ -33,6 +33,8 @@ func FuzzEntry(f *testing.F) {
 func FuzzConfiguration(f *testing.F) {
 	bootstrap := raft.NewConfiguration(map[raft.NodeID]string{1: "a:1", 2: "b:2", 3: "c:3"})
 	f.Add(AppendConfiguration(nil, bootstrap))
+	bootstrap.Outgoing, bootstrap.Version = []raft.NodeID{1, 3}, 9
+	f.Add(AppendConfiguration(nil, bootstrap))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		c, rest, err := DecodeConfiguration(src)
 		if err == nil {

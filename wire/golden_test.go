@@ -102,9 +102,12 @@ func TestTheFormsOfConfigurationsDoNotDrift(t *testing.T) {
 		Voters: []raft.NodeID{1, 2}, Outgoing: []raft.NodeID{1}, Learners: []raft.NodeID{9},
 		AutoPromote: true,
 	}
+	gated := bootstrap.Clone()
+	gated.Version, gated.LeaseDrift = 0x0102_0304, 500
 	var text strings.Builder
 	fmt.Fprintf(&text, "bootstrap\n%s", hex.Dump(AppendConfiguration(nil, bootstrap)))
 	fmt.Fprintf(&text, "joint\n%s", hex.Dump(AppendConfiguration(nil, joint)))
+	fmt.Fprintf(&text, "with gates\n%s", hex.Dump(AppendConfiguration(nil, gated)))
 	fmt.Fprintf(&text, "id of the unnamed cluster\n%v\n", ClusterID("", bootstrap))
 	fmt.Fprintf(&text, "id of the cluster named test\n%v\n", ClusterID("test", bootstrap))
 	golden(t, "configurations.txt", text.String())

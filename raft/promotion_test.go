@@ -1,0 +1,128 @@
+package raft
+
+import "testing"
+
+// promoting makes server 1 the leader of three with learner 4, which is promoted when it has caught up, and
+// everything so far committed and acknowledged.
+func promoting(t *testing.T) *Core {
+	t.Helper()
+	c := newCore(t, Restored{})
+	leadNow(t, c)
+	answering(c, 2, 3)
+	yes := true
+	fourth := Member{ID: 4, Incarnation: 7, Address: "d"}
+	c.Step(0, ChangeMembership{Change: Change{Add: []Member{fourth}, AutoPromote: &yes}})
+	answering(c, 2, 3, 4)
+	if c.changeOpen() || len(c.members.Learners) != 1 {
+		t.Fatalf("it has %+v in force", c.members)
+	}
+	return c
+}
+
+// answering lets followers hold durably all that there is, and answer.
+func answering(c *Core, ids ...NodeID) {
+	for range 2 {
+		if out := c.Output(); out.Write > 0 {
+			c.Step(0, Persisted{Write: out.Write})
+		}
+		for _, id := range ids {
+			lagging(c, id, 0)
+		}
+	}
+}
+
+// lagging lets a follower answer that it lacks a number of the last entries.
+func lagging(c *Core, id NodeID, entries Index) {
+	last := c.log.last().Index - entries
+	c.Step(0, Receive{From: id, Message: AppendEntriesResponse{Term: c.hard.Term, Round: c.leading.round,
+		Match: max(last, c.peer(id).match), Holds: max(last, c.peer(id).match)}})
+}
+
+// TestALearnerIsPromotedWhenItHasBeenCloseForLong, and not before, nor when it lags in bytes, in time, is
+// silent, or was close only now and then.
+func TestALearnerIsPromotedWhenItHasBeenCloseForLong(t *testing.T) {
+	for _, test := range []struct {
+		claim    string
+		learner  func(c *Core, tick int)
+		promoted bool
+	}{
+		{"one that holds everything", func(c *Core, _ int) { lagging(c, 4, 0) }, true},
+		{"one that lags by one entry, a little while", func(c *Core, _ int) { lagging(c, 4, 1) }, true},
+		{"one that lags in bytes", func(c *Core, tick int) {
+			c.config.Limits.PromoteBytes = 3 * entryOverhead
+			lagging(c, 4, 5)
+		}, false},
+		{"one that lags in time", func(c *Core, _ int) {
+			lagging(c, 4, Index(c.config.ElectionMin+5))
+		}, false},
+		{"one that is silent", func(*Core, int) {}, false},
+		{"one that is close now and then", func(c *Core, tick int) {
+			if tick%c.config.ElectionMax > c.config.ElectionMin {
+				lagging(c, 4, 0)
+			}
+		}, false},
+	} {
+		t.Run(test.claim, func(t *testing.T) {
+			c := promoting(t)
+			for tick := range 5 * c.config.ElectionMax {
+				if tick < c.config.ElectionMax && len(c.members.Learners) == 0 {
+					t.Fatalf("it was promoted after %d ticks", tick)
+				}
+				c.Step(0, Propose{Command: []byte("x")})
+				answering(c, 2, 3)
+				test.learner(c, tick)
+				c.Step(0, Tick{})
+			}
+			if promoted := c.members.Voter(4); promoted != test.promoted {
+				t.Errorf("in the end %s is in force", described(c.members.Configuration))
+			}
+		})
+	}
+}
+
+// TestAReplacedLearnerIsMetAnew: what the data directory before it held, it need not hold.
+func TestAReplacedLearnerIsMetAnew(t *testing.T) {
+	c := promoting(t)
+	moved := []Member{{ID: 4, Address: "z"}}
+	c.Step(0, ChangeMembership{Change: Change{Update: moved}})
+	if p := c.peer(4); p.match == 0 {
+		t.Error("a learner that moved is met anew")
+	}
+	answering(c, 2, 3, 4)
+	c.Step(0, ChangeMembership{Change: Change{Update: []Member{{ID: 4, Incarnation: 8}}}})
+	if p := c.peer(4); p.match != 0 || !p.probing || c.answers(4) {
+		t.Errorf("a learner with another data directory is taken for the old one: %+v", p)
+	}
+	c.Audit()
+}
+
+// TestWhoReturnsIsMetAnew: removed, and added before the leader has parted from it.
+func TestWhoReturnsIsMetAnew(t *testing.T) {
+	c := promoting(t)
+	c.Step(0, ChangeMembership{Change: Change{Remove: []NodeID{4}}})
+	if p := c.peer(4); p == nil || !p.departing || !c.Status().Progress[2].Departing {
+		t.Fatalf("it does not say goodbye: %+v", p)
+	}
+	answering(c, 2, 3)
+	c.Step(0, ChangeMembership{Change: Change{Add: []Member{{ID: 4, Incarnation: 9, Address: "d"}}}})
+	if p := c.peer(4); p.departing || p.match != 0 || c.answers(4) {
+		t.Errorf("the returned learner is taken for the old one: %+v", p)
+	}
+	c.Audit()
+}
+
+// TestASecondOpenChangeIsAViolation: what this server itself would do wrong stops it.
+func TestASecondOpenChangeIsAViolation(t *testing.T) {
+	c := promoting(t)
+	defer func() {
+		if v, _ := recover().(Violation); v.Sentence !=
+			"a change of membership was begun before the last was committed" {
+			t.Errorf("it panicked with %q", v.Sentence)
+		}
+	}()
+	c.Step(0, ChangeMembership{Change: Change{Remove: []NodeID{4}}})
+	before := c.vitals()
+	next, _ := c.members.with(Change{Remove: []NodeID{3}})
+	c.appendAsLeader(ConfigurationChange, next.AppendTo(nil))
+	c.check(before)
+}
