@@ -62,6 +62,14 @@ type Transport interface {
 	// Start begins to listen and to deliver to the handler. An error means that nothing was started. It is
 	// called once.
 	Start(Handler) error
+	// Route says which other nodes are reached from now on, and at which addresses; a transport that is not
+	// told reaches those that it was made with. What still waits for a node that is no longer among them, or
+	// has moved, is lost, and the connections to where it was are closed. It returns at once, may be called
+	// before Start, and does nothing after Close. The map stays the caller's. An address that is none is
+	// found out when it is dialled: the node is unreachable.
+	//
+	// Who may speak to this node is another matter: requests of others are received, and answered.
+	Route(peers map[raft.NodeID]string)
 	// Send takes a message for Envelope.To and returns at once: it never waits for a network. The queue to
 	// each receiver is bounded; when it is full the message is dropped. An error says that the message will
 	// not be delivered: ErrUnknownNode, ErrFull, ErrTooLarge, ErrClosed, or ErrTimeout for a response whose

@@ -44,11 +44,11 @@ func newClient(timeout time.Duration) *http.Client {
 // post sends a request and returns its response, without a message when there is none to come. An error wraps
 // one of package transport's.
 func (t *Transport) post(p *peer, m parcel) (raft.Envelope, error) {
-	if t.running.Err() != nil || !time.Now().Before(m.deadline) {
+	if p.routed.Err() != nil || !time.Now().Before(m.deadline) {
 		return raft.Envelope{}, fmt.Errorf("%w: it waited too long to be sent", transport.ErrTimeout)
 	}
 	body := wire.AppendJSON(nil, m.envelope)
-	ctx, cancel := context.WithDeadline(t.running, m.deadline.Add(time.Duration(len(body))*timePerByte))
+	ctx, cancel := context.WithDeadline(p.routed, m.deadline.Add(time.Duration(len(body))*timePerByte))
 	defer cancel()
 	if int64(len(body)) > t.config.MaxBody {
 		return raft.Envelope{}, fmt.Errorf("%w: %d bytes of JSON", transport.ErrTooLarge, len(body))
@@ -67,7 +67,7 @@ func (t *Transport) post(p *peer, m parcel) (raft.Envelope, error) {
 	// A connection that was had even once may have carried the message, whatever became of it afterwards.
 	var connected atomic.Bool
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
-	answer, err := t.client.Do(request.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	answer, err := p.client.Do(request.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		err = failure(err)
 		if !connected.Load() {

@@ -23,14 +23,12 @@
 package httpjson
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -52,9 +50,11 @@ type Config struct {
 	// Listen is the address for the node's own listener, as host:port. Port 0 lets the system choose one; see
 	// Transport.Address.
 	Listen string
-	// Peers are the addresses of the other nodes, as host:port. An entry for Self is ignored.
+	// Peers are the addresses of the other nodes, as host:port, until Route names others. An entry for Self
+	// is ignored.
 	Peers map[raft.NodeID]string
-	// Dial overrides where this node reaches a peer, as host:port: for proxies. It is nobody else's business.
+	// Dial overrides where this node reaches a peer, as host:port, whatever Peers and Route say: for proxies.
+	// It is nobody else's business.
 	Dial map[raft.NodeID]string
 	// ByHand lets messages in that name no cluster, as a person writes them. Off, they get 403.
 	ByHand bool
@@ -78,6 +78,13 @@ func (c *Config) validate() error {
 	if c.Timeout < 0 || c.MaxBody < 0 {
 		return errors.New("timeout and size limit must not be negative")
 	}
+	for _, peers := range []map[raft.NodeID]string{c.Peers, c.Dial} {
+		for id, address := range peers {
+			if _, _, err := net.SplitHostPort(address); err != nil && id != c.Self.Node {
+				return fmt.Errorf("the address %q of node %v is not host:port", address, id)
+			}
+		}
+	}
 	if c.Timeout == 0 {
 		c.Timeout = DefaultTimeout
 	}
@@ -90,23 +97,13 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// address returns where the node reaches a peer.
-func (c *Config) address(id raft.NodeID) string {
-	if override, ok := c.Dial[id]; ok {
-		return override
-	}
-	return c.Peers[id]
-}
-
 // Transport implements transport.Transport over HTTP.
 type Transport struct {
 	config    Config
-	peers     []*peer // sorted by id
 	exchanges exchanges
 	slots     chan struct{} // one for each request that is being received, from its head to its answer
 	bodies    room          // for the bodies that are being read and decoded
 	server    *http.Server
-	client    *http.Client
 	handler   transport.Handler // set before anything runs that uses it
 	listener  net.Listener
 
@@ -115,6 +112,7 @@ type Transport struct {
 
 	mutex      sync.Mutex
 	phase      phase
+	peers      []*peer        // sorted by id; their workers run while phase is started
 	goroutines sync.WaitGroup // joined only while phase is started, under the mutex
 	closing    sync.Once
 }
@@ -135,19 +133,9 @@ func New(config Config) (*Transport, error) {
 	}
 	t := &Transport{config: config, slots: make(chan struct{}, maxRequests)}
 	t.bodies.left.Store(maxBodies * config.MaxBody)
-	for id := range config.Peers {
-		if id == config.Self.Node {
-			continue
-		}
-		address := config.address(id)
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			return nil, fmt.Errorf("httpjson: the address %q of node %v is not host:port", address, id)
-		}
-		t.peers = append(t.peers, newPeer(id, address))
-	}
-	slices.SortFunc(t.peers, func(a, b *peer) int { return cmp.Compare(a.id, b.id) })
 	t.running, t.end = context.WithCancel(context.Background())
-	t.server, t.client = t.newServer(), newClient(config.Timeout)
+	t.server = t.newServer()
+	t.Route(config.Peers)
 	return t, nil
 }
 
@@ -199,7 +187,7 @@ func (t *Transport) Address() string {
 // this one no longer waits.
 func (t *Transport) Send(e raft.Envelope) error {
 	t.mutex.Lock()
-	phase := t.phase
+	phase, peers := t.phase, t.peers
 	t.mutex.Unlock()
 	if phase != started {
 		return transport.ErrClosed
@@ -207,12 +195,11 @@ func (t *Transport) Send(e raft.Envelope) error {
 	if raft.IsResponse(e.Message) && e.Sequence != 0 {
 		return t.exchanges.answer(e)
 	}
-	for _, p := range t.peers {
-		if p.id == e.To {
-			return p.enqueue(e, time.Now().Add(t.config.Timeout))
-		}
+	at, known := find(peers, e.To)
+	if !known {
+		return fmt.Errorf("node %v: %w", e.To, transport.ErrUnknownNode)
 	}
-	return fmt.Errorf("node %v: %w", e.To, transport.ErrUnknownNode)
+	return peers[at].enqueue(e, time.Now().Add(t.config.Timeout))
 }
 
 // enter lets a goroutine that net/http started take part until leave, unless the transport is closing.
@@ -246,8 +233,7 @@ func (t *Transport) Close() error {
 		defer cancel()
 		t.server.Shutdown(patience) // whoever is not done by then is cut off:
 		t.server.Close()
-		t.goroutines.Wait()
-		t.client.CloseIdleConnections()
+		t.goroutines.Wait() // the last thing that each worker does is to close its connections
 	})
 	return nil
 }

@@ -1,7 +1,9 @@
 package httpjson
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"balsa/raft"
@@ -16,12 +18,16 @@ const (
 	reservedWorkers = 3  // take urgent messages only
 )
 
-// peer is another node: where it is, and what waits to be sent there.
+// peer is another node: where it is, and what waits to be sent there. One that moves is another peer.
 type peer struct {
 	id      raft.NodeID
 	address string
 	urgent  chan parcel // votes, heartbeats, read rounds: small, and stale soon
 	bulk    chan parcel // what has data in it
+
+	client  *http.Client    // has its own connections, which close with it
+	routed  context.Context // ends when the node is no longer reached there, and with Close
+	dismiss context.CancelFunc
 }
 
 // parcel is a message and the time after which nobody wants it any more.
@@ -30,11 +36,14 @@ type parcel struct {
 	deadline time.Time
 }
 
-func newPeer(id raft.NodeID, address string) *peer {
-	return &peer{
+func (t *Transport) newPeer(id raft.NodeID, address string) *peer {
+	p := &peer{
 		id: id, address: address,
 		urgent: make(chan parcel, queueLength), bulk: make(chan parcel, queueLength),
+		client: newClient(t.config.Timeout),
 	}
+	p.routed, p.dismiss = context.WithCancel(t.running)
+	return p
 }
 
 // enqueue takes a message, or drops it when too many wait.
@@ -70,11 +79,12 @@ func (t *Transport) startWorkers(p *peer) {
 	}
 }
 
-// work carries one message after the other to a peer, until Close.
+// work carries one message after the other to a peer, until the peer is dismissed.
 func (t *Transport) work(p *peer, bulk chan parcel) {
+	defer p.client.CloseIdleConnections() // whoever is the last leaves none
 	for {
 		select {
-		case <-t.running.Done():
+		case <-p.routed.Done():
 			return
 		case m := <-p.urgent:
 			t.carry(p, m)
@@ -88,8 +98,8 @@ func (t *Transport) work(p *peer, bulk chan parcel) {
 func (t *Transport) carry(p *peer, m parcel) {
 	response, err := t.post(p, m)
 	switch {
-	case t.running.Err() != nil:
-		return // closing: neither is wanted any more
+	case p.routed.Err() != nil:
+		return // dismissed: neither is wanted any more
 	case err != nil:
 		t.handler.Failed(p.id, fmt.Errorf("node %v at %s: %w", p.id, p.address, err))
 	case response.Message != nil:

@@ -15,7 +15,20 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSuite(t *testing.T) {
-	transporttest.Run(t, transporttest.Suite{Cluster: loopback})
+	transporttest.Run(t, transporttest.Suite{Cluster: loopback, Land: func(t *testing.T) transporttest.Land {
+		return transporttest.Land{
+			Address: func() string { return freeAddress(t) },
+			Open: func(id raft.NodeID, address string) transport.Transport {
+				made, err := New(Config{
+					Self: raft.Identity{Node: id}, Listen: address, Timeout: 2 * patience,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return made
+			},
+		}
+	}})
 }
 
 // loopback prepares addresses that are free when they are given out, and that nobody else takes before the

@@ -31,10 +31,16 @@ type link struct {
 	queue     []parcel // on their way; one that is due waits for those before it
 }
 
-// parcel is a message on its way, and when it arrives.
+// parcel is a message on its way, to where, and when it arrives.
 type parcel struct {
 	envelope raft.Envelope
+	address  string // empty: wherever its receiver is
 	due      time.Time
+}
+
+// reaches reports whether a server receives the parcel; there may be none.
+func (p parcel) reaches(n *node) bool {
+	return n != nil && (p.address == "" || n.address == "" || p.address == n.address)
 }
 
 // loss is a message whose sender will learn at some time that it did not arrive.
@@ -108,7 +114,8 @@ func (f *fabric) send(from *node, e raft.Envelope) error {
 	if !slices.Contains(f.running, from) {
 		return transport.ErrClosed
 	}
-	if _, known := slices.BinarySearch(f.known, e.To); !known {
+	address, known := f.reach(from, e)
+	if !known {
 		return fmt.Errorf("node %v: %w", e.To, transport.ErrUnknownNode)
 	}
 	l := f.link(from.id, e.To)
@@ -119,7 +126,7 @@ func (f *fabric) send(from *node, e raft.Envelope) error {
 	if len(l.queue) >= queueLength {
 		return fmt.Errorf("node %v: %w", e.To, transport.ErrFull)
 	}
-	l.queue = append(l.queue, parcel{envelope: e, due: time.Now().Add(l.delay)})
+	l.queue = append(l.queue, parcel{envelope: e, address: address, due: time.Now().Add(l.delay)})
 	return nil
 }
 
@@ -197,11 +204,10 @@ func (f *fabric) pump(l *link, now time.Time) (at time.Time, waits bool) {
 			return head.due, true
 		}
 		receiver := f.node(l.to)
-		if receiver != nil && !receiver.take(l.from, head.envelope) {
-			return at, false // its handler is busy; when it is done there is another turn
-		}
-		if receiver == nil {
+		if !head.reaches(receiver) {
 			f.lost(l, transport.ErrUnreachable)
+		} else if !receiver.take(l.from, head.envelope) {
+			return at, false // its handler is busy; when it is done there is another turn
 		}
 		l.queue = l.queue[1:]
 	}

@@ -74,9 +74,16 @@ func (n *Network) ask(f func(*fabric)) bool {
 // Node makes the transport of a server. From now on its id is known on the network; before the transport is
 // started, and after it is closed, the server is unreachable. A server that starts again gets a new transport
 // by calling Node once more.
-func (n *Network) Node(id raft.NodeID) transport.Transport {
+//
+// Until its Route is called it reaches everybody on the network. Addresses mean nothing to those who want to
+// reach it: see NodeAt.
+func (n *Network) Node(id raft.NodeID) transport.Transport { return n.NodeAt(id, "") }
+
+// NodeAt is Node for a server that has an address, which may be any text: whoever routes to it at another
+// one does not reach it.
+func (n *Network) NodeAt(id raft.NodeID, address string) transport.Transport {
 	n.ask(func(f *fabric) { f.know(id) })
-	return newNode(n, id)
+	return newNode(n, id, address)
 }
 
 // Close closes the transports of all servers and stops the network.

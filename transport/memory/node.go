@@ -2,6 +2,7 @@ package memory
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 
 	"balsa/raft"
@@ -12,14 +13,16 @@ import (
 // node is one server's end of the network. What the network's goroutine owns of it is marked.
 type node struct {
 	id         raft.NodeID
+	address    string // empty: it is reached at every address
 	network    *Network
 	handler    transport.Handler // set before the goroutines that use it are started
 	stop       chan struct{}     // closed when the node is detached
 	failures   chan failure
 	goroutines sync.WaitGroup
 
-	started bool     // the network's: was started, or was closed before that
-	inlets  []*inlet // the network's: one for each sender that was heard
+	started bool                   // the network's: was started, or was closed before that
+	inlets  []*inlet               // the network's: one for each sender that was heard
+	routes  map[raft.NodeID]string // the network's: whom it reaches, and where; nil: everybody
 }
 
 // inlet delivers what one sender sends, one message at a time, so that a handler that blocks on one sender's
@@ -35,9 +38,9 @@ type failure struct {
 	err error
 }
 
-func newNode(network *Network, id raft.NodeID) *node {
+func newNode(network *Network, id raft.NodeID, address string) *node {
 	return &node{
-		id: id, network: network,
+		id: id, address: address, network: network,
 		stop: make(chan struct{}), failures: make(chan failure, queueLength),
 	}
 }
@@ -65,6 +68,15 @@ func (n *node) Send(e raft.Envelope) error {
 	err = transport.ErrClosed
 	n.network.ask(func(f *fabric) { err = f.send(n, copied) })
 	return err
+}
+
+// Route implements transport.Transport.
+func (n *node) Route(peers map[raft.NodeID]string) {
+	routes := maps.Clone(peers)
+	if routes == nil {
+		routes = map[raft.NodeID]string{}
+	}
+	n.network.ask(func(f *fabric) { f.route(n, routes) })
 }
 
 // Close implements transport.Transport.

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"fmt"
 	"testing"
 
 	"balsa/raft"
@@ -18,6 +19,14 @@ func TestSuite(t *testing.T) {
 				network.Node(id)
 			}
 			return network.Node
+		},
+		Land: func(t *testing.T) transporttest.Land {
+			network, last := NewNetwork(), 0
+			t.Cleanup(network.Close)
+			return transporttest.Land{
+				Address: func() string { last++; return fmt.Sprint("address ", last) },
+				Open:    network.NodeAt,
+			}
 		},
 	})
 }

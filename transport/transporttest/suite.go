@@ -25,6 +25,8 @@ type Suite struct {
 	// transport was closed, it makes a successor that the others reach as they reached the one before. All
 	// transports know addresses for these ids, and for no others.
 	Cluster func(t *testing.T, ids ...raft.NodeID) func(raft.NodeID) transport.Transport
+	// Land prepares a network without servers, and releases it when the test ends.
+	Land func(t *testing.T) Land
 	// Bubble runs each test inside a testing/synctest bubble.
 	Bubble bool
 }
@@ -52,9 +54,17 @@ func Run(t *testing.T, s Suite) {
 		{"nothing is delivered after Close", quietAfterClose},
 		{"Close waits for the handler", closeWaitsForTheHandler},
 		{"Close does not wait for an answer", closeWithRequestsPending},
+		{"a node that is routed to is reached", routedPeerIsReached},
+		{"routes may be told before Start", routesBeforeStart},
+		{"a node that is no longer routed to is unknown", droppedPeerIsUnknown},
+		{"a node that moved is reached where it is", movedPeerIsReached},
+		{"a node to whom there is no route is answered", strangersAreAnswered},
+		{"routes change while they are used", routesChangeAtAnyTime},
 	} {
 		t.Run(c.promise, func(t *testing.T) {
-			run := func(t *testing.T) { c.test(&cluster{T: t, open: s.Cluster(t, 1, 2, 3)}) }
+			run := func(t *testing.T) {
+				c.test(&cluster{T: t, open: s.Cluster(t, 1, 2, 3), land: s.Land(t)})
+			}
 			if s.Bubble {
 				synctest.Test(t, run)
 			} else {
@@ -68,6 +78,7 @@ func Run(t *testing.T, s Suite) {
 type cluster struct {
 	*testing.T
 	open func(raft.NodeID) transport.Transport
+	land Land
 }
 
 // server is a transport with a handler that records.
