@@ -141,7 +141,7 @@ func TestClose(t *testing.T) {
 func TestWhoseDirectory(t *testing.T) {
 	m := disk.NewMemory()
 	mustBoot(t, m, small())
-	both := []string{"010203", "ee0203"}
+	both, join := []string{"010203", "ee0203"}, []string{"without the cluster to join"}
 	for what, c := range map[string]struct {
 		change func(*Identity)
 		want   error
@@ -155,6 +155,7 @@ func TestWhoseDirectory(t *testing.T) {
 		"no node":            {func(id *Identity) { id.Node = 0 }, ErrForeign, nil},
 		"another cluster":    {func(id *Identity) { id.Cluster[0] = 0xee }, ErrForeign, both},
 		"another one's both": {func(id *Identity) { id.Cluster[0], id.Node = 0xee, 7 }, ErrForeign, nil},
+		"a cluster to join":  {func(id *Identity) { *id = Identity{Node: 2, Joins: true} }, ErrForeign, join},
 	} {
 		m.Kill()
 		o := small()
@@ -181,6 +182,7 @@ func TestAFirstStartTakesEverything(t *testing.T) {
 		"incarnation": func(id *Identity) { id.Incarnation = 0 },
 		"voters":      func(id *Identity) { id.Bootstrap = raft.Configuration{} },
 		"written":     func(id *Identity) { id.Bootstrap.Members[0].Address = strings.Repeat("x", 5000) },
+		"or joins":    func(id *Identity) { id.Joins = true },
 	} {
 		m := disk.NewMemory()
 		o := small()

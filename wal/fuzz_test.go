@@ -105,6 +105,7 @@ func FuzzIdentity(f *testing.F) {
 	f.Add(id.encode(), false)
 	f.Add(id.encode(), true)
 	f.Add([]byte(identityMagic), true)
+	f.Add(joining().encode(), true)
 	f.Fuzz(func(t *testing.T, content []byte, signed bool) {
 		if signed && len(content) >= 4 {
 			content = resign(bytes.Clone(content), len(content)-4)

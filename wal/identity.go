@@ -18,8 +18,12 @@ import (
 type Identity struct {
 	Cluster     raft.ClusterID
 	Node        raft.NodeID
-	Incarnation raft.Incarnation   // drawn at random when the directory is first used; never 0
-	Bootstrap   raft.Configuration // counts as the snapshot at index 0
+	Incarnation raft.Incarnation // drawn at random when the directory is first used; never 0
+	// Bootstrap is whom the cluster was founded with; it counts as the snapshot at index 0.
+	Bootstrap raft.Configuration
+	// Joins says that the server was founded to join a cluster of which it knows the id and nothing else:
+	// Bootstrap is empty.
+	Joins bool
 }
 
 // identityHeader is the number of bytes before the bootstrap configuration, identityLimit the most that a
@@ -29,20 +33,36 @@ const (
 	identityLimit  = 8 << 20
 )
 
+// The versions of the layout, and what the flags of the second may say. The first has none: it is written
+// whenever it says all there is, so that a program from before the second still reads the directory.
+const (
+	identityPlain   = 1
+	identityFlagged = 2
+
+	flagJoins = 1
+)
+
 // encode makes the content of one copy. Both copies are the same.
 //
-//	 0        8         10     12        28     36            44       48
-//	┌────────┬─────────┬──────┬─────────┬──────┬─────────────┬────────┬───────────────┬────────┐
-//	│ magic  │ version │ zero │ cluster │ node │ incarnation │ length │ bootstrap     │ crc32c │
-//	│ 8 B    │ u16 = 1 │ ×2   │ 16 B    │ u64  │ u64         │ u32    │ length        │ u32    │
-//	└────────┴─────────┴──────┴─────────┴──────┴─────────────┴────────┴───────────────┴────────┘
+//	 0        8         10      11     12        28     36            44       48
+//	┌────────┬─────────┬───────┬──────┬─────────┬──────┬─────────────┬────────┬───────────────┬────────┐
+//	│ magic  │ version │ flags │ zero │ cluster │ node │ incarnation │ length │ bootstrap     │ crc32c │
+//	│ 8 B    │ u16     │ u8    │      │ 16 B    │ u64  │ u64         │ u32    │ length        │ u32    │
+//	└────────┴─────────┴───────┴──────┴─────────┴──────┴─────────────┴────────┴───────────────┴────────┘
+//	version    1: flags are 0   2: they are not
+//	flags      1: the server joins; length is 0
 //	bootstrap  as in wire.AppendConfiguration   crc32c  of all before it: the last 4 bytes in every version
 func (id Identity) encode() []byte {
-	bootstrap := wire.AppendConfiguration(nil, id.Bootstrap)
+	version, flags, bootstrap := uint16(identityPlain), byte(0), []byte(nil)
+	if id.Joins {
+		version, flags = identityFlagged, flagJoins
+	} else {
+		bootstrap = wire.AppendConfiguration(nil, id.Bootstrap)
+	}
 	b := make([]byte, 0, identityHeader+len(bootstrap)+4)
 	b = append(b, identityMagic...)
-	b = binary.LittleEndian.AppendUint16(b, formatVersion)
-	b = append(b, 0, 0)
+	b = binary.LittleEndian.AppendUint16(b, version)
+	b = append(b, flags, 0)
 	b = append(b, id.Cluster[:]...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(id.Node))
 	b = binary.LittleEndian.AppendUint64(b, uint64(id.Incarnation))
@@ -60,8 +80,8 @@ func decodeIdentity(b []byte) (id Identity, err error) {
 	if crc32.Checksum(body, castagnoli) != sum {
 		return id, errors.New("the checksum is wrong")
 	}
-	if v := binary.LittleEndian.Uint16(b[8:]); v != formatVersion || b[10]|b[11] != 0 {
-		return id, fmt.Errorf("format version %d, this program knows %d: %w", v, formatVersion, ErrVersion)
+	if id.Joins, err = readFlags(b); err != nil {
+		return id, err
 	}
 	copy(id.Cluster[:], b[12:])
 	id.Node = raft.NodeID(binary.LittleEndian.Uint64(b[28:]))
@@ -70,14 +90,30 @@ func decodeIdentity(b []byte) (id Identity, err error) {
 	if uint64(binary.LittleEndian.Uint32(b[44:])) != uint64(len(bootstrap)) {
 		return id, fmt.Errorf("the bootstrap configuration has %d bytes", len(bootstrap))
 	}
-	var rest []byte
-	if id.Bootstrap, rest, err = wire.DecodeConfiguration(bootstrap); err != nil {
-		return id, err
+	rest := bootstrap
+	if !id.Joins {
+		if id.Bootstrap, rest, err = wire.DecodeConfiguration(bootstrap); err != nil {
+			return id, err
+		}
 	}
 	if len(rest) > 0 || id.complete() != nil {
 		return id, errors.New("a part of it is missing")
 	}
 	return id, nil
+}
+
+// readFlags reads the flags of a copy as its version means them. What no version has meant so far is of a
+// later one.
+func readFlags(b []byte) (joins bool, err error) {
+	switch v := binary.LittleEndian.Uint16(b[8:]); {
+	case v == identityPlain && b[10] == 0 && b[11] == 0:
+		return false, nil
+	case v == identityFlagged && b[10] == flagJoins && b[11] == 0:
+		return true, nil
+	default:
+		return false, fmt.Errorf("format version %d with flags %x, this program knows versions up to %d: %w",
+			v, b[10:12], identityFlagged, ErrVersion)
+	}
 }
 
 // complete reports what is missing for a first start.
@@ -89,6 +125,11 @@ func (id Identity) complete() error {
 		return fmt.Errorf("%w: no cluster id was given", ErrNotInitialized)
 	case id.Incarnation == 0:
 		return fmt.Errorf("%w: no incarnation was drawn for it", ErrNotInitialized)
+	case id.Joins && len(id.Bootstrap.Members) > 0:
+		return fmt.Errorf("%w: a node founds a cluster with others or joins one; give the nodes of the "+
+			"cluster, or the cluster to join", ErrNotInitialized)
+	case id.Joins:
+		return nil
 	case len(id.Bootstrap.Voters) == 0:
 		return fmt.Errorf("%w: no voters were given; name the nodes of the cluster", ErrNotInitialized)
 	}
@@ -103,6 +144,14 @@ func (id Identity) expect(want Identity) error {
 	if id.Node != want.Node {
 		return fmt.Errorf("%w: it is of node %d, this is node %d; "+
 			"start this node with its own directory, or with that id", ErrForeign, id.Node, want.Node)
+	}
+	if want.Joins && !id.Joins {
+		return fmt.Errorf("%w: it was not founded to join a cluster, it knows its own; start this node "+
+			"without the cluster to join, or with an empty directory", ErrForeign)
+	}
+	if id.Joins && len(want.Bootstrap.Members) > 0 {
+		return fmt.Errorf("%w: it was founded to join a cluster, which tells it who the members are; start "+
+			"this node without naming them, or with an empty directory", ErrForeign)
 	}
 	if want.Cluster != (raft.ClusterID{}) && id.Cluster != want.Cluster {
 		return fmt.Errorf("%w: it is of cluster %v, this node was started for cluster %v; "+

@@ -19,7 +19,8 @@ const (
 // Options says what the caller expects of a directory, and how the log is to be cut into segments.
 type Options struct {
 	// Identity is whom the directory must belong to. A first start takes all of it. On every later one Node
-	// is compared, Cluster unless it is zero, and the rest is ignored: the directory knows it better.
+	// is compared, Cluster unless it is zero, and the rest is ignored: the directory knows it better. But one
+	// that joined is refused when Bootstrap names members, and one that did not when Joins is set.
 	Identity Identity
 	// SegmentBytes is the size up to which segments grow, rounded up to a multiple of 512: MinSegmentBytes to
 	// MaxSegmentBytes; 0 means DefaultSegmentBytes. The first has FirstSegmentBytes if that is less, and each

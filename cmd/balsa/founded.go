@@ -29,7 +29,7 @@ func founders(data string) []raft.Member {
 		}
 		found, err := wal.Inspect(dir)
 		_ = dir.Close()
-		if err == nil {
+		if err == nil && !found.Identity.Joins {
 			return found.Identity.Bootstrap.Members
 		}
 	}

@@ -125,10 +125,14 @@ func (k *checking) readIdentity(r wal.Recovered) error {
 	if r.Identity.Node != raft.None {
 		advice = doNothing
 		k.Node, k.Cluster = uint64(r.Identity.Node), r.Identity.Cluster.String()
+		founded := ""
+		if r.Identity.Joins {
+			founded = ", founded to join that cluster"
+		}
 		for _, name := range copies() {
 			if slices.Contains(k.names, name) {
-				k.say(name, "good", "node %d of cluster %s, incarnation %016x", k.Node, k.Cluster,
-					uint64(r.Identity.Incarnation))
+				k.say(name, "good", "node %d of cluster %s, incarnation %016x%s", k.Node, k.Cluster,
+					uint64(r.Identity.Incarnation), founded)
 			}
 		}
 	}

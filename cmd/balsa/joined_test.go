@@ -1,0 +1,29 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"balsa/disk"
+	"balsa/raft"
+	"balsa/wal"
+)
+
+// A directory that was founded to join names no members, and is whole all the same.
+func TestVerifyOfADirectoryThatJoins(t *testing.T) {
+	t.Chdir(t.TempDir())
+	dir, err := disk.OS("data")
+	must(t, err)
+	l, _, err := wal.Open(dir, wal.Options{Identity: wal.Identity{Cluster: raft.ClusterID{1}, Node: 4,
+		Incarnation: 1, Joins: true}})
+	must(t, err)
+	must(t, errors.Join(l.Close(), dir.Close()))
+	got := command(t, "", "verify", "data")
+	if got.status != exitOK || !strings.Contains(got.out, "founded to join that cluster") {
+		t.Errorf("%+v", got)
+	}
+	if got = command(t, "", "log", "dump", "data"); got.status != exitOK {
+		t.Errorf("%+v", got)
+	}
+}
