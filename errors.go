@@ -46,6 +46,8 @@ var (
 	ErrNothingNew = errors.New("nothing was applied since the newest snapshot")
 	// ErrNotSaved says that a snapshot could not be written; the disk may be full. It will be tried again.
 	ErrNotSaved = errors.New("the snapshot could not be written, and will be tried again")
+	// ErrPassed says that the state after an entry was asked for, and that the node has applied more.
+	ErrPassed = errors.New("the state machine has gone past that index")
 	// ErrInvalid says that there is no such session, number or key: it is a mistake of the caller.
 	ErrInvalid = errors.New("invalid request")
 	// ErrClosed says that the node was closed.
@@ -98,7 +100,8 @@ type Error struct {
 func (e *Error) Error() string {
 	text := e.Reason()
 	switch {
-	case e.ofNode, e.Kind == ErrNothingNew, e.Kind == ErrNotSaved: // no command is concerned
+	case e.ofNode, e.Kind == ErrNothingNew, e.Kind == ErrNotSaved, e.Kind == ErrPassed:
+		// No command is concerned.
 		return text
 	case e.Kind == ErrKeyReused: // two commands are
 		text += ", which was not applied"

@@ -269,7 +269,8 @@ func (l *loop) dispatch(w replica.Work) {
 
 func (l *loop) answer(a replica.Answer) {
 	if a.Fate == replica.Done {
-		l.callers.answer(a.Ticket, outcome{result: a.Result, index: a.Entry.Index, replayed: a.Replayed})
+		l.callers.answer(a.Ticket, outcome{result: a.Result, index: a.Entry.Index, replayed: a.Replayed,
+			image: a.Image})
 		return
 	}
 	l.callers.answer(a.Ticket, outcome{err: l.refusal(a.Fate)})
@@ -312,6 +313,8 @@ func (l *loop) refusal(fate replica.Fate) *Error {
 		e.Kind = ErrNothingNew
 	case replica.NotSaved:
 		e.Kind, e.Retry = ErrNotSaved, time.Second
+	case replica.Passed:
+		e.Kind = ErrPassed
 	case replica.Unanswered:
 		e.Kind, e.Retry = ErrNoAnswer, 250*time.Millisecond
 	case replica.LeadershipLost, replica.Replaced:

@@ -39,6 +39,7 @@ type outcome struct {
 	result   []byte
 	index    raft.Index
 	replayed bool // the result is that of an earlier attempt
+	image    *replica.Image
 	err      error
 }
 

@@ -93,17 +93,31 @@ func (n *Node) Snapshot(ctx context.Context) (raft.Index, error) {
 
 // ask puts a question to the loop and waits for its answer, as long as the context allows.
 func (n *Node) ask(ctx context.Context, event func(raft.Ticket) replica.Event) (outcome, error) {
+	r, err := n.enter(ctx, event)
+	if err != nil {
+		return outcome{}, err
+	}
+	return n.outcome(ctx, r)
+}
+
+// enter puts a question to the loop. Without an error the loop has taken it.
+func (n *Node) enter(ctx context.Context, event func(raft.Ticket) replica.Event) (request, error) {
 	if err := ctx.Err(); err != nil {
-		return outcome{}, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: err}
+		return request{}, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: err}
 	}
 	r := request{event: event, answer: make(chan outcome, 1), ticket: make(chan raft.Ticket, 1)}
 	select {
 	case n.loop.requests <- r:
+		return r, nil
 	case <-n.loop.ended:
-		return outcome{}, n.loop.endError(NotApplied)
+		return request{}, n.loop.endError(NotApplied)
 	case <-ctx.Done():
-		return outcome{}, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: ctx.Err()}
+		return request{}, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: ctx.Err()}
 	}
+}
+
+// outcome waits for the answer to a question that the loop has taken.
+func (n *Node) outcome(ctx context.Context, r request) (outcome, error) {
 	select {
 	case o := <-r.answer: // the loop answers whatever it has taken, even when it ends
 		return o, o.err

@@ -65,6 +65,8 @@ func (r *Replica) startMachine() {
 		r.occupy(Restore{Snapshot: *r.install})
 	case r.captureDue():
 		r.startCapture()
+	case r.imageDue():
+		r.startImage()
 	default:
 		r.startApply()
 	}
@@ -105,6 +107,7 @@ func (r *Replica) restored(now raft.Time, done Restored) {
 		r.acknowledgeInstall(now)
 	}
 	r.settleReads()
+	r.passImages()
 }
 
 // giveUpSkipped answers those who waited for the results of entries that the machine has jumped over.

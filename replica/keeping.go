@@ -112,24 +112,26 @@ func (r *Replica) HeldUp() bool {
 // costs only that this server's snapshots lie elsewhere from then on.
 func (r *Replica) needed() bool {
 	return r.core.Role() == raft.Leader || r.install != nil || len(r.waiting) > 0 || len(r.origin.open) > 0 ||
-		len(r.reads.own)+len(r.reads.waiting)+len(r.reads.sent) > 0
+		len(r.reads.own)+len(r.reads.waiting)+len(r.reads.sent)+len(r.posing.asked) > 0
 }
 
-// startCapture names the state that the machine is in.
+// startCapture has the present state captured, to be saved.
 func (r *Replica) startCapture() {
 	r.saving, r.behind = true, 0
+	r.occupy(Capture{Snapshot: r.present()})
+}
+
+// present names the state that the machine is in.
+func (r *Replica) present() raft.Snapshot {
 	members, index := r.core.MembersAt(r.last.Index)
-	r.occupy(Capture{Snapshot: raft.Snapshot{
-		Last:         r.last,
-		Time:         r.lastTime,
-		Members:      members.Clone(),
-		MembersIndex: index,
-	}})
+	return raft.Snapshot{Last: r.last, Time: r.lastTime, Members: members.Clone(), MembersIndex: index}
 }
 
 func (r *Replica) captured(c Captured) {
 	r.busy = false
 	switch {
+	case r.posing.capture:
+		r.imageCaptured(c)
 	case c.Err != nil:
 		r.stop(c.Err)
 	case c.Snapshot.Last.Index <= r.kept[0].Last.Index: // a newer one has arrived meanwhile

@@ -26,6 +26,10 @@ func (r *Replica) refuse(event Event) {
 		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
 	case TakeSnapshot:
 		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
+	case ImageAsked:
+		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
+	case TimePassed:
+		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
 	}
 }
 
@@ -34,6 +38,11 @@ func (r *Replica) propose(now raft.Time, p Proposed) {
 	if err := p.Once.Check(); err != nil {
 		panic(raft.Violation{Sentence: err.Error()})
 	}
+	r.put(now, p)
+}
+
+// put is propose without the check.
+func (r *Replica) put(now raft.Time, p Proposed) {
 	if leader, _ := r.Leader(); !p.Local && leader != raft.None && leader != r.config.Core.ID {
 		r.forward(now, p)
 		return

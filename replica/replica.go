@@ -43,6 +43,7 @@ type Replica struct {
 
 	stage
 	keeping
+	posing posing
 	chunks
 
 	waiting []waiting // accepted proposals in the order of their entries
@@ -130,6 +131,7 @@ func (r *Replica) Step(now raft.Time, event Event) {
 	case GaveUp:
 		r.forgetRead(event.Ticket)
 		r.forgetByHand(event.Ticket)
+		r.forgetImage(event.Ticket)
 	case Returned:
 		r.returned(event.Envelope)
 	case Awaited:
@@ -140,6 +142,10 @@ func (r *Replica) Step(now raft.Time, event Event) {
 		r.ran(now, event)
 	case TakeSnapshot:
 		r.snapshotByHand(event)
+	case ImageAsked:
+		r.askImage(event)
+	case TimePassed:
+		r.passTime(now, event)
 	case Captured:
 		r.captured(event)
 	case Saved:
@@ -208,6 +214,7 @@ func (r *Replica) ran(now raft.Time, ran Ran) {
 	last := ran.Entries[len(ran.Entries)-1]
 	r.last, r.lastTime, r.applied, r.due = last.ID(), last.Time, last.Index, ran.Due
 	r.settleReads()
+	r.passImages()
 	r.core.Step(now, raft.Applied{Index: r.applied})
 	r.acknowledgeInstall(now)
 }
@@ -274,8 +281,8 @@ func (r *Replica) startApply() {
 	if len(r.toApply) == 0 {
 		return
 	}
-	n, size, until := 0, 0, r.untilCapture()
-	for n < len(r.toApply) && size < until {
+	n, size, until, image := 0, 0, r.untilCapture(), r.nextImage()
+	for n < len(r.toApply) && size < until && r.toApply[n].Index <= image {
 		if size += r.toApply[n].Size(); size > r.config.MaxApplyBytes && n > 0 {
 			break
 		}
@@ -306,6 +313,7 @@ func (r *Replica) stop(err error) {
 	for _, q := range r.byHand {
 		r.answer(Answer{Ticket: q.ticket, Fate: Stopped})
 	}
+	r.settleImages(func(ImageAsked) (Answer, bool) { return Answer{Fate: Refused}, true })
 	r.stopReads()
 	r.byHand = nil
 	r.waiting, r.origin = nil, origin{}

@@ -83,10 +83,10 @@ func (a Apply) Perform(machine *Machine) (ran Ran) {
 // Send is a message to be handed to the transport. Nothing waits for it, and its failure needs no report.
 type Send struct{ Envelope raft.Envelope }
 
-// Answer ends a proposal, a read, or a snapshot by hand. Each Proposed, Asked, Awaited and TakeSnapshot gets
-// exactly one. A read's fate is Done when the state machine is new enough, and otherwise says why it will not
-// be told so; its outcome is of no matter. That of a snapshot is Done with Entry, the last that it includes,
-// or says why there is none.
+// Answer ends a proposal, a read, a snapshot by hand, or the wish for an image. Each Proposed, TimePassed,
+// Asked, Awaited, TakeSnapshot and ImageAsked gets exactly one. A read's fate is Done when the state machine
+// is new enough, and otherwise says why it will not be told so; its outcome is of no matter. That of a
+// snapshot is Done with Entry, the last that it includes, or says why there is none.
 type Answer struct {
 	Ticket raft.Ticket
 	Fate   Fate
@@ -95,6 +95,7 @@ type Answer struct {
 	// Replayed, when the fate is Done, says that the command had been applied before, by an earlier attempt:
 	// Result is the one that it had then.
 	Replayed bool
+	Image    *Image // to an ImageAsked, when the fate is Done; Entry is then the last that it includes
 }
 
 // Report tells what was decided, for logs, metrics and pages. No behaviour rests on it.
@@ -152,6 +153,8 @@ const (
 	NothingNew
 	// NotSaved: the snapshot could not be written; a Report says why. It will be tried again.
 	NotSaved
+	// Passed: the machine has applied more than the entry whose image was asked for.
+	Passed
 )
 
 // Applied reports whether the command was applied, and whether that is known.

@@ -47,14 +47,14 @@ func Passing(err error) bool {
 // After an error it is there or not, and nothing else has changed; see Passing. ErrInvalid if there can be no
 // such snapshot.
 func (k *Keeper) Save(s raft.Snapshot, image io.WriterTo) (raft.Snapshot, error) {
-	if err := wire.CheckConfiguration(s.Members); err != nil {
-		return s, fmt.Errorf("snapshot: %w: %w", ErrInvalid, err)
+	m, err := metaOf(s)
+	if err != nil {
+		return s, fmt.Errorf("snapshot: %w", err)
 	}
 	if err := k.expected(); err != nil {
 		return s, err
 	}
-	w, err := k.store.Create(Meta{Last: s.Last, Time: s.Time, ConfigurationIndex: s.MembersIndex,
-		Configuration: wire.AppendConfiguration(nil, s.Members)})
+	w, err := k.store.Create(m)
 	if err != nil {
 		return s, err
 	}

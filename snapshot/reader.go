@@ -108,6 +108,10 @@ func (r *Reader) fill(b []byte, at int64) error {
 // Info says what the snapshot is.
 func (r *Reader) Info() Info { return r.info }
 
+// Snapshot says what the snapshot is, as raft knows it, and that it is one that this program can restore.
+// ErrMismatch if it is not.
+func (r *Reader) Snapshot() (raft.Snapshot, error) { return describe(r.info) }
+
 // load makes chunk n the one in memory.
 func (r *Reader) load(n int64) error {
 	if r.done {
