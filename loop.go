@@ -293,7 +293,7 @@ func (l *loop) refusal(fate replica.Fate) *Error {
 		e.Outcome = NotApplied
 	}
 	switch fate {
-	case replica.NotLeader:
+	case replica.NotLeader, replica.HandingOver:
 		e.Kind = ErrNotLeader
 		if e.Leader == raft.None {
 			e.Kind, e.Retry = ErrNoLeader, 250*time.Millisecond

@@ -31,7 +31,17 @@ type Identity struct {
 	// is no part of who the sender is, and nothing is refused for it: it travels here so that a node that a
 	// client should not have asked can name the one to ask.
 	API string
+	// Address is where peers reach the sender, as it says itself; empty when it does not say. Like API it is
+	// no part of who the sender is: the leader has the configuration follow it.
+	Address string
+	// Version is the newest cluster version (Configuration.Version) that the sender's program supports; 0:
+	// the program is from before that was said.
+	Version uint32
 }
+
+// SupportedVersion is the newest cluster version that this program supports. From version 1 on entries of
+// kind ConfigurationChange may stand in the log.
+const SupportedVersion uint32 = 1
 
 // Envelope is a message on its way between two servers.
 type Envelope struct {

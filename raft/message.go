@@ -111,6 +111,7 @@ type ForwardProposalResponse struct {
 	// addressed term, and never will be.
 	NotAccepted bool
 	Overloaded  bool // when Refused: because too much was waiting, and not because somebody else leads
+	HandingOver bool // when Refused: because the leader hands over; try again soon
 }
 
 // ForwardRead asks the leader for an index at which a read is linearizable (thesis §6.4). Like

@@ -84,6 +84,41 @@ func (c *Core) updatePeers(before Configuration) {
 	}
 }
 
+// AppendReached appends whom this server may have to speak to, by id: the other members; those of the
+// configurations that a truncation may bring back; those that have left and are yet to be told; and its
+// leader, which may have removed itself.
+func (c *Core) AppendReached(dst []Member) []Member {
+	from := len(dst)
+	add := func(m Member) {
+		known := slices.ContainsFunc(dst[from:], func(o Member) bool { return o.ID == m.ID })
+		if m.ID != c.config.ID && !known {
+			dst = append(dst, m)
+		}
+	}
+	for _, m := range c.members.Members {
+		add(m)
+	}
+	settled := c.members.at(c.commitIndex).index
+	for _, p := range slices.Backward(c.members.earlier) {
+		if p.index < settled {
+			break
+		}
+		for _, m := range p.Members {
+			add(m)
+		}
+	}
+	for i := range c.leading.peers {
+		if p := &c.leading.peers[i]; p.departing {
+			add(p.left.was)
+		}
+	}
+	if m, is := c.Known(c.leader); is {
+		add(m)
+	}
+	slices.SortFunc(dst[from:], func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+	return dst
+}
+
 func (c *Core) sortPeers() {
 	slices.SortFunc(c.leading.peers, func(a, b peer) int { return cmp.Compare(a.id, b.id) })
 }

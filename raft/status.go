@@ -102,6 +102,24 @@ func (c *Core) EntriesAfter(i Index) []Entry {
 	return c.log.between(max(i, c.log.base.Index), c.log.last().Index)
 }
 
+// EntryAt names the entry at an index; its term is 0 when the log in memory does not tell it.
+func (c *Core) EntryAt(i Index) EntryID {
+	term, _ := c.log.term(i)
+	return EntryID{Term: term, Index: i}
+}
+
+// Stands reports whether an entry that the leader of its term has appended stands in this server's log, and
+// whether that is known. Where the log begins behind it, the entry right before the log tells it, if that is
+// not of a later term: terms never fall along a log, and one of the same term was appended behind ours by
+// the same leader.
+func (c *Core) Stands(e EntryID) (stands, known bool) {
+	if term, is := c.log.term(e.Index); is {
+		return term == e.Term, true
+	}
+	base := c.log.base
+	return base.Term == e.Term, e.Index < base.Index && base.Term <= e.Term
+}
+
 // Clone returns a second server in the same state, with the same future: fed the same inputs, both decide
 // the same. They share nothing that either writes to.
 func (c *Core) Clone() *Core {

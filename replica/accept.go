@@ -45,9 +45,9 @@ type taken struct {
 
 // verdict is the answer that a number has got, and gets again.
 type verdict struct {
-	answered   bool
-	entry      raft.EntryID // zero when it was refused
-	overloaded bool         // why it was refused
+	answered bool
+	entry    raft.EntryID // zero when it was refused
+	why      raft.Refusal // of one that was refused
 }
 
 // foreign is a question of another server that was put to the core.
@@ -126,7 +126,7 @@ func (r *Replica) ticketFor(f foreign) raft.Ticket {
 func (r *Replica) foreignAnswered(a raft.Answer) {
 	f := r.foreign[a.Ticket]
 	delete(r.foreign, a.Ticket)
-	v := verdict{answered: true, entry: a.Entry, overloaded: a.Refusal == raft.Overloaded}
+	v := verdict{answered: true, entry: a.Entry, why: a.Refusal}
 	if g := r.reign(f.leader); g != nil {
 		g.list(f.node, f.start).note(f, v)
 	}
@@ -137,7 +137,8 @@ func (r *Replica) answerForwarded(f foreign, v verdict) {
 	refused := v.entry == raft.EntryID{}
 	r.send(raft.Letter{To: f.node, Sequence: f.sequence, Message: raft.ForwardProposalResponse{
 		Leader: f.leader, Start: f.start, Number: f.number,
-		Entry: v.entry, Refused: refused, NotAccepted: refused, Overloaded: v.overloaded,
+		Entry: v.entry, Refused: refused, NotAccepted: refused, Overloaded: v.why == raft.Overloaded,
+		HandingOver: v.why == raft.Transferring,
 	}})
 }
 

@@ -12,7 +12,8 @@ type Awake struct{}
 type Received struct{ Envelope raft.Envelope }
 
 // GaveUp says that nobody waits any longer for what was proposed or asked under a ticket. A command is not
-// taken back by it; a read is forgotten, and gets no answer.
+// taken back by it, nor is a change or a transfer; a read, a change and a transfer are forgotten, and get no
+// answer.
 type GaveUp struct{ Ticket raft.Ticket }
 
 // ElectionTimeout lets the election timer run out now; see raft.ElectionTimeout.
@@ -44,6 +45,21 @@ type Awaited struct {
 	Index  raft.Index
 }
 
+// ChangeAsked asks the leader to change the membership, and to be told under the ticket when that is
+// complete; see raft.Change. Nobody but the leader takes it: callers ask whom Leader names. The slices must
+// not be changed afterwards.
+type ChangeAsked struct {
+	Ticket raft.Ticket
+	Change raft.Change
+}
+
+// TransferAsked asks the leader to hand over to another voter, None: to the one that holds most of its log;
+// and to be told under the ticket when a leader of a later term is heard. Nobody but the leader takes it.
+type TransferAsked struct {
+	Ticket raft.Ticket
+	To     raft.NodeID
+}
+
 // Wrote says how a Write ended. An error is final: it stops the replica, for nobody knows any more what the
 // disk has.
 type Wrote struct {
@@ -66,6 +82,8 @@ func (Received) isEvent()        {}
 func (Proposed) isEvent()        {}
 func (Asked) isEvent()           {}
 func (Awaited) isEvent()         {}
+func (ChangeAsked) isEvent()     {}
+func (TransferAsked) isEvent()   {}
 func (GaveUp) isEvent()          {}
 func (Returned) isEvent()        {}
 func (Wrote) isEvent()           {}

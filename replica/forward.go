@@ -79,6 +79,8 @@ func (r *Replica) forwardAnswered(m raft.ForwardProposalResponse) {
 	switch {
 	case m.Refused && m.NotAccepted && m.Overloaded:
 		r.closeForward(at, Answer{Fate: Overloaded})
+	case m.Refused && m.NotAccepted && m.HandingOver:
+		r.closeForward(at, Answer{Fate: HandingOver, Refusal: raft.Transferring})
 	case m.Refused && m.NotAccepted:
 		r.closeForward(at, Answer{Fate: NotLeader})
 	case m.Refused:

@@ -19,7 +19,8 @@ type gate struct {
 	byHand   bool
 	met      []acquaintance  // sorted by node
 	held     []raft.Envelope // from those whose acquaintance is not durable yet, as they came
-	apis     []apiAddress    // of the members, as each said last
+	heard    []raft.Identity // of the members, as each was heard last in this run
+	stranger raft.Identity   // heard last of those whom no configuration names here
 	troubles []PeerRefused   // told already and not over: what is repeated for ever is told once
 	shuns    []shun          // members that refused to listen to this server, each as it said last
 
@@ -46,12 +47,6 @@ const (
 type acquaintance struct {
 	raft.Acquaintance
 	durable bool
-}
-
-// apiAddress is where clients reach a node.
-type apiAddress struct {
-	node    raft.NodeID
-	address string
 }
 
 // PeerRefused is the event that this server does not listen to another, or another not to this one.
@@ -172,35 +167,19 @@ func (g *gate) meet(from raft.Identity, member, answers bool) {
 	g.troubles = slices.DeleteFunc(g.troubles, func(t PeerRefused) bool {
 		return t.Node == from.Node && (answers || !t.ByPeer)
 	})
-	if member && from.Cluster != (raft.ClusterID{}) {
-		g.remember(from.Node, from.API)
+	if from.Cluster == (raft.ClusterID{}) {
+		return
 	}
-}
-
-// remember notes where clients reach a member. Only what passed the gate is noted: a stranger could otherwise
-// have this server send its clients anywhere.
-func (g *gate) remember(node raft.NodeID, api string) {
-	at := slices.IndexFunc(g.apis, func(a apiAddress) bool { return a.node == node })
-	switch {
-	case at >= 0:
-		g.apis[at].address = api
-	case api != "":
-		g.apis = append(g.apis, apiAddress{node: node, address: api})
+	if !member {
+		g.stranger = from
+		return
 	}
-}
-
-// API returns where clients reach a member, as that member said last; empty when it has not been heard in
-// this run, or does not say.
-func (r *Replica) API(id raft.NodeID) string {
-	if id == r.config.Identity.Node {
-		return r.config.Identity.API
+	at := slices.IndexFunc(g.heard, func(h raft.Identity) bool { return h.Node == from.Node })
+	if at < 0 {
+		g.heard = append(g.heard, from)
+	} else {
+		g.heard[at] = from
 	}
-	for _, a := range r.gate.apis {
-		if a.node == id {
-			return a.address
-		}
-	}
-	return ""
 }
 
 // news reports whether this trouble has not been told yet. Of strangers only so many are told, or one who

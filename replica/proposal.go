@@ -24,6 +24,10 @@ func (r *Replica) refuse(event Event) {
 		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
 	case Awaited:
 		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
+	case ChangeAsked:
+		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
+	case TransferAsked:
+		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
 	case TakeSnapshot:
 		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
 	case ImageAsked:
@@ -108,14 +112,28 @@ func (r *Replica) takeAnswer(a raft.Answer) {
 		r.foreignAnswered(a)
 		return
 	}
-	switch a.Refusal {
-	case raft.Accepted:
-		r.waiting = append(r.waiting, waiting{ticket: a.Ticket, entry: a.Entry})
-	case raft.Overloaded:
-		r.answer(Answer{Ticket: a.Ticket, Fate: Overloaded})
-	default:
-		r.answer(Answer{Ticket: a.Ticket, Fate: NotLeader})
+	if r.changes.answered(r, a) {
+		return
 	}
+	if a.Refusal == raft.Accepted {
+		r.waiting = append(r.waiting, waiting{ticket: a.Ticket, entry: a.Entry})
+		return
+	}
+	r.answer(refused(a))
+}
+
+// refused is what a caller is told whose question the core has refused.
+func refused(a raft.Answer) Answer {
+	fate := Rejected
+	switch a.Refusal {
+	case raft.NotLeader:
+		fate = NotLeader
+	case raft.Overloaded:
+		fate = Overloaded
+	case raft.Transferring:
+		fate = HandingOver
+	}
+	return Answer{Ticket: a.Ticket, Fate: fate, Refusal: a.Refusal}
 }
 
 // settle answers those who waited for an entry up to the one applied: with the result if it is theirs.

@@ -48,6 +48,7 @@ func demandAll(t *testing.T, total map[string]int) {
 	t.Helper()
 	interesting := []string{
 		"crash", "command forwarded and done", "command forwarded and not accepted",
+		"command forwarded to a leader that hands over",
 		"command forwarded and replaced", "command forwarded and not answered", "command refused as overload",
 		"command done at its leader", "command lost with its leadership", "command delivered again",
 		"answer to an earlier start", "answer of an earlier term", "read done at its leader",
@@ -262,6 +263,8 @@ func (w *relay) countCommand(q caller, a Answer) {
 		w.note("command forwarded and replaced")
 	case a.Fate == Unanswered:
 		w.note("command forwarded and not answered")
+	case a.Fate == HandingOver:
+		w.note("command forwarded to a leader that hands over")
 	default:
 		failf("a forwarded command ends in fate %d", a.Fate)
 	}

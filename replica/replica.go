@@ -47,10 +47,13 @@ type Replica struct {
 	chunks
 
 	waiting []waiting // accepted proposals in the order of their entries
+	changes changes   // of the membership, and transfers, that somebody waits for
 	reads   reads
 	origin  origin // of what was forwarded
 
 	accepted // of what was forwarded by others
+
+	routing
 
 	ready   []Work
 	failure error // why the replica stopped
@@ -132,10 +135,17 @@ func (r *Replica) Step(now raft.Time, event Event) {
 		r.forgetRead(event.Ticket)
 		r.forgetByHand(event.Ticket)
 		r.forgetImage(event.Ticket)
+		r.changes.forget(event.Ticket)
 	case Returned:
 		r.returned(event.Envelope)
 	case Awaited:
 		r.await(event.Ticket, event.Index)
+	case ChangeAsked:
+		r.changes.ask(event.Ticket, aChange)
+		r.core.Step(now, raft.ChangeMembership(event))
+	case TransferAsked:
+		r.changes.ask(event.Ticket, aTransfer)
+		r.core.Step(now, raft.Transfer(event))
 	case Wrote:
 		r.wrote(now, event)
 	case Ran:
@@ -224,7 +234,10 @@ func (r *Replica) ran(now raft.Time, ran Ran) {
 func (r *Replica) Work() []Work {
 	if r.failure == nil {
 		r.tellReadiness()
-		r.collect(r.core.Output())
+		out := r.core.Output()
+		r.reroute()
+		r.collect(out)
+		r.settleChanges()
 		r.giveUpLost()
 		r.startWrite()
 		r.startMachine()
@@ -310,6 +323,7 @@ func (r *Replica) stop(err error) {
 	for _, f := range r.origin.open {
 		r.answer(Answer{Ticket: f.ticket, Fate: Stopped, Entry: f.entry})
 	}
+	r.stopChanges()
 	for _, q := range r.byHand {
 		r.answer(Answer{Ticket: q.ticket, Fate: Stopped})
 	}

@@ -83,10 +83,18 @@ func (a Apply) Perform(machine *Machine) (ran Ran) {
 // Send is a message to be handed to the transport. Nothing waits for it, and its failure needs no report.
 type Send struct{ Envelope raft.Envelope }
 
-// Answer ends a proposal, a read, a snapshot by hand, or the wish for an image. Each Proposed, TimePassed,
-// Asked, Awaited, TakeSnapshot and ImageAsked gets exactly one. A read's fate is Done when the state machine
-// is new enough, and otherwise says why it will not be told so; its outcome is of no matter. That of a
-// snapshot is Done with Entry, the last that it includes, or says why there is none.
+// Route says whom this server may have to speak to from now on, and where: the members but itself, by id;
+// those that leave, until they have been told; and a leader that it follows and does not know yet. The
+// address is what the server says of itself, when it was heard in this run, and otherwise the
+// configuration's. It is handed out before anything is sent, and again with each change.
+type Route struct{ Members []raft.Member }
+
+// Answer ends a proposal, a read, a change, a transfer, a snapshot by hand, or the wish for an image. Each
+// Proposed, TimePassed, Asked, Awaited, ChangeAsked, TransferAsked, TakeSnapshot and ImageAsked gets exactly
+// one. A read's fate is Done when the state machine is new enough, and otherwise says why it will not be told
+// so; its outcome is of no matter. That of a snapshot is Done with Entry, the last that it includes, or says
+// why there is none. That of a change is Done with Entry, which has the configuration that it has led to;
+// that of a transfer is Done when a leader of a later term is heard.
 type Answer struct {
 	Ticket raft.Ticket
 	Fate   Fate
@@ -96,6 +104,8 @@ type Answer struct {
 	// Result is the one that it had then.
 	Replayed bool
 	Image    *Image // to an ImageAsked, when the fate is Done; Entry is then the last that it includes
+	// Refusal says why, when the fate is Rejected or HandingOver.
+	Refusal raft.Refusal
 }
 
 // Report tells what was decided, for logs, metrics and pages. No behaviour rests on it.
@@ -114,6 +124,7 @@ func (ReadChunk) isWork()  {}
 func (StoreChunk) isWork() {}
 
 func (Send) isWork()   {}
+func (Route) isWork()  {}
 func (Answer) isWork() {}
 func (Report) isWork() {}
 func (Stop) isWork()   {}
@@ -155,6 +166,11 @@ const (
 	NotSaved
 	// Passed: the machine has applied more than the entry whose image was asked for.
 	Passed
+	// Rejected: the change was not begun, or the transfer did not come about; Answer.Refusal says why.
+	// Nothing has changed.
+	Rejected
+	// HandingOver: it was not appended, because this leader is handing over; try again soon.
+	HandingOver
 )
 
 // Applied reports whether the command was applied, and whether that is known.

@@ -43,7 +43,7 @@ type rates struct {
 
 // tally counts what happened: a run in which nothing did is no evidence.
 type tally struct {
-	fates [Unanswered + 1]int
+	fates [HandingOver + 1]int
 
 	elections, truncations, crashes, cutShort, landed, lost int
 	stops, panics, gathered, batches, repeated              int

@@ -2,13 +2,13 @@ package wire
 
 import "fmt"
 
-// MaxAPI bounds the API address beside an identity, in bytes: its length takes one byte.
+// MaxAPI bounds each address beside an identity, in bytes: its length takes one byte.
 const MaxAPI = 255
 
-// CheckAPI reports why a text cannot stand for an API address in a message (raft.Identity.API): it has more
-// than MaxAPI bytes, or one that is no visible ASCII character. Such an address ends up in a header of HTTP
-// and in an address bar: a line feed in it would let one member write headers in the name of another. The
-// error is a clause about the address; what comes from a person is checked with it before it is encoded.
+// CheckAPI reports why a text cannot stand for an address in a message (raft.Identity.API and Address): it
+// has more than MaxAPI bytes, or one that is no visible ASCII character. Such an address ends up in a header
+// of HTTP and in an address bar: a line feed in it would let one member write headers in the name of another.
+// The error is a clause about the address; what comes from a person is checked with it before it is encoded.
 func CheckAPI(address string) error {
 	if len(address) > MaxAPI {
 		return fmt.Errorf("has %d bytes, at most %d", len(address), MaxAPI)
@@ -23,7 +23,7 @@ func CheckAPI(address string) error {
 
 func appendAPI(dst []byte, address string) []byte {
 	if err := CheckAPI(address); err != nil {
-		panic("wire: an API address " + err.Error())
+		panic("wire: an address " + err.Error())
 	}
 	return append(append(dst, byte(len(address))), address...)
 }
@@ -31,7 +31,7 @@ func appendAPI(dst []byte, address string) []byte {
 func decodeAPI(c *cursor) string {
 	address := string(c.take(int(c.u8())))
 	if err := CheckAPI(address); err != nil {
-		c.fail("the API address %v", err)
+		c.fail("an address %v", err)
 	}
 	return address
 }

@@ -20,39 +20,53 @@ const (
 	frameVersion = 1
 	frameHeader  = 12 // length, version, kind, zeros, checksum
 	frameFixed   = frameHeader + 65
-	// frameMost is the length of the longest frame without its API address, entries, command or data, rounded
+	// frameMost is the length of the longest frame without its addresses, entries, command or data, rounded
 	// up.
-	frameMost = 128
+	frameMost = 136
+
+	frameSays = 1 // the flag: what the sender says of itself follows
 )
 
 // AppendEnvelope appends an envelope as one frame, little-endian. The length is that of the whole frame and
-// the CRC32C covers all of it but itself. It panics when there is no message, when CheckAPI refuses the
-// sender's API address, or when the frame would exceed MaxFrame: whoever cannot rule that out asks
+// the CRC32C covers all of it but itself. It panics when there is no message, when CheckAPI refuses one
+// of the sender's addresses, or when the frame would exceed MaxFrame: whoever cannot rule that out asks
 // EnvelopeSize first.
 //
-//	 0        4         5      6         8        12        28    60   68         76
-//	┌────────┬─────────┬──────┬─────────┬────────┬─────────┬─────┬────┬──────────┬─────┬─────────┐
-//	│ length │ version │ kind │ zero ×2 │ CRC32C │ cluster │ who │ to │ sequence │ API │ message │
-//	│ u32    │ u8 = 1  │ u8   │         │ u32    │ 16      │     │u64 │ u64      │     │         │
-//	└────────┴─────────┴──────┴─────────┴────────┴─────────┴─────┴────┴──────────┴─────┴─────────┘
+//	 0        4         5      6       7      8        12        28    60   68         76
+//	┌────────┬─────────┬──────┬───────┬──────┬────────┬─────────┬─────┬────┬──────────┬─────┬──────┬ …
+//	│ length │ version │ kind │ flags │ zero │ CRC32C │ cluster │ who │ to │ sequence │ API │ says │ message
+//	│ u32    │ u8 = 1  │ u8   │ u8    │      │ u32    │ 16      │     │u64 │ u64      │     │      │
+//	└────────┴─────────┴──────┴───────┴──────┴────────┴─────────┴─────┴────┴──────────┴─────┴──────┴ …
+//	flags 1: says is there; unset when the version is 0 and the address empty, so that a program from before
+//	      them reads what comes without
 //	who   ┌──────┬─────────────┬───────┬───────────────┐
 //	      │ node │ incarnation │ start │ configuration │   u64 each
 //	      └──────┴─────────────┴───────┴───────────────┘
 //	API   ┌──────────┬──────┐
 //	      │ n u8     │ n    │   where clients reach the sender; see CheckAPI
 //	      └──────────┴──────┘
+//	says  ┌─────────────┬──────────┬─────────┐
+//	      │ version u32 │ n u8     │ n       │   the newest cluster version that the sender supports, and
+//	      └─────────────┴──────────┴─────────┘   where peers reach it
 func AppendEnvelope(dst []byte, e raft.Envelope) []byte {
 	kind := kindOf(e.Message)
 	if kind == 0 {
 		panic("wire: an envelope without a message")
 	}
-	before := len(dst)
+	before, flags := len(dst), byte(0)
+	says := e.From.Version != 0 || e.From.Address != ""
+	if says {
+		flags = frameSays
+	}
 	dst = slices.Grow(dst, EnvelopeSize(e))
-	dst = append(dst, 0, 0, 0, 0, frameVersion, byte(kind), 0, 0, 0, 0, 0, 0)
+	dst = append(dst, 0, 0, 0, 0, frameVersion, byte(kind), flags, 0, 0, 0, 0, 0)
 	dst = append(dst, e.From.Cluster[:]...)
 	dst = appendNumbers(dst, uint64(e.From.Node), uint64(e.From.Incarnation), e.From.Start,
 		uint64(e.From.Configuration), uint64(e.To), uint64(e.Sequence))
 	dst = appendAPI(dst, e.From.API)
+	if says {
+		dst = appendAPI(binary.LittleEndian.AppendUint32(dst, e.From.Version), e.From.Address)
+	}
 	dst = appendMessage(dst, e.Message)
 
 	frame := dst[before:]
@@ -64,10 +78,10 @@ func AppendEnvelope(dst []byte, e raft.Envelope) []byte {
 	return dst
 }
 
-// EnvelopeSize returns a number of bytes that the envelope's frame does not exceed. It is less than 128 above
+// EnvelopeSize returns a number of bytes that the envelope's frame does not exceed. It is less than 136 above
 // the frame's length and costs no encoding.
 func EnvelopeSize(e raft.Envelope) int {
-	size := frameMost + len(e.From.API)
+	size := frameMost + len(e.From.API) + len(e.From.Address)
 	switch m := e.Message.(type) {
 	case raft.AppendEntries:
 		for _, entry := range m.Entries {
@@ -91,8 +105,8 @@ func FrameLength(prefix []byte) (int, error) {
 	if version := prefix[4]; version != frameVersion {
 		return 0, malformed("frame: version %d, this program reads %d", version, frameVersion)
 	}
-	if prefix[6] != 0 || prefix[7] != 0 {
-		return 0, malformed("frame: its padding is not zero")
+	if prefix[6]&^frameSays != 0 || prefix[7] != 0 {
+		return 0, malformed("frame: unknown flags, or its padding is not zero")
 	}
 	length := binary.LittleEndian.Uint32(prefix)
 	if length < frameFixed || length > MaxFrame {
@@ -119,6 +133,12 @@ func DecodeEnvelope(src []byte) (raft.Envelope, error) {
 	e := raft.Envelope{From: decodeIdentity(&c)}
 	e.To, e.Sequence = number[raft.NodeID](&c), number[raft.Sequence](&c)
 	e.From.API = decodeAPI(&c)
+	if src[6]&frameSays != 0 {
+		e.From.Version, e.From.Address = c.u32(), decodeAPI(&c)
+		if e.From.Version == 0 && e.From.Address == "" {
+			c.fail("it is flagged and says nothing")
+		}
+	}
 	e.Message = decodeMessage(kind(src[5]), &c)
 	if err := c.finish(); err != nil {
 		return raft.Envelope{}, fmt.Errorf("frame: message kind %d: %w", src[5], err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,8 +73,19 @@ func TestALiarWithAValidChecksumIsRefused(t *testing.T) {
 		"a forwarded no-op": encode(raft.ForwardProposal{Kind: raft.NoOp}),
 		"a forwarded normal proposal in the layout of others": set(
 			raft.ForwardProposal{Kind: raft.Session}, -5, byte(raft.Normal)),
-		"version 2":         set(raft.TimeoutNow{}, 4, 2),
-		"padding":           set(raft.TimeoutNow{}, 7, 1),
+		"version 2":          set(raft.TimeoutNow{}, 4, 2),
+		"padding":            set(raft.TimeoutNow{}, 7, 1),
+		"unknown frame flag": set(raft.TimeoutNow{}, 6, 2),
+		"flagged, and says nothing": func() []byte {
+			f := set(raft.TimeoutNow{}, 6, frameSays)
+			return slices.Insert(f, frameFixed, 0, 0, 0, 0, 0)
+		}(),
+		"an address with a line feed": func() []byte {
+			f := AppendEnvelope(nil,
+				raft.Envelope{From: raft.Identity{Address: "a_b"}, Message: raft.TimeoutNow{}})
+			f[frameFixed+6] = '\n'
+			return f
+		}(),
 		"unknown flag":      set(raft.PreVoteResponse{}, -1, 2),
 		"message too long":  append(encode(raft.TimeoutNow{}), 0),
 		"message too short": encode(raft.TimeoutNow{})[:frameFixed+15],

@@ -64,6 +64,10 @@ func drawIdentity(t *rapid.T) (who raft.Identity) {
 	who.Start = drawNumber[uint64](t, "start")
 	who.Configuration = drawNumber[raft.Index](t, "configuration")
 	who.API = rapid.StringMatching(`[!-~]{0,255}`).Draw(t, "api")
+	if drawBool(t, "says") {
+		who.Address = rapid.StringMatching(`[!-~]{0,255}`).Draw(t, "address")
+		who.Version = rapid.Uint32().Draw(t, "version")
+	}
 	return who
 }
 
@@ -129,7 +133,7 @@ func drawForward(t *rapid.T, k kind, term raft.Term) raft.Message {
 		return raft.ForwardProposalResponse{
 			Leader: term, Start: start, Number: number, Entry: drawID(t, "entry"),
 			Refused: drawBool(t, "refused"), NotAccepted: drawBool(t, "not accepted"),
-			Overloaded: drawBool(t, "overloaded"),
+			Overloaded: drawBool(t, "overloaded"), HandingOver: drawBool(t, "handing over"),
 		}
 	case forwardRead:
 		return raft.ForwardRead{Leader: term, Start: start, Number: number}

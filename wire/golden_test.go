@@ -62,7 +62,13 @@ func samples() []raft.Envelope {
 			To: 1, Sequence: raft.Sequence(40 + i), Message: m,
 		})
 	}
-	return all
+	says := all[5] // what came to be said later, in frames that older programs need not read
+	says.From.Address, says.From.Version = "10.0.0.2:9001", 0x0102_0304
+	refused := all[15]
+	refused.From.Version = 1
+	refused.Message = raft.ForwardProposalResponse{Leader: 3, Start: 4, Number: 8, Refused: true,
+		NotAccepted: true, HandingOver: true}
+	return append(all, says, refused)
 }
 
 func TestTheBinaryFormDoesNotDrift(t *testing.T) {

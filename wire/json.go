@@ -21,7 +21,7 @@ import (
 //	┌──────────────────────────────────────────────────────────────────────────────────┐
 //	│ {"term":3,"candidate_id":2,"last_log_index":7,"last_log_term":2,     the message │
 //	│  "cluster":"5d3f…","node":2,"incarnation":"17294…","start":1,        its sender  │
-//	│  "api":"http://127.0.0.1:8002",                                                  │
+//	│  "api":"http://127.0.0.1:8002","address":"127.0.0.1:9002","version":1,           │
 //	│  "to":1,"sequence":42}                                               its way     │
 //	└──────────────────────────────────────────────────────────────────────────────────┘
 //
@@ -155,7 +155,9 @@ type surroundings struct {
 	Incarnation   string        `json:"incarnation,omitempty"`
 	Start         uint64        `json:"start,omitempty"`
 	Configuration raft.Index    `json:"configuration,omitempty"`
-	API           string        `json:"api,omitempty"` // where clients reach the sender
+	API           string        `json:"api,omitempty"`     // where clients reach the sender
+	Address       string        `json:"address,omitempty"` // where peers reach it
+	Version       uint32        `json:"version,omitempty"` // that its program supports
 	To            raft.NodeID   `json:"to,omitempty"`
 	Sequence      raft.Sequence `json:"sequence,omitempty"`
 }
@@ -165,7 +167,7 @@ func (s *surroundings) around() *surroundings { return s }
 func surroundingsOf(e raft.Envelope) surroundings {
 	s := surroundings{
 		Node: e.From.Node, Start: e.From.Start, Configuration: e.From.Configuration, API: e.From.API,
-		To: e.To, Sequence: e.Sequence,
+		Address: e.From.Address, Version: e.From.Version, To: e.To, Sequence: e.Sequence,
 	}
 	if e.From.Cluster != (raft.ClusterID{}) {
 		s.Cluster = e.From.Cluster.String()
@@ -197,6 +199,9 @@ func (s *surroundings) envelope() (e raft.Envelope, err error) {
 	if err := CheckAPI(s.API); err != nil {
 		return e, fmt.Errorf(`"api" %w`, err)
 	}
-	e.From.API = s.API
+	if err := CheckAPI(s.Address); err != nil {
+		return e, fmt.Errorf(`"address" %w`, err)
+	}
+	e.From.API, e.From.Address, e.From.Version = s.API, s.Address, s.Version
 	return e, nil
 }

@@ -23,11 +23,12 @@ import (
 //	timeout_now                term leader_id [round]
 //	forward_proposal           leader_term origin_start number command, or command_base64
 //	  …_response               leader_term origin_start number [entry_index entry_term refused
-//	                          not_accepted overloaded]
+//	                          not_accepted overloaded handing_over]
 //	forward_read               leader_term origin_start number
 //	  …_response               leader_term origin_start number [index refused]
 //	identity_refused           error reason
-//	all of them                [cluster node incarnation start configuration to sequence]
+//	all of them                [cluster node incarnation start configuration api address version to
+//	                           sequence]
 
 // form is the JSON form of one message: its fields in the order in which they are written, then its
 // surroundings.
@@ -242,6 +243,7 @@ type forwardProposalResponseForm struct {
 	Refused     bool       `json:"refused,omitempty"`
 	NotAccepted bool       `json:"not_accepted,omitempty"`
 	Overloaded  bool       `json:"overloaded,omitempty"`
+	HandingOver bool       `json:"handing_over,omitempty"`
 	surroundings
 }
 
@@ -250,6 +252,7 @@ func (f *forwardProposalResponseForm) message(bool) (raft.Message, error) {
 		Leader: f.LeaderTerm, Start: f.OriginStart, Number: f.Number,
 		Entry:   raft.EntryID{Term: f.EntryTerm, Index: f.EntryIndex},
 		Refused: f.Refused, NotAccepted: f.NotAccepted, Overloaded: f.Overloaded,
+		HandingOver: f.HandingOver,
 	}, nil
 }
 

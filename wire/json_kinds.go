@@ -128,6 +128,7 @@ func formOfForward(m raft.Message) form {
 		return &forwardProposalResponseForm{
 			forward: forward{m.Leader, m.Start, m.Number}, Refused: m.Refused, NotAccepted: m.NotAccepted,
 			EntryIndex: m.Entry.Index, EntryTerm: m.Entry.Term, Overloaded: m.Overloaded,
+			HandingOver: m.HandingOver,
 		}
 	case raft.ForwardRead:
 		return &forwardReadForm{forward: forward{m.Leader, m.Start, m.Number}}

@@ -60,6 +60,7 @@ func TestTheLargestJSONKeepsItsBound(t *testing.T) {
 	}
 	who := raft.Identity{Node: most, Incarnation: most, Start: most, Configuration: most}
 	who.Cluster[0], who.API = 1, strings.Repeat(`"`, MaxAPI)
+	who.Address, who.Version = who.API, math.MaxUint32
 	for _, m := range []raft.Message{m, raft.AppendEntriesResponse{
 		Term: most, Round: most, Match: most, Holds: most, Rejected: true, Busy: true,
 		Conflict: raft.EntryID{Term: most, Index: most},

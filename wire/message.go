@@ -26,11 +26,12 @@ const (
 	installSnapshotResponse kind = 8  // term, last, next, flags u8: 1 complete
 	timeoutNow              kind = 9  // term, round
 	forwardProposal         kind = 10 // leader, start, number, length u32, command
-	forwardProposalResponse kind = 11 // …, entry, flags u8: 1 refused, 2 not accepted, 4 overloaded
-	forwardRead             kind = 12 // leader, start, number
-	forwardReadResponse     kind = 13 // leader, start, number, index, flags u8: 1 refused, 2 overloaded
-	identityRefused         kind = 14 // reason u8
-	forwardProposalOfKind   kind = 15 // leader, start, number, kind u8: 4 session; length u32, command
+	forwardProposalResponse kind = 11 // …, entry, flags u8: 1 refused, 2 not accepted, 4 overloaded,
+	//                                   8 handing over
+	forwardRead           kind = 12 // leader, start, number
+	forwardReadResponse   kind = 13 // leader, start, number, index, flags u8: 1 refused, 2 overloaded
+	identityRefused       kind = 14 // reason u8
+	forwardProposalOfKind kind = 15 // leader, start, number, kind u8: 4 session; length u32, command
 
 	lastKind = forwardProposalOfKind
 )
@@ -109,7 +110,7 @@ func appendMessage(dst []byte, m raft.Message) []byte {
 		return appendBytes(dst, m.Command)
 	case raft.ForwardProposalResponse:
 		dst = appendID(appendNumbers(dst, uint64(m.Leader), m.Start, m.Number), m.Entry)
-		return appendFlags(dst, m.Refused, m.NotAccepted, m.Overloaded)
+		return appendFlags(dst, m.Refused, m.NotAccepted, m.Overloaded, m.HandingOver)
 	case raft.ForwardRead:
 		return appendNumbers(dst, uint64(m.Leader), m.Start, m.Number)
 	case raft.ForwardReadResponse:

@@ -47,8 +47,9 @@ func decodeForward(k kind, c *cursor) raft.Message {
 		return m
 	case forwardProposalResponse:
 		m := raft.ForwardProposalResponse{Leader: leader, Start: start, Number: count, Entry: decodeID(c)}
-		flags := c.flags(1 | 2 | 4)
-		m.Refused, m.NotAccepted, m.Overloaded = flags&1 != 0, flags&2 != 0, flags&4 != 0
+		flags := c.flags(1 | 2 | 4 | 8)
+		m.Refused, m.NotAccepted = flags&1 != 0, flags&2 != 0
+		m.Overloaded, m.HandingOver = flags&4 != 0, flags&8 != 0
 		return m
 	case forwardRead:
 		return raft.ForwardRead{Leader: leader, Start: start, Number: count}

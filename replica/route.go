@@ -1,0 +1,63 @@
+package replica
+
+import (
+	"cmp"
+	"slices"
+
+	"balsa/raft"
+)
+
+// Whom the transport reaches. It follows what the servers say of themselves: one that has moved is spoken to
+// where it says that it is, long before a configuration says so, which may take the moved one's vote.
+
+// routing is the Route handed out last.
+type routing struct {
+	routes []raft.Member
+	routed bool          // there was one
+	spare  []raft.Member // memory for the next
+}
+
+// said is what a member has said of itself last, in this run; zero when it was not heard. Only what has
+// passed the gate is kept: a stranger could otherwise have this server send its clients, and its messages,
+// anywhere.
+func (g *gate) said(node raft.NodeID) raft.Identity {
+	for _, h := range g.heard {
+		if h.Node == node {
+			return h
+		}
+	}
+	return raft.Identity{}
+}
+
+// API returns where clients reach a server: as it says itself, or when it does not or was not heard in this
+// run, as the configuration says; empty when neither does.
+func (r *Replica) API(id raft.NodeID) string {
+	if id == r.config.Identity.Node {
+		return r.config.Identity.API
+	}
+	m, _ := r.core.Known(id)
+	return cmp.Or(r.gate.said(id).API, m.API)
+}
+
+// reroute hands out whom this server may have to speak to, when that has changed.
+func (r *Replica) reroute() {
+	now := r.core.AppendReached(r.spare[:0])
+	for i := range now {
+		now[i].Address = cmp.Or(r.gate.said(now[i].ID).Address, now[i].Address)
+	}
+	leader, _ := r.Leader()
+	if s := r.gate.stranger; s.Node == leader && leader != raft.None && s.Address != "" {
+		at, known := slices.BinarySearchFunc(now, leader,
+			func(m raft.Member, id raft.NodeID) int { return cmp.Compare(m.ID, id) })
+		if !known {
+			m := raft.Member{ID: s.Node, Incarnation: s.Incarnation, Address: s.Address, API: s.API}
+			now = slices.Insert(now, at, m)
+		}
+	}
+	r.spare = now
+	if r.routed && slices.Equal(now, r.routes) {
+		return
+	}
+	r.routed, r.routes = true, slices.Clone(now)
+	r.ready = append(r.ready, Route{Members: slices.Clone(now)})
+}
