@@ -106,7 +106,7 @@ func (w *World) heal() {
 	w.swarm = nil
 	// Timeouts must exceed what a round trip takes (§5.6), or no leader can stay.
 	w.options.Surroundings = DefaultOptions().Surroundings
-	w.options.Thinking = w.spec.Options.Thinking
+	w.options.Thinking = max(w.spec.Options.Thinking, w.spec.Options.bearable())
 	w.script.messages = map[messageKey][]Op{}
 	p := w.note(Record{Kind: Intervened, Text: "everything heals"})
 	// What is late comes now: the tail is free of faults, and a message from a higher term of long ago is
@@ -216,10 +216,11 @@ func (w *World) leading() *server {
 	return w.servers[leader-1]
 }
 
-// converge demands that all live servers come to the same log, applied, in time.
+// converge demands that all live servers come to the same log, applied, in time. Snapshots that are sent at a
+// rate may take longer.
 func (w *World) converge(until Time) {
 	for w.violation == nil && !w.converged() {
-		if w.now > until {
+		if w.now > until && w.now > until+w.sending() {
 			w.fail(Converged, "%v after everything healed the servers have not come to one state: %s",
 				w.now-w.healed.at, w.situation())
 			return
@@ -234,7 +235,6 @@ func (w *World) converged() bool {
 		return false
 	}
 	for _, p := range leader.sight.progress {
-		// One whose disk was too full for a snapshot takes nothing until it has tried again, after a pause.
 		if (p.Installing || p.Busy) && !w.servers[p.ID-1].trouble.gone {
 			return false
 		}
@@ -249,6 +249,9 @@ func (w *World) converged() bool {
 		}
 	}
 	for _, s := range w.live() {
+		if s.rests() {
+			return false
+		}
 		behind := leader.sight.last.Index - min(leader.sight.last.Index, s.through.Index)
 		if behind > 0 && (busy == 0 || behind > raft.Index(2*busy)) {
 			return false
@@ -301,8 +304,8 @@ func (w *World) served(s *server, kind OperationKind) {
 		for until := w.now + w.options.Patience; w.violation == nil && c.open != nil && w.now <= until; {
 			w.RunUntil(w.now + w.options.Tick)
 		}
-		jumped := c.last.Outcome == Unknown && s.jumpedOver(&c.last)
-		if w.violation != nil || c.last.Outcome == OK || jumped {
+		excused := c.last.Outcome == Unknown && s.excused(&c.last)
+		if w.violation != nil || c.last.Outcome == OK || excused {
 			return
 		}
 		if c.last.Outcome != No || c.fate != replica.Overloaded || w.now > until {
@@ -322,13 +325,6 @@ func (h *healing) take(w *World, op Operation, r Reply, owed bool) {
 		w.fail(Recovered, "%v was called at %v, after all had settled at %v, and ended %v after %v", &op,
 			op.Called.Time, h.settled, r.Outcome, took)
 	}
-}
-
-// jumpedOver reports whether a server has been brought beyond an operation by a snapshot, so that it cannot
-// tell what became of it. A leader that keeps no entries behind its snapshots does that to whoever is a
-// little late.
-func (s *server) jumpedOver(op *Operation) bool {
-	return s.up() && s.watched.jumped >= op.Called.Time && op.Kind != Get
 }
 
 // answered demands that no server still owes an answer (L4): everything is applied that anybody could wait

@@ -1,0 +1,64 @@
+package sim
+
+import "testing"
+
+// With as much thinking as that the log grows by half of what may be sent to each follower, at most.
+func TestThinkingLeavesRoomForSnapshots(t *testing.T) {
+	o := DefaultOptions() // five servers and clients, half of whose requests are for values of 50 bytes
+	if got := o.bearable(); got != 0 {
+		t.Errorf("where nothing bounds the rate they are to think for %v", got)
+	}
+	o.SnapshotRate = 1024
+	// A request, on average, lets the log grow by 57 bytes; four followers may be sent 256 in a second each.
+	want := 5 * Time(57) * Second / 128
+	if got := o.bearable(); got < want-want/50 || got > want+want/50 {
+		t.Errorf("they are to think for %v, want about %v", got, want)
+	}
+	o.Retries, o.UnderKeys, o.MostKeys = 4, 50, 2
+	if got := o.bearable(); got < 3*want-want/10 || got > 3*want+want/10 {
+		t.Errorf("refused for want of room for keys they think for %v, want about %v", got, 3*want)
+	}
+}
+
+// A server that is being sent a snapshot is excused as long as that lasts, and no other is.
+func TestWhoIsSentASnapshotIsExcused(t *testing.T) {
+	s := small(2)
+	o := &s.Options
+	o.Thinking, o.Faulty, o.Limits.SnapshotBytes, o.Limits.TrailingBytes = 10*Millisecond, 10*Second, 1, -1
+	o.Limits.ChunkBytes, o.SnapshotRate = 64, 500
+	w := world(t, s, Parts{})
+	w.RunUntil(Second)
+	leader := w.leading()
+	if leader == nil {
+		t.Fatalf("nobody leads: %s", w.situation())
+	}
+	joins := w.servers[leader.id%3]
+	var links []Link
+	for _, o := range w.servers {
+		if o != joins {
+			links = append(links, Link{o.id, joins.id}, Link{joins.id, o.id})
+		}
+	}
+	w.Do(Op{Kind: Cut, Links: links})
+	w.RunUntil(2 * Second)
+	for _, c := range w.clients {
+		c.silent = true
+	}
+	w.Do(Op{Kind: Heal})
+	read, excused := &Operation{Kind: Get}, Time(0)
+	w.RunUntil(2100 * Millisecond)
+	for ; w.violation == nil && w.now < 9*Second; w.RunUntil(w.now + Millisecond) {
+		lacks := joins.through != leader.through
+		for _, s := range w.servers {
+			if s.excused(read) {
+				excused += Millisecond
+				if !lacks || s != joins {
+					t.Fatalf("%v: n%v is excused, n%v lacks something: %v", w.now, s.id, joins.id, lacks)
+				}
+			}
+		}
+	}
+	if w.violation != nil || excused < Second || joins.through != leader.through {
+		t.Errorf("excused for %v, %v; %s", excused, w.violation, w.situation())
+	}
+}
