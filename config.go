@@ -20,8 +20,8 @@ import (
 // tick is the length of a tick of the core: what every duration of Config is rounded up to.
 const tick = 10 * time.Millisecond
 
-// Config says what a node is. ID, StateMachine, and one of Dir and Disk are required; Peers is on a first
-// start.
+// Config says what a node is. ID, StateMachine, and one of Dir and Disk are required; one of Peers and Joins
+// is on a first start.
 type Config struct {
 	// ID is this node's id, positive, and different from every other node's.
 	ID raft.NodeID
@@ -33,6 +33,11 @@ type Config struct {
 	// the cluster on the first start; later starts read the data directory, and refuse other peers than it
 	// was founded with.
 	Peers map[raft.NodeID]string
+	// Joins is the id of a running cluster that this node joins. On the first start it takes the place of
+	// Peers: the node learns who the members are when one of them adds it, with its Identity, by
+	// ChangeMembership; until then it waits. Later starts need neither, and refuse another cluster than the
+	// data directory's.
+	Joins raft.ClusterID
 	// Cluster is a name that tells apart clusters whose peers have the same ids and addresses. It may be
 	// empty, and must be the same on every node and at every start.
 	Cluster string
@@ -42,8 +47,13 @@ type Config struct {
 	StateMachine StateMachine
 
 	// Listen is the address on which the default transport listens for peers. Empty means this node's
-	// address in Peers.
+	// address in Peers, or on later starts in the configuration in force. It may be another one at each
+	// start: the others learn it when they hear the node.
 	Listen string
+	// Advertise is where peers reach this node, if that is not Listen: when a proxy stands between, or Listen
+	// is every address of the machine. Empty means Listen, or this node's address in the configuration in
+	// force if who listens on Listen may be reached there.
+	Advertise string
 	// Dial overrides where the default transport reaches a peer, as host:port, for proxies between nodes. It
 	// is this node's own business: no part of the configuration, nor of what the cluster is founded with.
 	Dial map[raft.NodeID]string
@@ -92,10 +102,14 @@ type Config struct {
 const (
 	// appendBytes bounds the entries of one message, but for a single one that is larger.
 	appendBytes = 1 << 20
+	// largestConfiguration is more than the entry of any configuration has.
+	largestConfiguration = raft.MaxMembers * (2*raft.MaxAddress + 64)
 	// largestOverhead is more than what surrounds a command in any message.
 	largestOverhead = 1 << 10
 	// largestCommand leaves room for it in wire's largest entry.
 	largestCommand = 64<<20 - largestOverhead
+	// longestAddress bounds the addresses of nodes in bytes.
+	longestAddress = 255
 )
 
 // setDefaults fills in what was left zero.
@@ -156,6 +170,7 @@ func (c *Config) validate() error {
 		complain(!own, "Config.Peers does not name this node, %v: it must list every node, this one included",
 			c.ID)
 	}
+	wrong = append(wrong, c.validateJoining()...)
 	if err := checkAPI(c.API); err != nil {
 		complain(true, "Config.API %q %v", c.API, err)
 	}
@@ -180,15 +195,36 @@ func checkAPI(address string) error {
 	return nil
 }
 
+// validateJoining checks what a node says that joins, and where it says that it is.
+func (c *Config) validateJoining() (wrong []error) {
+	complain := func(bad bool, format string, values ...any) {
+		if bad {
+			wrong = append(wrong, fmt.Errorf("balsa: "+format, values...))
+		}
+	}
+	joins := c.Joins != raft.ClusterID{}
+	complain(joins && len(c.Peers) > 0,
+		"Config.Joins and Config.Peers are both set: a node founds a cluster with others, or joins one")
+	complain(joins && c.Cluster != "",
+		"Config.Joins and Config.Cluster are both set: the id in Joins tells the cluster apart already")
+	complain(joins && c.Transport == nil && c.Listen == "",
+		"Config.Listen is missing: a node that joins says where it listens for peers")
+	complain(len(c.Advertise) > longestAddress, "Config.Advertise has %d bytes, at most %d", len(c.Advertise),
+		longestAddress)
+	complain(c.Advertise != "" && c.Transport == nil && !dialable(c.Advertise),
+		"Config.Advertise is %q: write the host:port at which peers reach this node", c.Advertise)
+	return wrong
+}
+
 func (c *Config) validatePeers() (wrong []error) {
 	at := map[string]raft.NodeID{}
 	for _, m := range raft.NewConfiguration(c.Peers).Members {
 		if m.ID == raft.None {
 			wrong = append(wrong, errors.New("balsa: Config.Peers names node 0: ids are positive"))
 		}
-		if len(m.Address) > 255 {
-			wrong = append(wrong,
-				fmt.Errorf("balsa: the address of node %v has %d bytes, at most 255", m.ID, len(m.Address)))
+		if len(m.Address) > longestAddress {
+			wrong = append(wrong, fmt.Errorf("balsa: the address of node %v has %d bytes, at most %d", m.ID,
+				len(m.Address), longestAddress))
 		}
 		if _, _, err := net.SplitHostPort(m.Address); err != nil && c.Transport == nil {
 			wrong = append(wrong, fmt.Errorf("balsa: the address of node %v: %w: write host:port", m.ID, err))
@@ -211,8 +247,10 @@ func (c *Config) core(seed uint64) raft.Config {
 		ElectionMin: ticks(c.ElectionMin),
 		ElectionMax: ticks(c.ElectionMax),
 		Heartbeat:   ticks(c.Heartbeat),
-		Limits:      raft.Limits{SnapshotBytes: int(min(c.SnapshotBytes, math.MaxInt))},
-		Seed:        seed,
-		Events:      true,
+		Limits: raft.Limits{
+			SnapshotBytes: int(min(c.SnapshotBytes, math.MaxInt)), Version: raft.SupportedVersion,
+		},
+		Seed:   seed,
+		Events: true,
 	}
 }

@@ -48,6 +48,20 @@ var (
 	ErrNotSaved = errors.New("the snapshot could not be written, and will be tried again")
 	// ErrPassed says that the state after an entry was asked for, and that the node has applied more.
 	ErrPassed = errors.New("the state machine has gone past that index")
+	// ErrHandingOver says that the leader hands over and takes nothing meanwhile: another one leads in a
+	// moment.
+	ErrHandingOver = errors.New("leadership is being handed over")
+	// ErrConfigChangeInProgress says that a change of the membership, somebody's or the leader's own, is not
+	// complete: one at a time.
+	ErrConfigChangeInProgress = errors.New("a change of the membership is in progress")
+	// ErrChangeRefused says that the leader does not make this change of the membership; Error.Refusal and
+	// Error.Cause say why.
+	ErrChangeRefused = errors.New("the change of the membership is refused")
+	// ErrNoTarget says that no other voter could take over, or not the one named: it must answer, and have a
+	// vote.
+	ErrNoTarget = errors.New("nobody can take over")
+	// ErrTransferTimeout says that nobody took over in time; the leader goes on.
+	ErrTransferTimeout = errors.New("nobody took over in time")
 	// ErrInvalid says that there is no such session, number or key: it is a mistake of the caller.
 	ErrInvalid = errors.New("invalid request")
 	// ErrClosed says that the node was closed.
@@ -92,19 +106,34 @@ type Error struct {
 	Term    raft.Term     // the node's term
 	Retry   time.Duration // how long to wait before another try is worth it; 0 when waiting changes nothing
 	Cause   error         // what lies behind Kind; may be nil
+	Refusal raft.Refusal  // why a change of the membership, or a transfer, is refused; 0 of other errors
 
-	ofNode bool // it is what ended the node: no command is concerned
+	about subject
 }
+
+// subject is what an error is about, and so what its outcome says.
+type subject uint8
+
+const (
+	aCommand subject = iota
+	theNode          // what ended it: no command is concerned
+	aChange          // of the membership
+	aTransfer
+)
 
 // Error says in one line what happened, whether the command was applied, and what to do.
 func (e *Error) Error() string {
 	text := e.Reason()
 	switch {
-	case e.ofNode, e.Kind == ErrNothingNew, e.Kind == ErrNotSaved, e.Kind == ErrPassed:
-		// No command is concerned.
+	case e.about == theNode, e.about == aTransfer, e.Kind == ErrNothingNew, e.Kind == ErrNotSaved,
+		e.Kind == ErrPassed: // no command is concerned
 		return text
 	case e.Kind == ErrKeyReused: // two commands are
 		text += ", which was not applied"
+	case e.about == aChange && e.Outcome == NotApplied:
+		text += "; nothing was changed"
+	case e.about == aChange:
+		text += "; whether the change comes about is unknown: the members of the cluster will show it"
 	case e.Outcome == NotApplied:
 		text += "; the command was not applied"
 	default:

@@ -36,8 +36,9 @@ type loop struct {
 	callers callers
 	workers *workers
 
-	begins      raft.Index // of the last entry in the snapshot that this run begins with; 0: with none
-	appliedTerm raft.Term  // of the last entry that the state machine has
+	routes      []raft.Member // whom this node reaches, and where; by id
+	begins      raft.Index    // of the last entry in the snapshot that this run begins with; 0: with none
+	appliedTerm raft.Term     // of the last entry that the state machine has
 	saves       saves
 	watch       watch
 	stats       Stats
@@ -54,6 +55,8 @@ type ending struct {
 	once    sync.Once
 	failure error  // why the node stopped by itself; like last, set before ended is closed
 	last    Status // what was known then
+
+	lastMembers raft.Configuration // in force then
 }
 
 // maxBatch bounds how many events are stepped before their work is dispatched: without a bound, a flood of
@@ -254,6 +257,8 @@ func (l *loop) dispatch(w replica.Work) {
 		if err := l.transport.Send(w.Envelope); err != nil {
 			l.Failed(w.Envelope.To, &transport.Undelivered{Envelope: w.Envelope, Cause: err})
 		}
+	case replica.Route:
+		l.route(w.Members)
 	case replica.Answer:
 		l.answer(w)
 	case replica.Report:
@@ -269,19 +274,39 @@ func (l *loop) dispatch(w replica.Work) {
 
 func (l *loop) answer(a replica.Answer) {
 	if a.Fate == replica.Done {
+		leader, _ := l.replica.Leader()
 		l.callers.answer(a.Ticket, outcome{result: a.Result, index: a.Entry.Index, replayed: a.Replayed,
-			image: a.Image})
+			image: a.Image, leader: leader})
 		return
 	}
-	l.callers.answer(a.Ticket, outcome{err: l.refusal(a.Fate)})
+	e := l.refusal(a.Fate)
+	if a.Fate == replica.Rejected {
+		e.reject(a.Refusal)
+	}
+	l.callers.answer(a.Ticket, outcome{err: e})
+}
+
+// route tells the transport whom to reach from now on.
+func (l *loop) route(members []raft.Member) {
+	l.routes = members
+	peers := map[raft.NodeID]string{}
+	for _, m := range members {
+		peers[m.ID] = m.Address
+	}
+	l.transport.Route(peers)
 }
 
 // situation returns an error that says only who leads, as far as this node knows.
 func (l *loop) situation() *Error {
 	e := &Error{Node: l.identity.Node}
 	e.Leader, e.Term = l.replica.Leader()
-	if m, ok := l.replica.Members().Member(e.Leader); ok {
-		e.Address, e.API = m.Address, l.replica.API(m.ID)
+	if e.Leader != raft.None {
+		e.API = l.replica.API(e.Leader)
+	}
+	for _, m := range l.routes {
+		if m.ID == e.Leader {
+			e.Address = m.Address
+		}
 	}
 	return e
 }
@@ -293,7 +318,9 @@ func (l *loop) refusal(fate replica.Fate) *Error {
 		e.Outcome = NotApplied
 	}
 	switch fate {
-	case replica.NotLeader, replica.HandingOver:
+	case replica.HandingOver:
+		e.Kind, e.Retry = ErrHandingOver, 20*time.Millisecond
+	case replica.NotLeader:
 		e.Kind = ErrNotLeader
 		if e.Leader == raft.None {
 			e.Kind, e.Retry = ErrNoLeader, 250*time.Millisecond
@@ -331,6 +358,7 @@ func (l *loop) finish() {
 	l.end(nil)
 	l.callers.answerAll(func() *Error { return l.endError(Unknown) })
 	l.last = l.status()
+	l.lastMembers, _ = l.members()
 	l.watch.end()
 	if l.failure != nil {
 		l.logger.Error("Stopped", "error", l.failure)

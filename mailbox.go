@@ -40,6 +40,7 @@ type outcome struct {
 	index    raft.Index
 	replayed bool // the result is that of an earlier attempt
 	image    *replica.Image
+	leader   raft.NodeID // when that was known
 	err      error
 }
 

@@ -37,6 +37,9 @@ type Node struct {
 	failed  error // of closing
 }
 
+// Identity returns who this node is, as it says with every message since it was opened.
+func (n *Node) Identity() raft.Identity { return n.identity }
+
 // files are what a node keeps on its disk.
 type files struct {
 	log       *wal.Log
@@ -50,9 +53,9 @@ type files struct {
 // The context bounds the waiting only: a command that stands in the log is not taken back when it ends.
 // Every error is an *Error; its Outcome says whether the command may still be applied:
 //
-//   - NotApplied: ErrNotLeader, ErrNoLeader, ErrOverloaded and ErrTooLarge always; ErrLeadershipLost when
-//     another entry was committed in the command's place; ErrClosed, ErrStopped and ErrTimeout if the command
-//     was not taken before;
+//   - NotApplied: ErrNotLeader, ErrNoLeader, ErrHandingOver, ErrOverloaded and ErrTooLarge always;
+//     ErrLeadershipLost when another entry was committed in the command's place; ErrClosed, ErrStopped and
+//     ErrTimeout if the command was not taken before;
 //   - Unknown: ErrNoAnswer, and ErrLeadershipLost, ErrTimeout, ErrClosed, ErrStopped otherwise.
 func (n *Node) Propose(ctx context.Context, command []byte) ([]byte, error) {
 	a, err := n.propose(ctx, command, replica.Once{}, false)
@@ -176,7 +179,7 @@ func (n *Node) Err() error {
 	case <-n.loop.ended:
 		if n.loop.failure != nil {
 			e := n.loop.endError(Unknown)
-			e.ofNode = true
+			e.about = theNode
 			return e
 		}
 	default:

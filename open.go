@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 
 	"balsa/disk"
 	"balsa/raft"
@@ -51,12 +50,18 @@ func Open(config Config) (*Node, error) {
 
 // assemble joins the parts in the order in which they depend on each other, and starts them.
 func assemble(config Config, files files, found wal.Recovered, restored raft.Restored) (*Node, error) {
+	listen, address, err := config.addresses(latest(restored))
+	if err != nil {
+		return nil, err
+	}
 	identity := raft.Identity{
 		Cluster:     found.Identity.Cluster,
 		Node:        found.Identity.Node,
 		Incarnation: found.Identity.Incarnation,
 		Start:       found.Start,
 		API:         config.API,
+		Address:     address,
+		Version:     raft.SupportedVersion,
 	}
 	if found.Torn > 0 {
 		config.Logger.Warn("Cut off an unfinished write at the end of the log", "bytes", found.Torn)
@@ -75,7 +80,7 @@ func assemble(config Config, files files, found wal.Recovered, restored raft.Res
 		return nil, err
 	}
 	n := &Node{config: config, identity: identity, files: files}
-	n.transport, err = newTransport(config, identity, restored.Members)
+	n.transport, err = newTransport(config, identity, listen)
 	if err != nil {
 		return nil, err
 	}
@@ -100,12 +105,17 @@ func openDisk(config Config) (dir disk.Dir, unlock func() error, err error) {
 	return dir, dir.Close, nil
 }
 
-// openLog opens the write-ahead log, which founds the data directory when it is new and Peers says with whom.
+// openLog opens the write-ahead log, which founds the data directory when it is new and Peers says with whom,
+// or Joins which cluster it joins.
 func openLog(dir disk.Dir, config Config) (*wal.Log, wal.Recovered, error) {
 	expected := wal.Identity{Node: config.ID}
 	if len(config.Peers) > 0 {
 		expected.Bootstrap = raft.NewConfiguration(config.Peers)
 		expected.Cluster = wire.ClusterID(config.Cluster, expected.Bootstrap)
+		expected.Incarnation = raft.Incarnation(random())
+	}
+	if config.Joins != (raft.ClusterID{}) {
+		expected.Cluster, expected.Joins = config.Joins, true
 		expected.Incarnation = raft.Incarnation(random())
 	}
 	log, found, err := wal.Open(dir, wal.Options{Identity: expected, SegmentBytes: config.SegmentBytes})
@@ -135,6 +145,7 @@ func openSnapshots(dir disk.Dir, config Config,
 	keeper := snapshot.NewKeeper(store)
 	restored, err := replica.Recover(found.Identity.Bootstrap, found.State, found.Before, found.Entries,
 		keeper.List())
+	restored.Joins = found.Identity.Joins
 	for _, b := range kept.Broken {
 		if err == nil && !replica.Includes(restored, b.Last) {
 			err = fmt.Errorf("what it includes is nowhere else: %w", b.Err)
@@ -167,60 +178,32 @@ func damaged(err error, broken []snapshot.Broken) error {
 	return fmt.Errorf("%w: %w", err, snapshot.ErrCorrupt)
 }
 
-// fits refuses what a later start says of the cluster and the data directory knows otherwise, when no peers
-// are given of which wal.Open could tell it. A node that listened where nobody looks for it would look
-// healthy.
+// fits refuses a name of the cluster that is not the one of the data directory, when no peers are given of
+// which wal.Open could tell it.
 func (c *Config) fits(found wal.Identity) error {
-	if len(c.Peers) > 0 {
+	switch {
+	case len(c.Peers) > 0 || c.Cluster == "":
 		return nil
-	}
-	if c.Cluster != "" && wire.ClusterID(c.Cluster, found.Bootstrap) != found.Cluster {
+	case found.Joins:
+		return fmt.Errorf("%w: it was founded to join a cluster by its id, so whether that has the name %q "+
+			"is not known: leave the name out", wal.ErrForeign, c.Cluster)
+	case wire.ClusterID(c.Cluster, found.Bootstrap) != found.Cluster:
 		return fmt.Errorf("%w: its cluster was not founded with the name %q: give the name of its first "+
 			"start, or none", wal.ErrForeign, c.Cluster)
-	}
-	own, _ := found.Bootstrap.Member(c.ID)
-	if c.Transport == nil && len(c.Dial) == 0 && !reaches(own.Address, c.Listen) {
-		return fmt.Errorf("%w: the others reach node %v at %s, which is not where it would listen, %s: "+
-			"listen there, or leave it out", wal.ErrForeign, c.ID, own.Address, c.Listen)
 	}
 	return nil
 }
 
-// reaches reports whether who listens on one address may be reached at another: the port is the same, and
-// what a name stands for, or all addresses of a machine, cannot be known here.
-func reaches(address, listen string) bool {
-	if listen == "" || listen == address {
-		return true
-	}
-	host, port, err := net.SplitHostPort(address)
-	bound, boundPort, boundErr := net.SplitHostPort(listen)
-	if err != nil || boundErr != nil || port != boundPort {
-		return false
-	}
-	ip, at := net.ParseIP(host), net.ParseIP(bound)
-	return ip == nil || at == nil || at.IsUnspecified() || ip.Equal(at)
-}
-
-// newTransport makes the default transport to the members that the data directory names, unless another one
-// was given.
-func newTransport(config Config, identity raft.Identity,
-	members raft.Configuration) (transport.Transport, error) {
+// newTransport makes the default transport, unless another one was given. Whom it reaches it is told by the
+// loop, before anything is sent.
+func newTransport(config Config, identity raft.Identity, listen string) (transport.Transport, error) {
 	if config.Transport != nil {
 		return config.Transport, nil
 	}
-	peers := map[raft.NodeID]string{}
-	for _, m := range members.Members {
-		peers[m.ID] = m.Address
-	}
-	listen := config.Listen
-	if listen == "" {
-		listen = peers[config.ID]
-	}
-	largest := max(config.MaxCommand, appendBytes) + largestOverhead
+	largest := max(config.MaxCommand, appendBytes, largestConfiguration) + largestOverhead
 	return httpjson.New(httpjson.Config{
 		Self:    identity,
 		Listen:  listen,
-		Peers:   peers,
 		Dial:    config.Dial,
 		ByHand:  config.ByHand,
 		MaxBody: wire.JSONGrowth*int64(largest) + wire.JSONOverhead,

@@ -45,8 +45,8 @@ func TestALaterStartMayNotContradictTheFirst(t *testing.T) {
 		{"another name", func(c *balsa.Config) { c.Cluster = "two" }, `the name "two"`},
 		{"the same address", func(c *balsa.Config) { c.Listen = "127.0.0.1:0" }, ""},
 		{"any address of the machine", func(c *balsa.Config) { c.Listen = "0.0.0.0:0" }, ""},
-		{"another port", func(c *balsa.Config) { c.Listen = "127.0.0.1:7009" }, "127.0.0.1:7009"},
-		{"another host", func(c *balsa.Config) { c.Listen = "127.0.0.2:0" }, "127.0.0.2:0"},
+		{"another port, yet to be drawn", func(c *balsa.Config) { c.Listen = "127.0.0.2:0" }, "127.0.0.2:0"},
+		{"any host, another port", func(c *balsa.Config) { c.Listen = "0.0.0.0:7009" }, "Config.Advertise"},
 		{"behind a proxy", func(c *balsa.Config) {
 			c.Listen, c.Dial = "127.0.0.2:0", map[raft.NodeID]string{2: "127.0.0.1:9002"}
 		}, ""},

@@ -1,6 +1,7 @@
 package balsa
 
 import (
+	"slices"
 	"time"
 
 	"balsa/raft"
@@ -12,7 +13,7 @@ type Status struct {
 	Cluster     raft.ClusterID
 	Incarnation raft.Incarnation // of the data directory
 	Start       uint64           // how often the data directory has been started
-	Address     string           // where peers reach this node
+	Address     string           // where peers reach this node; empty if it joins and does not know yet
 	API         string           // where clients reach this node, as Config.API says
 
 	Role   raft.Role
@@ -28,11 +29,59 @@ type Status struct {
 	Durable raft.Index // everything up to it is on this node's disk
 	Last    raft.EntryID
 	LogExtent
+	Membership
 
-	Peers   []Peer // the other members, by id
 	Stats   Stats  // what the node has done so far
 	Refused uint64 // messages that no correct node would have sent
 	Err     error  // why the node stopped; nil while it runs
+}
+
+// Membership is what a node knows of the configuration in force, and its own part in it.
+type Membership struct {
+	// Configuration is the index of the entry that brought it; 0: the bootstrap configuration, or none as
+	// long as a node that joins was not added.
+	Configuration raft.Index
+	Joint         bool        // a change of the voters is under way: both halves decide (§6)
+	Version       uint32      // of the cluster; see raft.Configuration.Version
+	AutoPromote   bool        // learners that have caught up become voters by themselves
+	Standing      Standing    // of this node
+	TransferTo    raft.NodeID // at a leader: to whom it hands over; raft.None: to nobody
+
+	// Peers are the other members, by id, and at a leader those that are yet to learn that they are none.
+	Peers []Peer
+}
+
+// Standing is what a node is in a configuration.
+type Standing uint8
+
+// The standings.
+const (
+	Outsider Standing = iota // no member
+	Voter
+	Learner // receives the log and has no vote
+	Joining // gets its vote by the change that is under way
+	Leaving // loses its vote by it, or is no member any more and yet to learn it
+)
+
+// String is the name that the HTTP API uses.
+func (s Standing) String() string {
+	return [...]string{"outsider", "voter", "learner", "joining", "leaving"}[s]
+}
+
+// standing returns what a node is in a configuration.
+func standing(c raft.Configuration, id raft.NodeID) Standing {
+	stays, votes := slices.Contains(c.Voters, id), slices.Contains(c.Outgoing, id)
+	switch {
+	case stays && c.Joint() && !votes:
+		return Joining
+	case stays:
+		return Voter
+	case votes:
+		return Leaving
+	case slices.Contains(c.Learners, id):
+		return Learner
+	}
+	return Outsider
 }
 
 // LogExtent is what a node has of the log, and what stands in place of the rest.
@@ -59,13 +108,21 @@ type LastSnapshot struct {
 type Peer struct {
 	ID      raft.NodeID
 	Address string
-	API     string     // where clients reach it, as it said last; empty if unknown
-	Match   raft.Index // at a leader: the peer durably holds the log up to here
-	Next    raft.Index // at a leader: what it will be sent next; 0 at others
+	API     string // where clients reach it, as it said last, or the configuration; empty if unknown
+	// Incarnation is of the data directory that the configuration means; 0 until it was heard.
+	Incarnation raft.Incarnation
+	Standing    Standing
+	Match       raft.Index // at a leader: the peer durably holds the log up to here
+	Next        raft.Index // at a leader: what it will be sent next; 0 at others
 	// Installing says, at a leader, that the peer is sent a snapshot of Size bytes, because the log no longer
 	// holds what it lacks. It has Offset of them.
 	Installing   bool
 	Offset, Size uint64
+	// Lag is, at a leader, how many entries of its log the peer lacks on its disk, as far as it has answered.
+	Lag raft.Index
+	// Contact is, at a leader, the time since the peer last answered in this term; negative if it has not,
+	// and at other nodes.
+	Contact time.Duration
 	// Shuns says why the peer does not listen to this node; 0 when it does, as far as this node knows.
 	Shuns raft.IdentityReason
 }
@@ -129,18 +186,43 @@ func (l *loop) status() Status {
 		Err:     l.failure,
 	}
 	_, s.SnapshotError = l.snapshotFailure()
-	for _, m := range members.Members {
-		if m.ID == core.ID {
-			continue
-		}
-		p := Peer{ID: m.ID, Address: m.Address, API: l.replica.API(m.ID), Shuns: l.replica.Shuns(m.ID)}
-		for _, progress := range core.Progress {
-			if progress.ID == m.ID {
-				p.Match, p.Next = progress.Match, progress.Next
-				p.Installing, p.Offset, p.Size = progress.Installing, progress.Offset, progress.Size
-			}
-		}
-		s.Peers = append(s.Peers, p)
+	s.Membership = Membership{
+		Configuration: core.Configuration,
+		Joint:         core.Joint,
+		Version:       members.Version,
+		AutoPromote:   members.AutoPromote,
+		Standing:      standing(members, core.ID),
+		TransferTo:    core.TransferTo,
+		Peers:         l.peers(core, members),
 	}
 	return s
+}
+
+// peers are the other members, and those that leave.
+func (l *loop) peers(core raft.Status, members raft.Configuration) (peers []Peer) {
+	for _, m := range l.routes {
+		p := Peer{ID: m.ID, Address: m.Address, API: l.replica.API(m.ID), Incarnation: m.Incarnation,
+			Standing: standing(members, m.ID), Contact: -1, Shuns: l.replica.Shuns(m.ID)}
+		at := slices.IndexFunc(core.Progress, func(of raft.Progress) bool { return of.ID == m.ID })
+		if at < 0 && p.Standing == Outsider {
+			continue // it was one, or leads
+		}
+		if at >= 0 {
+			p.follow(core.Progress[at], core.Last.Index)
+		}
+		peers = append(peers, p)
+	}
+	return peers
+}
+
+// follow adds what a leader knows of a follower.
+func (p *Peer) follow(of raft.Progress, last raft.Index) {
+	p.Match, p.Next, p.Lag = of.Match, of.Next, last-min(of.Match, last)
+	p.Installing, p.Offset, p.Size = of.Installing, of.Offset, of.Size
+	if of.Heard {
+		p.Contact = time.Duration(of.Silent) * tick
+	}
+	if of.Departing {
+		p.Standing = Leaving
+	}
 }

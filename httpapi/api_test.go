@@ -181,7 +181,10 @@ func newNode(t *testing.T) (*fakeNode, http.Handler) {
 		ID: 2, Cluster: raft.ClusterID{0xab, 15: 0xcd}, Role: raft.Leader, Term: 7, Leader: 2,
 		Commit: 4, Applied: 4, Durable: 4, Last: raft.EntryID{Term: 7, Index: 4},
 		LogExtent: balsa.LogExtent{LogLength: 4},
-		API:       "http://two:8002", Peers: []balsa.Peer{{ID: 3, API: "http://three:8003"}, {ID: 1}},
+		API:       "http://two:8002",
+		Membership: balsa.Membership{
+			Standing: balsa.Voter, Peers: []balsa.Peer{{ID: 3, API: "http://three:8003"}, {ID: 1}},
+		},
 	}
 	return n, New(Config{Node: n, Store: n.store})
 }

@@ -47,6 +47,7 @@ type cause struct {
 func causes() []cause {
 	return []cause{
 		{balsa.ErrNotLeader, http.StatusServiceUnavailable, client.CodeLeaderChanged},
+		{balsa.ErrHandingOver, http.StatusServiceUnavailable, client.CodeNoLeader},
 		{balsa.ErrNoLeader, http.StatusServiceUnavailable, client.CodeNoLeader},
 		{balsa.ErrLeadershipLost, http.StatusServiceUnavailable, client.CodeLeaderChanged},
 		{balsa.ErrNoAnswer, http.StatusGatewayTimeout, client.CodeTimeout},

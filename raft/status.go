@@ -40,7 +40,8 @@ type Progress struct {
 	Busy    bool // it takes no entries for now
 	// OnTheWay counts the messages with entries that it has not answered.
 	OnTheWay int
-	Silent   int // ticks since it last answered
+	Silent   int  // ticks since it last answered
+	Heard    bool // it has answered in this term
 	// Installing: it is sent a snapshot of Size bytes, because the log no longer holds what it lacks; it has
 	// Offset of them.
 	Installing   bool
@@ -76,7 +77,7 @@ func (c *Core) Status() Status {
 	}
 	for _, p := range c.leading.peers {
 		s.Progress = append(s.Progress, Progress{ID: p.id, Match: p.match, Next: p.next, Probing: p.probing,
-			Busy: p.busy, OnTheWay: len(p.onTheWay), Silent: p.silent,
+			Busy: p.busy, OnTheWay: len(p.onTheWay), Silent: p.silent, Heard: p.heard,
 			Installing: p.transfer.on(), Offset: p.transfer.offset, Size: p.transfer.size,
 			Departing: p.departing})
 	}

@@ -84,12 +84,12 @@ func TestADirectoryThatJoins(t *testing.T) {
 		err   error
 		words string
 	}{
-		"the same":        {joining(), nil, ""},
-		"nothing":         {Identity{Node: 4}, nil, ""},
-		"its cluster":     {Identity{Node: 4, Cluster: joining().Cluster}, nil, ""},
+		"the same":    {joining(), nil, ""},
+		"nothing":     {Identity{Node: 4}, nil, ""},
+		"its cluster": {Identity{Node: 4, Cluster: joining().Cluster}, nil, ""},
 		"another cluster": {Identity{Node: 4, Cluster: raft.ClusterID{7}, Joins: true}, ErrForeign,
 			"cluster 07"},
-		"another node":    {Identity{Node: 2, Joins: true}, ErrForeign, "of node 4"},
+		"another node": {Identity{Node: 2, Joins: true}, ErrForeign, "of node 4"},
 		"members": {Identity{Node: 4, Cluster: joining().Cluster, Bootstrap: identity().Bootstrap},
 			ErrForeign, "without naming them"},
 	} {
