@@ -96,13 +96,17 @@ func assemble(config Config, files files, found wal.Recovered, restored raft.Res
 // openDisk returns the data directory and what gives it back at the end: a Config.Disk is its owner's to
 // close.
 func openDisk(config Config) (dir disk.Dir, unlock func() error, err error) {
-	if config.Disk != nil {
-		return config.Disk, func() error { return nil }, nil
+	dir, unlock = config.Disk, func() error { return nil }
+	if dir == nil {
+		if dir, err = disk.OS(config.Dir); err != nil {
+			return nil, nil, err
+		}
+		unlock = dir.Close
 	}
-	if dir, err = disk.OS(config.Dir); err != nil {
-		return nil, nil, err
+	if err := finished(dir); err != nil {
+		return nil, nil, errors.Join(err, unlock())
 	}
-	return dir, dir.Close, nil
+	return dir, unlock, nil
 }
 
 // openLog opens the write-ahead log, which founds the data directory when it is new and Peers says with whom,

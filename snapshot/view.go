@@ -10,6 +10,9 @@ import (
 	"balsa/raft"
 )
 
+// FileName is the name of the file of the snapshot whose last entry is given.
+func FileName(last raft.EntryID) string { return fileName(last) }
+
 // ParseName returns the last entry of the snapshot whose file has that name, and whether it is the name of
 // one.
 func ParseName(name string) (last raft.EntryID, ok bool) { return parseFileName(name) }

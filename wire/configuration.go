@@ -42,3 +42,18 @@ func ClusterID(name string, bootstrap raft.Configuration) (id raft.ClusterID) {
 	copy(id[:], h.Sum(nil))
 	return id
 }
+
+// SucceedingClusterID derives the id of a cluster that is founded with the state of another one. The random
+// bits make it one that nobody else derives: two clusters that were made of one backup, by the same command,
+// refuse each other.
+func SucceedingClusterID(
+	of raft.ClusterID, random [16]byte, bootstrap raft.Configuration,
+) (id raft.ClusterID) {
+	h := sha256.New()
+	fmt.Fprint(h, "balsa cluster 1, succeeding\n")
+	h.Write(of[:])
+	h.Write(random[:])
+	h.Write(AppendConfiguration(nil, bootstrap))
+	copy(id[:], h.Sum(nil))
+	return id
+}
