@@ -24,8 +24,8 @@ type Identity struct {
 	Incarnation Incarnation
 	// Start counts the starts of this data directory; it is counted up, durably, before the first message.
 	Start uint64
-	// Configuration is the index of the configuration that names this incarnation; 0 is the bootstrap
-	// configuration.
+	// Configuration is the index of the latest configuration that the sender knows to name this incarnation;
+	// 0: none does, as the bootstrap configuration names none.
 	Configuration Index
 	// API is where clients reach the sender, such as "http://127.0.0.1:8001"; empty when it does not say. It
 	// is no part of who the sender is, and nothing is refused for it: it travels here so that a node that a
@@ -68,10 +68,10 @@ const (
 	OtherCluster     IdentityReason = 1 // the sender belongs to another cluster
 	OtherReceiver    IdentityReason = 2 // the message was meant for another server
 	SameID           IdentityReason = 3 // the sender uses the receiver's own id
-	OtherIncarnation IdentityReason = 4 // the id was met with another data directory before
+	OtherIncarnation IdentityReason = 4 // the id is named, or was met, with another data directory
 	OlderStart       IdentityReason = 5 // a later start of that data directory was met before
 	NoIdentity       IdentityReason = 6 // the message names no sender, and this server takes none by hand
-	NotAMember       IdentityReason = 7 // the receiver's configuration does not name the sender
+	NotAMember       IdentityReason = 7 // no configuration that the receiver knows names the sender
 	Nonsense         IdentityReason = 8 // a message by hand that no correct server would send
 )
 
@@ -85,15 +85,15 @@ func (r IdentityReason) String() string {
 	case SameID:
 		return "uses the receiver's own id: give every node an --id of its own"
 	case OtherIncarnation:
-		return "uses the id of a node that runs, or ran, with another data directory: " +
-			"give it its own --id, or its old data directory back; an empty one cannot take its place, " +
-			"for it has forgotten what the old one promised; this version cannot replace the node, " +
-			"and the others serve without it while they are a majority"
+		return "uses the id of a node that runs, or ran, with another data directory, and knows nothing of " +
+			"what that one promised: `balsa member replace ID` lets it take that one's place; otherwise " +
+			"give it its own --id, or its old data directory back"
 	case OlderStart:
 		return "is an earlier start, or an old copy, of a data directory that was started later: " +
 			"start it with that directory as it was at its last stop"
 	case NotAMember:
-		return "is no member of this cluster: give it an --id that --peers names"
+		return "is no member of this cluster: it was removed, or never added; to add it, start it by " +
+			"`balsa serve --join` with an empty data directory or a new --id"
 	case Nonsense:
 		return "sent a message that no correct node sends now: nothing was done; its log says why"
 	case NoIdentity:

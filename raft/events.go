@@ -112,6 +112,10 @@ const (
 	// TransferExpired: nobody else has come to lead in time. This server may lead on, or may hear of another
 	// leader later.
 	TransferExpired
+
+	// VersionTooLow: the cluster version does not allow for changes yet: some member runs a program from
+	// before them, or the leader has not heard all of them; try again when every node is up.
+	VersionTooLow
 )
 
 // String names the refusal.
@@ -122,7 +126,8 @@ func (r Refusal) String() string {
 		"a server is named twice", "no such member", "a member already", "no such voter", "no such learner",
 		"it would be promoted again", "a voter keeps its incarnation", "no member can be like that",
 		"the cluster version would go back", "this program does not support that cluster version",
-		"a learner has not caught up", "nobody can take over", "nobody took over in time"}[r]
+		"a learner has not caught up", "nobody can take over", "nobody took over in time",
+		"a member runs an older program, or was not heard yet"}[r]
 }
 
 // The events. Terms are the server's own unless the field says otherwise.

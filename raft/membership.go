@@ -113,6 +113,24 @@ func (c *Core) Known(id NodeID) (Member, bool) {
 	return Member{}, false
 }
 
+// NamedAt returns the index of the latest configuration known here that names this server by its incarnation;
+// 0 when none does. Those that do not know the server can tell by it that they are behind.
+func (c *Core) NamedAt() Index {
+	names := func(p placed) bool {
+		m, is := p.Member(c.config.ID)
+		return is && m.Incarnation != 0 && m.Incarnation == c.members.own
+	}
+	if names(c.members.placed) {
+		return c.members.index
+	}
+	for _, p := range slices.Backward(c.members.earlier) {
+		if names(p) {
+			return p.index
+		}
+	}
+	return 0
+}
+
 // isKnownAs reports whether what has an id is, as far as is known, the data directory that it means. A vote
 // or an acknowledgement of another one would be counted for one that was never given: two quorums could then
 // meet in a server that has forgotten what it promised to the first.

@@ -88,7 +88,9 @@ func (r *Replica) takeForwarded(now raft.Time, e raft.Envelope, m raft.ForwardPr
 // mayForward reports whether a server may have something done here: it is a member, which keeps strangers
 // from filling the lists, and it speaks for the start that sends.
 func (r *Replica) mayForward(e raft.Envelope, f foreign) bool {
-	return r.member(f.node) && f.start == e.From.Start
+	m, is := r.core.Known(f.node)
+	means := m.Incarnation == 0 || m.Incarnation == e.From.Incarnation
+	return is && means && f.start == e.From.Start
 }
 
 // acceptable reports whether every server can carry out a forwarded command. One that none can would stop

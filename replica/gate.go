@@ -8,12 +8,36 @@ import (
 	"balsa/raft"
 )
 
-// gate decides whose messages are looked at. It reads the sender's identity and
-// nothing else.
+// Who may speak here. What decides is who the configurations that this server knows say that an id is:
 //
-// What it has met of each member is durable before anything of it is acted upon. Else this server could
-// vote on the word of a disk, lose its power, and hear the word of another disk under the same id: two
-// majorities would share a member that has forgotten what it promised to the first.
+//	they name the id   by the sender's incarnation      it is heard
+//	                   by none yet, as bootstrap does   it is heard, if no other was met
+//	                   by another, or another was met   OtherIncarnation, but …
+//	they do not name it                                 NotAMember, but …
+//	there is none: this server joins                    anybody of the cluster is heard
+//
+// Known to this server are the configuration in force, those before it as far as they are in the log, and,
+// while it leads, who leaves and is yet to be told. So a leader that has removed itself is heard until it has
+// handed over, and who was removed until it is said goodbye to.
+//
+// … but this server may be the one that is behind. So a request is heard too whose sender names, as the one
+// that it is named by, a later configuration than the latest that is known to be committed here: a leader
+// that was added meanwhile could otherwise never reach this server. (Not: later than the one in force here.
+// That may be one that a deposed leader left and that nobody else has.) A request moves nobody but this
+// server, which checks terms and logs for itself; a wiped disk is named by no configuration and names none.
+// An answer is never heard so. It is counted, as the vote or the acknowledgement of the server that the
+// configuration means, and if that is another data directory than the one that answers, two quorums may meet
+// in nobody who remembers: here is who asks, and who asks is not behind.
+//
+// What was met is durable before anything is acted upon of a member. Else this server could vote on the word
+// of a disk, lose its power, and hear the word of another disk under the same id: two majorities would share
+// a member that has forgotten what it promised to the first. For the same reason, one incarnation takes the
+// place of another in that memory only when a configuration that is committed here names it. Whoever is heard
+// only because this server may be behind is not written down at all: its word for it could otherwise silence
+// the server that the configuration means, or, should the later configuration never come to be committed,
+// have the answers of the new disk counted as those of the old.
+
+// gate decides whose messages are looked at. It reads the sender's identity and nothing else.
 type gate struct {
 	self     raft.Identity
 	byHand   bool
@@ -47,6 +71,16 @@ const (
 type acquaintance struct {
 	raft.Acquaintance
 	durable bool
+	member  bool // in this run some configuration has named it
+}
+
+// standing is what the configurations here say of the sender of a message.
+type standing struct {
+	member bool             // they name its id
+	named  raft.Incarnation // by that incarnation; 0: by none
+	bound  bool             // the latest that is committed names it by its very incarnation
+	joins  bool             // there is none
+	behind bool             // the sender names a later one than the latest that is committed
 }
 
 // PeerRefused is the event that this server does not listen to another, or another not to this one.
@@ -67,43 +101,52 @@ func (e PeerRefused) String() string {
 func newGate(self raft.Identity, byHand bool, peers []raft.Acquaintance) gate {
 	g := gate{self: self, byHand: byHand}
 	for _, p := range peers {
-		g.met = append(g.met, acquaintance{p, true})
+		g.met = append(g.met, acquaintance{Acquaintance: p, durable: true})
 	}
 	return g
 }
 
-// judge returns why a message may not be looked at, or 0.
-func (g *gate) judge(e raft.Envelope) raft.IdentityReason {
+// judge returns why a message may not be looked at, or 0; and whether its sender is a stranger: heard, but
+// perhaps not the server that is meant here by its id.
+func (g *gate) judge(e raft.Envelope, s standing) (why raft.IdentityReason, stranger bool) {
 	from, unnamed := e.From, e.From.Cluster == raft.ClusterID{}
 	switch {
 	case unnamed && !g.byHand, !unnamed && from.Incarnation == 0:
-		return raft.NoIdentity
+		return raft.NoIdentity, false
 	case !unnamed && from.Cluster != g.self.Cluster:
-		return raft.OtherCluster
+		return raft.OtherCluster, false
 	case from.Node == g.self.Node:
-		return raft.SameID
+		return raft.SameID, false
 	case e.To != g.self.Node:
-		return raft.OtherReceiver
+		return raft.OtherReceiver, false
+	case unnamed && !s.member && !s.joins:
+		return raft.NotAMember, false
 	case unnamed:
-		return 0
+		return 0, false
 	}
-	if at, known := g.find(from.Node); known {
-		switch met := g.met[at]; {
-		case met.Incarnation != from.Incarnation && from.Configuration <= g.self.Configuration:
-			return raft.OtherIncarnation
-		case met.Incarnation == from.Incarnation && from.Start < met.Start:
-			return raft.OlderStart
-		}
+	at, known := g.find(from.Node)
+	means := s.named
+	if known && means == 0 {
+		means = g.met[at].Incarnation
 	}
-	return 0
+	switch {
+	case !s.member:
+		why = raft.NotAMember
+	case means != 0 && means != from.Incarnation:
+		why = raft.OtherIncarnation
+	case known && g.met[at].Incarnation == from.Incarnation && from.Start < g.met[at].Start:
+		return raft.OlderStart, false
+	}
+	if why != 0 && (s.joins || s.behind && !raft.IsResponse(e.Message)) {
+		return 0, true
+	}
+	return why, false
 }
 
-// introduce takes note of who the sender of a message is that was not refused, and returns what of it must
-// be made durable first, nil for nothing. An incarnation other than the one met gets here only with the
-// word of a configuration that is newer than this server's. Strangers with a name of this cluster are
-// listened to but not remembered: only members are, so that nobody can make the list grow.
-func (g *gate) introduce(from raft.Identity, member bool) *raft.Acquaintance {
-	if !member || from.Cluster == (raft.ClusterID{}) {
+// introduce takes note of which member a message comes from that was not refused, and returns what of it must
+// be made durable first, nil for nothing.
+func (g *gate) introduce(from raft.Identity, s standing) *raft.Acquaintance {
+	if from.Cluster == (raft.ClusterID{}) {
 		return nil
 	}
 	now := raft.Acquaintance{Node: from.Node, Incarnation: from.Incarnation, Start: from.Start}
@@ -111,7 +154,7 @@ func (g *gate) introduce(from raft.Identity, member bool) *raft.Acquaintance {
 	switch {
 	case !known:
 		g.met = slices.Insert(g.met, at, acquaintance{Acquaintance: now})
-	case g.met[at].Acquaintance == now:
+	case g.met[at].Acquaintance == now, g.met[at].Incarnation != now.Incarnation && !s.bound:
 		return nil
 	default:
 		g.met[at] = acquaintance{Acquaintance: now}
@@ -122,7 +165,7 @@ func (g *gate) introduce(from raft.Identity, member bool) *raft.Acquaintance {
 // hold reports whether a message must not be acted upon yet, and keeps it for later.
 func (g *gate) hold(e raft.Envelope) bool {
 	at, known := g.find(e.From.Node)
-	if !known || g.met[at].durable || e.From.Cluster == (raft.ClusterID{}) {
+	if !known || g.met[at].durable || g.met[at].Incarnation != e.From.Incarnation {
 		return false
 	}
 	waiting := 0
@@ -150,10 +193,10 @@ func (g *gate) written(peers []raft.Acquaintance) (free []raft.Envelope) {
 	}
 	var held []raft.Envelope
 	for _, e := range g.held {
-		if at, known := g.find(e.From.Node); known && g.met[at].durable {
-			free = append(free, e)
-		} else {
+		if at, known := g.find(e.From.Node); known && !g.met[at].durable {
 			held = append(held, e)
+		} else {
+			free = append(free, e)
 		}
 	}
 	g.held = held
@@ -163,14 +206,14 @@ func (g *gate) written(peers []raft.Acquaintance) (free []raft.Envelope) {
 // meet takes note of a message that was let through. What was wrong with its sender is over. That it does not
 // listen to this server is over only when it answers: else a message of its own between two refusals would
 // have each of them told.
-func (g *gate) meet(from raft.Identity, member, answers bool) {
+func (g *gate) meet(from raft.Identity, stranger, answers bool) {
 	g.troubles = slices.DeleteFunc(g.troubles, func(t PeerRefused) bool {
 		return t.Node == from.Node && (answers || !t.ByPeer)
 	})
-	if from.Cluster == (raft.ClusterID{}) {
+	switch {
+	case from.Cluster == raft.ClusterID{}:
 		return
-	}
-	if !member {
+	case stranger:
 		g.stranger = from
 		return
 	}
@@ -208,6 +251,17 @@ func (r *Replica) Shuns(id raft.NodeID) raft.IdentityReason {
 		}
 	}
 	return 0
+}
+
+// forgetWhoLeft drops what is remembered of members that no configuration names any more. On the disk it
+// stays until the id is used again, which silences nobody: who is added then is named by its incarnation.
+func (g *gate) forgetWhoLeft(known func(raft.NodeID) bool) {
+	g.met = slices.DeleteFunc(g.met, func(a acquaintance) bool { return a.member && !known(a.Node) })
+	for i := range g.met {
+		g.met[i].member = g.met[i].member || known(g.met[i].Node)
+	}
+	g.heard = slices.DeleteFunc(g.heard, func(h raft.Identity) bool { return !known(h.Node) })
+	g.shuns = slices.DeleteFunc(g.shuns, func(s shun) bool { return !known(s.node) })
 }
 
 func (g *gate) find(id raft.NodeID) (at int, known bool) {

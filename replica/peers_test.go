@@ -172,27 +172,3 @@ func TestARecordThatCannotBeWritten(t *testing.T) {
 		t.Errorf("stopped %v, sent %+v, term %v", b.stops, b.sent, b.Status().Term)
 	}
 }
-
-// Another incarnation is listened to on the word of a configuration that is newer than this server's; the one
-// before is not, from then on.
-func TestANewerConfigurationNamesAnotherIncarnation(t *testing.T) {
-	log := &modelLog{}
-	b := strangers(t, log)
-	b.do(asks(102, 9, 1))
-	b.settle()
-	replaced := asks(999, 1, 2)
-	replaced.Envelope.From.Configuration = 40
-	b.do(replaced)
-	if b.Status().Term != 1 {
-		t.Fatal("acted upon before it was durable")
-	}
-	b.settle()
-	if !slices.Equal(log.peers, []raft.Acquaintance{{Node: 2, Incarnation: 999, Start: 1}}) {
-		t.Fatalf("the log has %v", log.peers)
-	}
-	b.do(asks(102, 10, 3))
-	if got := b.refusals(); b.Status().Term != 2 ||
-		!slices.Equal(got, []raft.IdentityReason{raft.OtherIncarnation}) {
-		t.Errorf("term %v, refused for %v", b.Status().Term, got)
-	}
-}

@@ -21,23 +21,37 @@ func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 		}
 		return
 	}
-	why := r.gate.judge(e)
-	if why == 0 && !r.member(e.From.Node) && e.From.Configuration <= r.config.Identity.Configuration {
-		why = raft.NotAMember // no newer configuration is named that could know it
-	}
+	s := r.standing(e.From)
+	why, stranger := r.gate.judge(e, s)
 	if why != 0 {
 		r.trouble(PeerRefused{Node: e.From.Node, Why: why})
 		r.refuseSender(e, why)
 		return
 	}
-	if news := r.gate.introduce(e.From, r.member(e.From.Node)); news != nil {
-		r.gatherPeer(*news)
+	if !stranger {
+		if news := r.gate.introduce(e.From, s); news != nil {
+			r.gatherPeer(*news)
+		}
+		if r.gate.hold(e) {
+			return
+		}
 	}
-	if r.gate.hold(e) {
-		return
-	}
-	r.gate.meet(e.From, r.member(e.From.Node), raft.IsResponse(e.Message))
+	r.gate.meet(e.From, stranger, raft.IsResponse(e.Message))
 	r.take(now, e)
+}
+
+// standing looks up what the configurations here say of a sender.
+func (r *Replica) standing(from raft.Identity) standing {
+	m, is := r.core.Known(from.Node)
+	settled, index := r.core.MembersAt(r.core.Commit())
+	bound, _ := settled.Member(from.Node)
+	return standing{
+		member: is,
+		named:  m.Incarnation,
+		bound:  bound.Incarnation == from.Incarnation,
+		joins:  len(r.core.Members().Voters) == 0,
+		behind: from.Configuration > index,
+	}
 }
 
 // refuseSender tells the sender of a message that it is not listened to. To a response there is none, so the
@@ -139,7 +153,8 @@ func (r *Replica) trouble(e PeerRefused) {
 	}
 }
 
+// member reports whether a configuration that this server knows names the id.
 func (r *Replica) member(id raft.NodeID) bool {
-	_, is := r.core.Members().Member(id)
+	_, is := r.core.Known(id)
 	return is
 }

@@ -46,10 +46,11 @@ type Replica struct {
 	posing posing
 	chunks
 
-	waiting []waiting // accepted proposals in the order of their entries
-	changes changes   // of the membership, and transfers, that somebody waits for
-	reads   reads
-	origin  origin // of what was forwarded
+	waiting  []waiting // accepted proposals in the order of their entries
+	changes  changes   // of the membership, and transfers, that somebody waits for
+	houseDue raft.Time // before it this server changes nothing by itself
+	reads    reads
+	origin   origin // of what was forwarded
 
 	accepted // of what was forwarded by others
 
@@ -93,7 +94,13 @@ func New(config Config, restored raft.Restored) (*Replica, error) {
 	}
 	restored.Unready = restored.Snapshot.Last.Index > 0
 	restored.Incarnation = config.Identity.Incarnation
+	if config.Core.Limits.Version == 0 {
+		config.Core.Limits.Version = config.Identity.Version
+	}
 	core, err := raft.New(config.Core, restored)
+	if err == nil {
+		err = checkVersion(core.Members())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +148,7 @@ func (r *Replica) Step(now raft.Time, event Event) {
 	case Awaited:
 		r.await(event.Ticket, event.Index)
 	case ChangeAsked:
-		r.changes.ask(event.Ticket, aChange)
-		r.core.Step(now, raft.ChangeMembership(event))
+		r.change(now, event)
 	case TransferAsked:
 		r.changes.ask(event.Ticket, aTransfer)
 		r.core.Step(now, raft.Transfer(event))
@@ -190,7 +196,9 @@ func (r *Replica) tick(now raft.Time) {
 	for ; r.hours.due <= now; r.hours.due += r.config.Tick {
 		r.core.Step(r.hours.due, raft.Tick{})
 	}
+	r.gate.forgetWhoLeft(r.member)
 	r.letTimePass(now)
+	r.keepHouse(now)
 	r.expireForwards(now)
 	r.expireReads(now)
 }
@@ -237,6 +245,8 @@ func (r *Replica) Work() []Work {
 		out := r.core.Output()
 		r.reroute()
 		r.collect(out)
+	}
+	if r.failure == nil {
 		r.settleChanges()
 		r.giveUpLost()
 		r.startWrite()
@@ -260,6 +270,12 @@ func (r *Replica) collect(out raft.Output) {
 	}
 	for _, a := range out.Readings {
 		r.readAnswered(a)
+	}
+	if out.Members != nil {
+		if err := checkVersion(*out.Members); err != nil {
+			r.stop(err)
+			return
+		}
 	}
 	for _, letter := range out.Messages {
 		if !raft.IsResponse(letter.Message) {

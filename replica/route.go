@@ -39,8 +39,10 @@ func (r *Replica) API(id raft.NodeID) string {
 	return cmp.Or(r.gate.said(id).API, m.API)
 }
 
-// reroute hands out whom this server may have to speak to, when that has changed.
+// reroute hands out whom this server may have to speak to, when that has changed, and has its messages say by
+// which configuration it is named.
 func (r *Replica) reroute() {
+	r.config.Identity.Configuration = r.core.NamedAt()
 	now := r.core.AppendReached(r.spare[:0])
 	for i := range now {
 		now[i].Address = cmp.Or(r.gate.said(now[i].ID).Address, now[i].Address)

@@ -39,7 +39,7 @@ func refusals() []string {
 	return strings.Fields(`NotLeader Overloaded Transferring ChangeOpen NotCommittedInTerm VotersSilent
 		NoVoterLeft NothingChanged NamedTwice UnknownMember AlreadyMember NoSuchVoter NoSuchLearner
 		WouldBePromoted IncarnationOfVoter BadMember VersionLowered
-		VersionUnsupported LearnerBehind NoTarget TransferExpired`)
+		VersionUnsupported LearnerBehind NoTarget TransferExpired VersionTooLow`)
 }
 
 func reasonNames() []string {

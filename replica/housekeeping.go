@@ -1,0 +1,133 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"balsa/raft"
+)
+
+// What a leader changes in the configuration without being asked: it has it say what the members say of
+// themselves. So hints carry addresses of today, a node that has moved is found by those who never met it,
+// and a wiped disk is told from the one that the configuration means.
+//
+// The cluster version is raised to the least that all members support. Before version 1 no entry of kind
+// ConfigurationChange may stand in the log, of whomever it comes: a program from before them would stop at
+// it, and with a majority of such programs the cluster. So the first waits until every member was heard in
+// this run with a program that knows them, and names the incarnations of all: from then on, and not before,
+// every member can tell a wiped disk from a late first start.
+//
+// One change at a time, once in a maximal election timeout, and none while somebody's own change is open: he
+// would be refused for reasons that he cannot see.
+
+// ErrVersion is wrapped when the cluster uses a version that is newer than raft.SupportedVersion: this
+// program would take what it does not know for what it knows.
+var ErrVersion = errors.New("the cluster uses a later version than this program supports")
+
+// houseTicket is that of the changes that this server makes by itself.
+const houseTicket raft.Ticket = 1 << 61
+
+func checkVersion(c raft.Configuration) error {
+	if c.Version > raft.SupportedVersion {
+		return fmt.Errorf("%w: version %d, supported are those up to %d: run a later version of this program",
+			ErrVersion, c.Version, raft.SupportedVersion)
+	}
+	return nil
+}
+
+// keepHouse begins a change, at a leader, if one is due and may be begun.
+func (r *Replica) keepHouse(now raft.Time) {
+	if r.core.Role() != raft.Leader || now < r.houseDue || r.changes.open() {
+		return
+	}
+	members, index := r.core.MembersAt(math.MaxUint64)
+	if members.Joint() || index > r.core.Commit() {
+		return
+	}
+	if change, due := r.tidiedUp(members); due {
+		r.houseDue = now + r.config.Tick*raft.Time(r.config.Core.ElectionMax)
+		r.core.Step(now, raft.ChangeMembership{Ticket: houseTicket, Change: change})
+	}
+}
+
+// tidiedUp returns the change after which a configuration says what its members say.
+func (r *Replica) tidiedUp(members raft.Configuration) (change raft.Change, due bool) {
+	for _, m := range members.Members {
+		if news, is := r.newsOf(m); is {
+			change.Update = append(change.Update, news)
+		}
+	}
+	least := r.leastVersion(members)
+	if least > members.Version {
+		change.Version = &least
+	}
+	allowed := members.Version > 0 || least > 0
+	return change, allowed && (len(change.Update) > 0 || change.Version != nil)
+}
+
+// newsOf returns what a member says of itself and the configuration does not, if there is anything.
+func (r *Replica) newsOf(m raft.Member) (news raft.Member, is bool) {
+	said, heard := r.saysOf(m)
+	if !heard {
+		return raft.Member{}, false
+	}
+	news.ID = m.ID
+	if m.Incarnation == 0 {
+		news.Incarnation = said.Incarnation
+	}
+	if said.Address != m.Address {
+		news.Address = said.Address
+	}
+	if said.API != m.API {
+		news.API = said.API
+	}
+	return news, news != raft.Member{ID: m.ID}
+}
+
+// saysOf returns what a member of a configuration has said of itself in this run, and whether it was heard.
+func (r *Replica) saysOf(m raft.Member) (said raft.Identity, heard bool) {
+	if said = r.config.Identity; said.Node != m.ID {
+		said = r.gate.said(m.ID)
+	}
+	means := m.Incarnation == 0 || m.Incarnation == said.Incarnation
+	return said, said.Node == m.ID && means
+}
+
+// leastVersion is the newest version that all members support; 0 when one of them was not heard.
+func (r *Replica) leastVersion(members raft.Configuration) uint32 {
+	least := r.config.Identity.Version
+	for _, m := range members.Members {
+		said, heard := r.saysOf(m)
+		if !heard {
+			return 0
+		}
+		least = min(least, said.Version)
+	}
+	return least
+}
+
+// change puts somebody's change to the core, unless some member would not know what to make of it.
+func (r *Replica) change(now raft.Time, a ChangeAsked) {
+	if members := r.core.Members(); r.core.Role() == raft.Leader {
+		why := raft.Accepted
+		switch v := a.Change.Version; {
+		case members.Version == 0:
+			why = raft.VersionTooLow
+		case v != nil && *v > max(members.Version, r.leastVersion(members)):
+			why = raft.VersionUnsupported
+		}
+		if why != raft.Accepted {
+			r.answer(Answer{Ticket: a.Ticket, Fate: Rejected, Refusal: why})
+			return
+		}
+	}
+	r.changes.ask(a.Ticket, aChange)
+	r.core.Step(now, raft.ChangeMembership(a))
+}
+
+// open reports whether somebody waits for a change.
+func (c *changes) open() bool {
+	return slices.ContainsFunc(c.asked, func(q asked) bool { return q.what == aChange && !q.gaveUp })
+}

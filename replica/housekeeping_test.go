@@ -1,0 +1,169 @@
+package replica
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"balsa/raft"
+)
+
+// The first configuration entry comes when all were heard, and names them all and version 1.
+func TestTheFirstConfigurationNamesEverybody(t *testing.T) {
+	for founders := 1; founders <= 3; founders++ {
+		c := gather(t, founders)
+		l := c.settled()
+		want := voters(founders)
+		for i := range want.Members {
+			m := &want.Members[i]
+			m.Incarnation, m.API = identity(m.ID).Incarnation, "http://server:"+m.ID.String()
+		}
+		want.Version = 1
+		c.pass(50)
+		for _, b := range c.servers {
+			got, index := b.core.MembersAt(b.core.Commit())
+			if !equal(got, want) || index != 2 {
+				t.Errorf("of %d: server %v has %+v at %d, want %+v at 2", founders, b.id(), got, index, want)
+			}
+			if named := b.config.Identity.Configuration; named != index {
+				t.Errorf("of %d: server %v says that %d names it", founders, b.id(), named)
+			}
+		}
+		if l.Status().Last.Index != 2 {
+			t.Errorf("of %d: the log goes on to %v", founders, l.Status().Last)
+		}
+	}
+}
+
+func equal(a, b raft.Configuration) bool {
+	return slices.Equal(a.AppendTo(nil), b.AppendTo(nil))
+}
+
+// As long as one member runs a program from before, or was not heard, no configuration entry comes, whatever
+// is asked for.
+func TestNoConfigurationEntryBeforeEverybodyKnowsThem(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		prepare func(*company)
+	}{
+		{"an old program", func(c *company) {
+			old := found(3, 103, false)
+			old.self.Version, old.self.Address = 0, ""
+			c.start(old)
+		}},
+		{"one that is down", func(c *company) { c.end(3) }},
+		{"one that cannot answer", func(c *company) {
+			c.cut = func(from, to raft.NodeID) bool { return from == 3 }
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := gather(t, 3)
+			c.prepare(w)
+			w.serves()
+			w.pass(100)
+			yes := true
+			add := raft.Member{ID: 4, Incarnation: 104, Address: "server:4"}
+			for _, change := range []raft.Change{{AutoPromote: &yes}, {Add: []raft.Member{add}},
+				{Remove: []raft.NodeID{3}, Force: true}} {
+				if a := w.change(change); a.Fate != Rejected || a.Refusal != raft.VersionTooLow {
+					t.Errorf("%+v is answered %+v", change, a)
+				}
+			}
+			for _, b := range w.servers {
+				for _, e := range b.EntriesAfter(0) {
+					if e.Kind == raft.ConfigurationChange {
+						t.Errorf("server %v has %v", b.id(), e)
+					}
+				}
+			}
+			w.cut = nil
+			w.start(found(3, 103, false)) // it had nothing to lose
+			w.settled()
+			if a := w.change(raft.Change{AutoPromote: &yes}); a.Fate != Done {
+				t.Errorf("with everybody there: %+v", a)
+			}
+		})
+	}
+}
+
+// A member that says another address than the configuration is believed, and the others are told.
+func TestTheConfigurationFollowsWhatMembersSay(t *testing.T) {
+	c := gather(t, 3)
+	l := c.settled()
+	moved := l.id()%3 + 1
+	v := &volume{log: c.server(moved).log, disk: c.server(moved).disk, self: c.server(moved).config.Identity}
+	v.self.Address, v.self.API = "elsewhere:1", ""
+	c.start(v)
+	c.pass(60)
+	for _, b := range c.servers {
+		m, _ := b.Members().Member(moved)
+		if m.Address != "elsewhere:1" || m.API != "http://server:"+moved.String() {
+			t.Errorf("server %v has %+v", b.id(), m)
+		}
+	}
+	before := c.leader().Status().Last
+	c.pass(100)
+	if now := c.leader().Status().Last; now.Index > before.Index {
+		t.Errorf("the log went on from %v to %v", before, now)
+	}
+}
+
+// What a person has begun is not disturbed, and what the leader begins is bounded in time.
+func TestHousekeepingWaits(t *testing.T) {
+	c := gather(t, 3)
+	l := c.settled()
+	due := l.houseDue
+	heard := l.gate.heard[0]
+	entries := l.Status().Last.Index
+	for n := range 10 { // every tick another address
+		heard.Address = "address:" + string(rune('a'+n))
+		l.gate.heard[0] = heard
+		l.tick(l.now + aTick*raft.Time(n+1))
+	}
+	if got := l.Status().Last.Index; got > entries+1 {
+		t.Errorf("%d changes in ten ticks, due %v", got-entries, due)
+	}
+	l.houseDue = 0
+	l.changes.ask(77, aChange)
+	entries = l.Status().Last.Index
+	l.keepHouse(l.now + 1000*aTick)
+	if got := l.Status().Last.Index; got > entries {
+		t.Error("a change was begun while somebody's own is open")
+	}
+}
+
+// The version is raised to what all members support, and no further, by nobody.
+func TestTheVersionIsTheLeast(t *testing.T) {
+	c := gather(t, 3)
+	l := c.settled()
+	two := uint32(2)
+	l.config.Identity.Version = 2
+	if a := c.change(raft.Change{Version: &two}); a.Refusal != raft.VersionUnsupported {
+		t.Errorf("raised by hand beyond what others support: %+v", a)
+	}
+	c.pass(50)
+	if got := l.Members().Version; got != 1 {
+		t.Errorf("the version is %d", got)
+	}
+}
+
+// A configuration of a later version stops a server that would not know what it means, now and at its start.
+func TestALaterVersionStopsTheServer(t *testing.T) {
+	later := members(1, 2, 3)
+	later.Version = raft.SupportedVersion + 1
+	b := hold(t, 3, &modelLog{})
+	ticket := b.propose("x") // nobody leads
+	b.do(b.from(3, raft.AppendEntries{Term: 1, Entries: []raft.Entry{
+		{Term: 1, Index: 1, Kind: raft.ConfigurationChange, Command: later.AppendTo(nil)}}}))
+	if len(b.stops) != 1 || !errors.Is(b.stops[0], ErrVersion) || len(b.writes) > 0 {
+		t.Fatalf("stops by %v, writes %+v", b.stops, b.writes)
+	}
+	b.answer(ticket)
+
+	_, err := New(b.config, raft.Restored{Members: voters(3), HardState: raft.HardState{Term: 1},
+		Entries: []raft.Entry{{Term: 1, Index: 1, Kind: raft.ConfigurationChange,
+			Command: later.AppendTo(nil)}}})
+	if !errors.Is(err, ErrVersion) {
+		t.Errorf("starts with %v", err)
+	}
+}
