@@ -85,6 +85,8 @@ var exceptions = []struct{ rule, where, why string }{
 		"what it collects is sorted before it is returned"},
 	{"struct fields", "config.go Config",
 		"a table of settings: each stands for itself, and to group them would only make users write more"},
+	{"exported names", "raft",
+		"repair has two messages of its own, and a server's status says how far it has come"},
 	{"function length", "cmd/balsa/usage_test.go TestMistakesAreSentences",
 		"a table: one line for each mistake"},
 }

@@ -30,7 +30,7 @@ func (c *Core) reached(id NodeID) Index {
 	if id == c.config.ID {
 		return c.log.durable
 	}
-	if p := c.peer(id); p != nil {
+	if p := c.peer(id); p != nil && !p.repairs {
 		return p.match
 	}
 	return 0

@@ -19,6 +19,7 @@ package raft
 func (c *Core) checkQuorum() {
 	for i := range c.leading.peers {
 		c.leading.peers[i].silent++
+		c.leading.peers[i].uncounted++
 	}
 	if c.config.NoCheckQuorum || c.members.HasQuorum(c.inContact) {
 		return
@@ -52,10 +53,10 @@ func (c *Core) Contact() (ticks int, known bool) {
 	return 0, false
 }
 
-// silence returns the ticks since a server, which is this one or a peer, answered this leader.
+// silence returns the ticks since a server, which is this one or a peer, answered this leader what counts.
 func (c *Core) silence(id NodeID) int {
 	if p := c.peer(id); p != nil {
-		return p.silent
+		return p.uncounted
 	}
 	assert(id == c.config.ID, "a server with a vote is not among the leader's peers")
 	return 0

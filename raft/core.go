@@ -22,10 +22,9 @@ type Core struct {
 	following    // the leader of this term
 	commitIndex  Index
 	appliedIndex Index
-	timer        timer
-	ballots      []ballot // of this campaign, sorted by id
+	contest               // for leadership
 	leading      leading  // of a leader
-	handover     handover // of leadership, to another server
+	repair       repair   // of what a damaged disk has lost
 	sequence     Sequence // the last one given to a request
 	load         load
 
@@ -40,6 +39,13 @@ type following struct {
 	leader     NodeID // None when unknown
 	verified   Index  // how far our log is known to be the leader's
 	heardRound Round  // the newest one that it has named to us
+}
+
+// contest is what a server knows of who is to lead next.
+type contest struct {
+	timer    timer
+	ballots  []ballot // of this campaign, sorted by id
+	handover handover // of leadership, to another server
 }
 
 // Config is what a server is told once. Durations are in ticks.
@@ -87,6 +93,7 @@ func New(config Config, restored Restored) (*Core, error) {
 		log:      newLog(restored),
 		snapshot: restored.Snapshot,
 		dice:     dice(config.Seed),
+		repair:   repair{on: restored.Repairing, number: restored.Start},
 		load:     load{unready: restored.Unready},
 	}
 	if last := c.snapshot.Last.Index; last > 0 { // whatever a snapshot includes was committed and applied
@@ -184,6 +191,7 @@ func (c *Core) Step(now Time, in Input) {
 		panic(violation(fmt.Sprintf("unknown input %T", in)))
 	}
 	c.settleMembers()
+	c.settleRepair()
 	c.check(before)
 }
 
@@ -232,6 +240,10 @@ func (c *Core) receive(in Receive) {
 		c.installSnapshotResponse(from, sequence, m)
 	case TimeoutNow:
 		c.timeoutNow(from, m)
+	case RepairFloor:
+		c.repairFloor(from, sequence, m)
+	case RepairFloorResponse:
+		c.repairFloorResponse(from, m)
 	default:
 		c.refuse(from, m, Unsupported)
 	}
@@ -351,5 +363,5 @@ func (c *Core) request(to NodeID, m Message, until Write) Sequence {
 
 // respond answers a request once the write that the answer rests on is durable.
 func (c *Core) respond(to NodeID, sequence Sequence, m Message, until Write) {
-	c.outbox.send(Letter{To: to, Sequence: sequence, Message: m}, until)
+	c.outbox.send(Letter{To: to, Sequence: sequence, Message: c.repair.mark(m)}, until)
 }

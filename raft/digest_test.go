@@ -20,6 +20,22 @@ func TestDigestSeesMembersAndTransfers(t *testing.T) {
 	})
 }
 
+// TestDigestSeesRepair changes one field at a time.
+func TestDigestSeesRepair(t *testing.T) {
+	demandDigestSees(t, map[string]func(*Core){
+		"repair":     func(c *Core) { c.repair.on = true },
+		"floor":      func(c *Core) { c.repair.floor++ },
+		"question":   func(c *Core) { c.repair.number++ },
+		"wait":       func(c *Core) { c.repair.wait++ },
+		"fit":        func(c *Core) { c.repair.fit = true },
+		"last write": func(c *Core) { c.repair.until++ },
+		"others":     func(c *Core) { c.repair.others = []repairer{{id: 2}} },
+		"asked":      func(c *Core) { c.leading.floors = []floorAsked{{from: 2}} },
+		"peer":       func(c *Core) { c.leading.peers[0].repairs = true },
+		"uncounted":  func(c *Core) { c.leading.peers[0].uncounted++ },
+	})
+}
+
 // TestDigestSeesEveryFieldThatADecisionCanRestOn changes one field at a time.
 func TestDigestSeesEveryFieldThatADecisionCanRestOn(t *testing.T) {
 	demandDigestSees(t, map[string]func(*Core){

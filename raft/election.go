@@ -29,6 +29,7 @@ type timer struct {
 func (c *Core) tick() {
 	c.timer.elapsed++
 	c.tickHandover()
+	c.tickRepair()
 	c.checkDisk()
 	if c.role == Leader {
 		c.checkQuorum()
@@ -137,6 +138,8 @@ func (c *Core) beginCampaign(role Role) {
 func (c *Core) preVote(from NodeID, sequence Sequence, m PreVote) {
 	why := granted
 	switch {
+	case c.repair.on:
+		why = Repairs
 	case m.Term <= c.hard.Term:
 		why = StaleTerm
 	case c.hearsLeader():
@@ -164,6 +167,8 @@ func (c *Core) hearsLeader() bool {
 func (c *Core) requestVote(from NodeID, sequence Sequence, m RequestVote) {
 	why := granted
 	switch {
+	case c.repair.on: // it may have voted in this term, and has forgotten it
+		why = Repairs
 	case m.Term < c.hard.Term:
 		why = StaleTerm
 	case c.hard.Vote != None && c.hard.Vote != from:

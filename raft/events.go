@@ -41,6 +41,8 @@ const (
 	NotHeard                        // the sender was not heard as leader of this term in this run
 	NewerRound                      // the leader has been heard with a newer round since
 	OtherDirectory                  // the configuration means another data directory by that id (§6)
+	Repairs                         // the voter has lost what it promised, and repairs itself
+	ForRepair                       // a server that repairs itself needs a leader of a later term
 )
 
 // String names the reason.
@@ -52,7 +54,8 @@ func (r Reason) String() string {
 		"the leader is silent", "unsupported", "never asked", "not durable yet",
 		"the log gave way to a snapshot", "the state machine is being restored", "it has no vote",
 		"asked to", "the sender was not heard as leader of this term", "a newer round was heard since",
-		"the id means another data directory"}[r]
+		"the id means another data directory", "it repairs itself",
+		"a server that repairs itself needs a later term"}[r]
 }
 
 // Refusal says why something that was asked for was not begun, or, of a transfer, did not come about. Nothing
@@ -284,6 +287,28 @@ type (
 	}
 	// ToldToCampaign: the leader wants this server to lead.
 	ToldToCampaign struct{ From NodeID }
+
+	// PeerRepairs: another server has lost what it promised, and counts for nothing until it has it back.
+	PeerRepairs struct{ ID NodeID }
+	// FloorGiven: a leader told a server that repairs itself below which terms it may not return.
+	FloorGiven struct {
+		To    NodeID
+		Floor Term
+	}
+	// FloorLearned: this server repairs itself, and may return under a leader of a term above Floor.
+	FloorLearned struct{ Floor Term }
+	// RepairComplete: this server holds what it must, and counts again when that is durable.
+	RepairComplete struct {
+		Term    Term
+		Through Index
+	}
+	// Returned: this server counts again.
+	Returned struct{ Term Term }
+	// RepairHalts: so many voters repair themselves that no quorum is left, or again not so many.
+	RepairHalts struct {
+		Servers []NodeID
+		Over    bool
+	}
 
 	// ProposalRefused: a command was not appended. Leader is who might take it.
 	ProposalRefused struct {

@@ -146,3 +146,31 @@ func (e TransferEnded) String() string {
 }
 
 func (e ToldToCampaign) String() string { return fmt.Sprintf("is told by %v to campaign", e.From) }
+
+func (e PeerRepairs) String() string {
+	return fmt.Sprintf("%v repairs itself: what it answers does not count", e.ID)
+}
+
+func (e FloorGiven) String() string {
+	return fmt.Sprintf("tells %v, which repairs itself, to return above term %d", e.To, e.Floor)
+}
+
+func (e FloorLearned) String() string {
+	return fmt.Sprintf("may return under a leader of a term above %d", e.Floor)
+}
+
+func (e RepairComplete) String() string {
+	return fmt.Sprintf("holds everything up to %d, and is to count again in term %d", e.Through, e.Term)
+}
+
+func (e Returned) String() string {
+	return fmt.Sprintf("is repaired and counts again in term %d", e.Term)
+}
+
+func (e RepairHalts) String() string {
+	if e.Over {
+		return "a quorum of the voters does not repair itself any more"
+	}
+	return fmt.Sprintf("no quorum is left: %v repair themselves; nothing is guessed: restore what they have "+
+		"lost, or recover the cluster from what is left", e.Servers)
+}

@@ -27,6 +27,10 @@ func formatMessage(m raft.Message) string {
 		return formatAppend(m)
 	case raft.AppendEntriesResponse:
 		return formatAppendResponse(m)
+	case raft.RepairFloor:
+		return fmt.Sprintf("RepairFloor: number %d", m.Number)
+	case raft.RepairFloorResponse:
+		return fmt.Sprintf("RepairFloorResponse: number %d, floor %d", m.Number, m.Floor)
 	case raft.TimeoutNow:
 		return fmt.Sprintf("TimeoutNow: term %d, round %d", m.Term, m.Round)
 	}
@@ -49,10 +53,16 @@ func (in *interpreter) format(m raft.Message) string {
 }
 
 func formatAppendResponse(m raft.AppendEntriesResponse) string {
-	if m.Rejected {
-		return fmt.Sprintf("AppendEntriesResponse: term %d, rejected, conflict %v", m.Term, m.Conflict)
-	}
 	text := fmt.Sprintf("AppendEntriesResponse: term %d, match %d", m.Term, m.Match)
+	if m.Rejected {
+		text = fmt.Sprintf("AppendEntriesResponse: term %d, rejected, conflict %v", m.Term, m.Conflict)
+	}
+	if m.Repairing {
+		text += fmt.Sprintf(", repairing, floor %d", m.Floor)
+	}
+	if m.Rejected {
+		return text
+	}
 	if m.Holds != m.Match {
 		text += fmt.Sprintf(", holds %d", m.Holds)
 	}
@@ -113,6 +123,9 @@ func formatWrite(o raft.Output) string {
 	}
 	if len(o.Entries) > 0 {
 		parts = append(parts, formatEntries(o.Entries))
+	}
+	if o.Repaired {
+		parts = append(parts, "the mark goes")
 	}
 	return strings.Join(parts, "; ")
 }
@@ -227,7 +240,7 @@ func (h sentByHand) message(kind string) raft.Message {
 			Match:    raft.Index(h.numbers["match"]),
 			Holds:    raft.Index(max(h.numbers["match"], h.numbers["holds"])),
 			Busy:     h.said["busy"],
-			Rejected: h.said["rejected"],
+			Rejected: h.said["rejected"], Repairing: h.said["repairing"],
 			Conflict: h.ids["conflict"],
 		}
 	case "TimeoutNow":

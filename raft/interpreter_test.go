@@ -112,6 +112,13 @@ func scriptCommands() []scriptCommand {
 		{"restart", "restart 3", (*interpreter).doRestart},
 		{"wipe", "wipe 3 (a restart with an empty disk, to join)", (*interpreter).doWipe},
 		{
+			"damage",
+			"damage 3 [keeping 2] (a restart with the mark, and without hard state and log, but for the " +
+				"oldest entries)",
+			(*interpreter).doDamage,
+		},
+		{"repair", "repair [3] (who repairs itself, and what it waits for)", (*interpreter).doRepair},
+		{
 			"send",
 			"send 3->1 AppendEntries term 1 prev 0/t0 entries 1 1 commit 1 (by hand)",
 			(*interpreter).doSend,
@@ -222,6 +229,7 @@ func (in *interpreter) start(s *scriptServer) {
 	config := in.options.config
 	config.ID, config.Seed = s.id, uint64(s.id)
 	config.NoPreVote = config.NoPreVote || slices.Contains(in.options.impatient, s.id)
+	s.disk.Start++
 	core, err := raft.New(config, s.disk)
 	if err != nil {
 		panic(err)
@@ -317,6 +325,7 @@ func keep(disk *raft.Restored, w raft.Output) {
 	if w.HardState != nil {
 		disk.HardState = *w.HardState
 	}
+	disk.Repairing = disk.Repairing && !w.Repaired
 	if w.Restart != (raft.EntryID{}) {
 		disk.Before, disk.Entries = w.Restart, nil
 	}

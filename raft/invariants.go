@@ -35,6 +35,7 @@ type vitals struct {
 	match                     Index // the sum over all peers of a leader that count
 	base, snapshot            Index
 	members                   Index // of the configuration in force
+	turns                     int   // as in leading
 }
 
 func (c *Core) vitals() vitals {
@@ -47,9 +48,10 @@ func (c *Core) vitals() vitals {
 		base:         c.log.base.Index,
 		snapshot:     c.snapshot.Last.Index,
 		members:      c.members.index,
+		turns:        c.leading.turns,
 	}
 	for i := range c.leading.peers {
-		if p := &c.leading.peers[i]; !p.departing {
+		if p := &c.leading.peers[i]; !p.departing && !p.repairs {
 			v.match += p.match
 		}
 	}
@@ -106,6 +108,7 @@ func (c *Core) checkRole(before vitals) {
 	case Follower:
 		assert(c.leader != c.config.ID, "follows itself")
 	}
+	assert(c.role == Follower || !c.repair.on, "campaigns or leads although it repairs itself")
 	assert(c.role == Follower || !c.load.unready, "campaigns or leads, and its machine can apply nothing")
 	if c.role != Leader {
 		assert(len(c.leading.peers) == 0, "keeps progress of followers without leading")
@@ -122,7 +125,7 @@ func (c *Core) checkPeers(before vitals) {
 		assert(len(p.onTheWay) <= c.config.Limits.Window, "more is on the way than the window admits")
 		assert(!p.probing || len(p.onTheWay) <= 1, "more than one probe is on the way")
 		assert(p.transfer.offset <= p.transfer.size, "a follower has more of a snapshot than there is")
-		if !p.departing {
+		if !p.departing && !p.repairs {
 			match += p.match
 		}
 	}
@@ -131,7 +134,7 @@ func (c *Core) checkPeers(before vitals) {
 	}
 	assert(before.last <= c.log.last().Index, "a leader shortened its own log")
 	if before.members == c.members.index {
-		assert(before.match <= match, "match went back")
+		assert(before.match <= match || before.turns != c.leading.turns, "match went back")
 		return
 	}
 	assert(before.members <= c.commitIndex, "a change of membership was begun before the last was committed")

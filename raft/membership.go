@@ -85,6 +85,9 @@ func (m *membership) at(index Index) placed {
 // campaign but who has a vote in its own latest configuration, the new voters could be waiting for an entry
 // that the old ones hold, and the old ones for the new ones to lead, for ever.
 func (c *Core) mayCampaign() bool {
+	if c.repair.on {
+		return false
+	}
 	if c.members.Voter(c.config.ID) {
 		return c.members.means(c.config.ID, c.members.Configuration)
 	}
@@ -247,13 +250,13 @@ func (c *Core) changeOpen() bool {
 // server. Unlike inContact it takes nobody for alive who has not been heard in this term.
 func (c *Core) answers(id NodeID) bool {
 	p := c.peer(id)
-	return id == c.config.ID || p != nil && p.heard && c.inContact(id)
+	return id == c.config.ID || p != nil && p.heard && !p.repairs && c.inContact(id)
 }
 
 // hasAnswered reports whether a server has ever answered this leader in its term, or is this server.
 func (c *Core) hasAnswered(id NodeID) bool {
 	p := c.peer(id)
-	return id == c.config.ID || p != nil && p.heard
+	return id == c.config.ID || p != nil && p.heard && !p.repairs
 }
 
 // settleMembers takes a change further when its entry is committed: from the joint configuration to what

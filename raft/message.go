@@ -62,6 +62,10 @@ type AppendEntriesResponse struct {
 	Holds Index
 	// Busy says that the follower takes no entries for now; it reports when that has ended.
 	Busy bool
+	// Repairing says that the follower has lost what it promised before: what it answers steers what is sent
+	// to it, and counts for nothing. Floor is then that of RepairFloorResponse, 0 as long as it has none.
+	Repairing bool
+	Floor     Term
 }
 
 // InstallSnapshot carries one chunk of a snapshot (§7), or without Data only asks how much of it is there.
@@ -81,12 +85,26 @@ type InstallSnapshotResponse struct {
 	Last     EntryID // which snapshot
 	Next     uint64  // the offset that the follower wants next
 	Complete bool    // the snapshot is durable and in force
+	// Repairing is as in AppendEntriesResponse.
+	Repairing bool
 }
 
 // TimeoutNow tells a follower to campaign at once (thesis §3.10). It has no answer.
 type TimeoutNow struct {
 	Term  Term
 	Round Round // the newest round that the leader has begun
+}
+
+// RepairFloor tells that its sender repairs itself, and asks the leader for its floor (see repair.go).
+type RepairFloor struct {
+	Number uint64 // the sender's start number: the answer is to a question of this run of it
+}
+
+// RepairFloorResponse answers RepairFloor once a quorum that does not repair itself has answered a round that
+// began since: Floor is then the leader's term. From a server that does not lead it is 0, and says nothing.
+type RepairFloorResponse struct {
+	Number uint64
+	Floor  Term
 }
 
 // ForwardProposal carries a command from the server that a client reached, its origin, to the leader. It is
@@ -148,6 +166,8 @@ func (AppendEntriesResponse) isMessage()   {}
 func (InstallSnapshot) isMessage()         {}
 func (InstallSnapshotResponse) isMessage() {}
 func (TimeoutNow) isMessage()              {}
+func (RepairFloor) isMessage()             {}
+func (RepairFloorResponse) isMessage()     {}
 func (ForwardProposal) isMessage()         {}
 func (ForwardProposalResponse) isMessage() {}
 func (ForwardRead) isMessage()             {}
@@ -163,6 +183,8 @@ func (m AppendEntriesResponse) term() Term   { return m.Term }
 func (m InstallSnapshot) term() Term         { return m.Term }
 func (m InstallSnapshotResponse) term() Term { return m.Term }
 func (m TimeoutNow) term() Term              { return m.Term }
+func (RepairFloor) term() Term               { return 0 }
+func (RepairFloorResponse) term() Term       { return 0 }
 func (ForwardProposal) term() Term           { return 0 }
 func (ForwardProposalResponse) term() Term   { return 0 }
 func (ForwardRead) term() Term               { return 0 }
@@ -174,7 +196,7 @@ func (IdentityRefused) term() Term           { return 0 }
 func IsResponse(m Message) bool {
 	switch m.(type) {
 	case PreVoteResponse, RequestVoteResponse, AppendEntriesResponse, InstallSnapshotResponse,
-		ForwardProposalResponse, ForwardReadResponse, IdentityRefused:
+		RepairFloorResponse, ForwardProposalResponse, ForwardReadResponse, IdentityRefused:
 		return true
 	}
 	return false

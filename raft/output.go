@@ -13,6 +13,9 @@ type Output struct {
 	// snapshot includes: whatever it held is dropped, before Entries are written.
 	Restart EntryID
 	Entries []Entry // replace everything on disk from Entries[0].Index on
+	// Repaired says that the durable mark of Restored.Repairing goes with this write: once HardState, which
+	// is given then, is durable, or in one piece with it.
+	Repaired bool
 
 	// Members is the configuration that is in force from now on, and MembersIndex the index of the entry that
 	// brought it; nil when neither has changed. What was in force at the start is Core.Members.
@@ -66,14 +69,18 @@ func (c *Core) Output() Output {
 	out := Output{Answers: o.answers, Readings: o.readings, Events: o.events}
 	o.answers, o.readings, o.events = nil, nil, nil
 
-	if c.hard != o.hard || c.log.saved != c.log.last().Index || c.log.restart != (EntryID{}) {
+	ends := c.repair.ends()
+	if c.hard != o.hard || c.log.saved != c.log.last().Index || c.log.restart != (EntryID{}) || ends {
 		o.written++
 		o.unacknowledged = append(o.unacknowledged, waitingWrite{write: o.written, since: o.waited})
 		out.Write = o.written
 		out.Restart, c.log.restart = c.log.restart, EntryID{}
 		out.Entries = c.log.handOut(o.written)
-		if now := c.hard; now != o.hard {
+		if now := c.hard; now != o.hard || ends {
 			out.HardState, o.hard = &now, now
+		}
+		if ends {
+			out.Repaired, c.repair.until = true, o.written
 		}
 	}
 	if now := c.members.placed; now.index != o.members.index || !now.equal(o.members.Configuration) {
@@ -189,6 +196,7 @@ func (c *Core) persisted(write Write) {
 	c.outbox.release()
 	c.emit(PersistedTo{Write: write, Durable: c.log.durable})
 
+	c.repaired(write)
 	if c.role == Candidate && c.outbox.hardIn <= write {
 		c.countVote(c.config.ID, true)
 	}

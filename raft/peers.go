@@ -65,7 +65,7 @@ func (c *Core) updatePeers(before Configuration) {
 		is, stays := c.members.Member(p.id)
 		if stays && (p.departing || !was.mayBecome(is)) {
 			*p = newPeer(p.id, next)
-			p.silent = c.config.ElectionMin
+			p.silent, p.uncounted = c.config.ElectionMin, c.config.ElectionMin
 		}
 		if before.roles(p.id) != c.members.roles(p.id) || before.AutoPromote != c.members.AutoPromote {
 			p.study = study{} // of another time as a learner
@@ -77,7 +77,7 @@ func (c *Core) updatePeers(before Configuration) {
 	for _, m := range c.members.Members {
 		if m.ID != c.config.ID && c.peer(m.ID) == nil {
 			p := newPeer(m.ID, next)
-			p.silent = c.config.ElectionMin
+			p.silent, p.uncounted = c.config.ElectionMin, c.config.ElectionMin
 			l.peers = append(l.peers, p)
 			c.sortPeers()
 		}

@@ -32,6 +32,8 @@ type leading struct {
 	round       Round  // the last one begun
 	uncommitted int    // bytes of entries above the commit index
 	reads       []read // not answered yet, in the order in which they came
+	floors      []floorAsked
+	turns       int // how often a follower began to repair itself, or to count again
 }
 
 func (l leading) clone() leading {
@@ -40,6 +42,7 @@ func (l leading) clone() leading {
 		l.peers[i].onTheWay = slices.Clone(l.peers[i].onTheWay)
 	}
 	l.reads = slices.Clone(l.reads)
+	l.floors = slices.Clone(l.floors)
 	return l
 }
 
@@ -55,6 +58,7 @@ type peer struct {
 	told       Index // the commit index last sent
 	round      Round // the latest that it has answered
 	silent     int   // ticks since it last answered in this term
+	uncounted  int   // ticks since it last answered what counts: not while it repairs itself
 	// patience is how many ticks a shipment may be on its way before an answer to something later means that
 	// it was lost. It grows each time: large entries on a slow link would otherwise be sent again before they
 	// can have arrived, and again, until nothing gets through.
@@ -62,6 +66,7 @@ type peer struct {
 	transfer transfer // of a snapshot
 	joins    bool     // since a transfer began it has not caught up; see kept
 
+	repairs   bool     // itself: match and what is on the way only steer what is sent
 	heard     bool     // it has answered in this term
 	departing bool     // it is no member any more, and does not count
 	left      leave    // of a departing one
@@ -117,6 +122,7 @@ func (c *Core) heartbeat() {
 			l.reads[i].round = l.round
 		}
 	}
+	l.beginFloors()
 	for i := range l.peers {
 		c.sendEmpty(&l.peers[i])
 	}
@@ -202,12 +208,13 @@ func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEnt
 		c.refuse(from, m, BeyondLog)
 		return
 	}
-	c.heard(p)
-	p.round = max(p.round, m.Round)
+	c.heard(p, m.Repairing)
+	p.round = max(p.round, m.Round) // it is not looked at while the follower repairs itself
 	if m.Rejected {
 		if m.Round > 0 { // below our base it can only reject, also one that was busy in an earlier life
 			p.busy = m.Busy
 		}
+		c.damagedAgain(p, sequence, m)
 		c.stepBack(p, sequence, m)
 	} else {
 		c.acknowledged(p, sequence, m)
@@ -216,6 +223,7 @@ func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEnt
 		}
 	}
 	c.confirmReads()
+	c.electForRepair(from, m)
 }
 
 // stepBack moves next back to where the logs can agree at the latest, and lets replicate probe there. Only
@@ -270,11 +278,17 @@ func (c *Core) notStepBack(p *peer, sequence Sequence, m AppendEntriesResponse) 
 
 // heard notes that a follower answered. One that had fallen silent in the middle of a snapshot is asked anew
 // soon, not after the patience that grew meanwhile.
-func (c *Core) heard(p *peer) {
+func (c *Core) heard(p *peer, repairing bool) {
+	if repairing != p.repairs {
+		c.turn(p, repairing)
+	}
 	if p.silent >= c.config.ElectionMin {
 		p.transfer.patience = min(p.transfer.patience, c.config.Heartbeat)
 	}
 	p.silent, p.heard = 0, true
+	if !repairing {
+		p.uncounted = 0
+	}
 }
 
 // acknowledged takes a measurement. It never goes back: a late answer knows less than one that overtook it.

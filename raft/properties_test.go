@@ -78,6 +78,7 @@ type record struct {
 	committed  []commitment                // by index, from 1
 	snapshots  map[raft.EntryID]chain      // of which there was a snapshot
 	votes      map[ballotPaper]raft.NodeID // on disk
+	forgotten  map[ballotPaper]raft.NodeID // were on a disk that was damaged
 	newest     raft.Term
 	proposed   raft.Ticket
 	reads      map[raft.Ticket]openRead
@@ -107,6 +108,7 @@ func newRecord() record {
 		prefixes:   map[raft.EntryID]uint64{},
 		snapshots:  map[raft.EntryID]chain{},
 		votes:      map[ballotPaper]raft.NodeID{},
+		forgotten:  map[ballotPaper]raft.NodeID{},
 		reads:      map[raft.Ticket]openRead{},
 		tally:      tally{},
 
@@ -121,7 +123,7 @@ func (w *world) handedOut(n *node, out raft.Output) {
 	if len(n.writes) > 0 && out.Write <= n.writes[len(n.writes)-1].number {
 		failf("write %d of server %v does not follow the one before", out.Write, n.id)
 	}
-	n.writes = append(n.writes, write{out.Write, out.HardState, out.Restart, out.Entries})
+	n.writes = append(n.writes, write{out.Write, out.HardState, out.Restart, out.Entries, out.Repaired})
 	if out.Restart != (raft.EntryID{}) {
 		n.log = w.restarted(n, out.Restart)
 	}
@@ -162,6 +164,9 @@ func (w *world) onDisk(n *node, wr write) {
 		n.disk, n.shelf.base = w.restarted(n, wr.restart), wr.restart
 	}
 	n.disk = n.disk.with(wr.entries)
+	if wr.repaired {
+		w.unmark(n)
+	}
 	if n.hard.Vote == raft.None {
 		return
 	}
@@ -182,7 +187,8 @@ func (w *world) sent(n *node, l raft.Letter) {
 	case raft.RequestVote:
 		w.promises(n, m, m.Term, n.hard == raft.HardState{Term: m.Term, Vote: n.id})
 	case raft.RequestVoteResponse:
-		w.promises(n, m, m.Term, !m.Granted || n.hard == raft.HardState{Term: m.Term, Vote: l.To})
+		w.promises(n, m, m.Term, !m.Granted ||
+			n.hard == raft.HardState{Term: m.Term, Vote: l.To} && !n.marked)
 		if m.Granted {
 			n.owes = 0
 		}
@@ -195,6 +201,7 @@ func (w *world) sent(n *node, l raft.Letter) {
 	case raft.AppendEntriesResponse:
 		mine, long := n.recovered().at(m.Match)
 		w.promises(n, m, m.Term, long)
+		w.promisesMarked(n, m)
 		if m.Rejected {
 			return
 		}
@@ -319,7 +326,7 @@ func (w *world) lookAtLeader(n *node, s raft.Status) {
 			w.tally.note("full window")
 		}
 		follower := w.nodes[p.ID-1]
-		if follower.hard.Term != s.Term || !follower.isNamedBy(n) {
+		if follower.hard.Term != s.Term || !follower.isNamedBy(n) || follower.marked {
 			continue // it may have moved on and replaced what it acknowledged here
 		}
 		theirs, long := follower.recovered().at(p.Match)

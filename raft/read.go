@@ -59,7 +59,7 @@ func (c *Core) committedInTerm() bool {
 // followed by that of the next heartbeat.
 func (c *Core) beginReadRound() {
 	reads := c.leading.reads
-	if len(reads) == 0 || reads[0].round != 0 {
+	if (len(reads) == 0 || reads[0].round != 0) && !c.leading.floorsAsked() {
 		return
 	}
 	c.heartbeat()
@@ -68,6 +68,7 @@ func (c *Core) beginReadRound() {
 
 // confirmReads answers the reads whose round a quorum has answered.
 func (c *Core) confirmReads() {
+	c.confirmFloors()
 	l := &c.leading
 	if len(l.reads) == 0 || !c.committedInTerm() {
 		return
@@ -95,7 +96,7 @@ func (c *Core) confirmedRound() Round {
 		if id == c.config.ID {
 			return Index(c.leading.round)
 		}
-		if p := c.peer(id); p != nil {
+		if p := c.peer(id); p != nil && !p.repairs {
 			return Index(p.round)
 		}
 		return 0

@@ -22,6 +22,12 @@ type Restored struct {
 	// predecessor had for its own when it is sent the log of that time. 0, which is for tests: the id is
 	// enough.
 	Incarnation Incarnation
+	// Repairing says that the disk was damaged, and what this server promised may be lost: it counts for
+	// nothing until Output.Repaired (see repair.go). HardState and log are what is left, if only in part.
+	Repairing bool
+	// Start is the number of this start of the data directory, above that of any before; needed only when
+	// Repairing.
+	Start uint64
 	// Unready says that the state machine is yet to be restored; see the input Readiness.
 	Unready bool
 }

@@ -89,10 +89,14 @@ func (w *world) heal() {
 	}
 	never := func() bool { return false }
 	w.pass(testElectionMax, never) // timers that ran while the leader could not be heard
-	agreed := func() bool { return w.agreedLeader() != nil }
+	agreed := func() bool { return w.agreedLeader() != nil && w.allRepaired(w.agreedLeader()) }
 	w.pass(10*testElectionMax, agreed)
 	leader := w.agreedLeader()
-	if leader == nil {
+	if !agreed() && !w.soundQuorum(raft.None) {
+		w.tally.note("halt for want of a sound quorum")
+		return
+	}
+	if !agreed() {
 		failf("no agreement %d ticks after the faults ended", 10*testElectionMax)
 	}
 	term := leader.before.Term

@@ -154,7 +154,7 @@ func (w *world) wipeSomebody() {
 	w.trace("the disk of %v is wiped", n.id)
 	w.forgetReads(n)
 	w.forgetAsked(n)
-	n.joins, n.life = true, n.life+1
+	n.joins, n.life, n.ruin = true, n.life+1, ruin{}
 	n.hard, n.disk, n.log, n.shelf = raft.HardState{}, nil, nil, shelf{}
 	w.start(n)
 }
@@ -267,7 +267,8 @@ func (w *world) lookAtChange(n *node, term raft.Term, e raft.Entry) {
 func (w *world) lookAtElection(n *node, s raft.Status) {
 	c, _ := w.configurationAt(n.log)
 	voted := func(id raft.NodeID) bool {
-		return w.votes[ballotPaper{lifeOf(c, id), id, s.Term}] == n.id
+		paper := ballotPaper{lifeOf(c, id), id, s.Term}
+		return w.votes[paper] == n.id || w.forgotten[paper] == n.id
 	}
 	if !most(c, voted) {
 		failf("server %v leads term %d without a majority of %+v", n.id, s.Term, c)
@@ -283,8 +284,7 @@ func (w *world) lookAtQuorum(n *node, index raft.Index) {
 	c, _ := w.configurationAt(n.log)
 	mine, _ := n.log.at(index)
 	held := func(id raft.NodeID) bool {
-		theirs, long := w.nodes[id-1].recovered().at(index)
-		return long && theirs == mine && w.nodes[id-1].life == lifeOf(c, id)
+		return w.nodes[id-1].hasHeld(index, mine) && w.nodes[id-1].life == lifeOf(c, id)
 	}
 	if !most(c, held) {
 		failf("leader %v commits %d, which no majority of %+v holds on disk", n.id, index, c)

@@ -102,7 +102,7 @@ func (c chain) behind(snapshot chain) chain {
 func (n *node) restored(members raft.Configuration) raft.Restored {
 	r := raft.Restored{HardState: n.hard, Members: members, Before: n.shelf.base, Snapshot: n.shelf.newest(),
 		Unready: n.shelf.unready}
-	r.Incarnation = n.life
+	r.Incarnation, r.Repairing, r.Start = n.life, n.marked, n.starts
 	if r.Joins = n.joins; n.joins {
 		r.Members = raft.Configuration{}
 	}

@@ -54,6 +54,7 @@ type node struct {
 	shelf shelf
 	joins bool             // it is no member of the bootstrap configuration, and does not know it
 	life  raft.Incarnation // of its disk
+	ruin
 
 	stalled bool // its disk acknowledges nothing
 	slow    bool // its state machine reports nothing
@@ -66,10 +67,11 @@ type node struct {
 }
 
 type write struct {
-	number  raft.Write
-	hard    *raft.HardState
-	restart raft.EntryID
-	entries []raft.Entry
+	number   raft.Write
+	hard     *raft.HardState
+	restart  raft.EntryID
+	entries  []raft.Entry
+	repaired bool
 }
 
 type mail struct {
@@ -80,15 +82,17 @@ type mail struct {
 }
 
 type world struct {
-	dice  *rand.Rand
-	odds  odds
-	nodes []*node
-	mail  []mail
-	past  []mail // what was sent once, to be replayed
-	cut   map[[2]raft.NodeID]bool
-	now   raft.Time
-	past0 int // where the next past message is kept
-	calm  bool
+	dice     *rand.Rand
+	odds     odds
+	nodes    []*node
+	mail     []mail
+	past     []mail // what was sent once, to be replayed
+	cut      map[[2]raft.NodeID]bool
+	now      raft.Time
+	past0    int // where the next past message is kept
+	calm     bool
+	damage   int  // weight of the step
+	reckless bool // damage may leave no quorum
 	record
 	trace func(format string, args ...any)
 }
@@ -102,6 +106,7 @@ const (
 func newWorld(seed uint64, trace func(string, ...any)) *world {
 	dice := rand.New(rand.NewPCG(seed, 1))
 	w := &world{dice: dice, odds: drawOdds(dice), record: newRecord(), trace: trace}
+	w.drawDamage(seed)
 	w.cut = map[[2]raft.NodeID]bool{}
 	size := []int{1, 3, 3, 3, 3, 5, 5, 5, 5}[dice.IntN(9)]
 	addresses := map[raft.NodeID]string{}
@@ -144,6 +149,7 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 
 func (w *world) start(n *node) {
 	n.shelf.unready = len(n.shelf.kept) > 0 && w.percent(70)
+	n.starts++
 	core, err := raft.New(n.config, n.restored(w.members))
 	if err != nil {
 		failf("server %v cannot start from its disk: %v", n.id, err)
@@ -178,6 +184,7 @@ func (w *world) move() {
 		{o.change, w.changeSomewhere},
 		{o.transfer, w.transferSomewhere},
 		{o.wipe, w.wipeSomebody},
+		{w.damage, w.damageSomebody},
 	}
 	total := 0
 	for _, s := range steps {

@@ -209,7 +209,7 @@ func (c *Core) installSnapshotResponse(from NodeID, sequence Sequence, m Install
 		c.ignore(from, m, UnknownSender)
 		return
 	}
-	c.heard(p)
+	c.heard(p, m.Repairing)
 	if m.Complete {
 		c.complete(p, m)
 		return

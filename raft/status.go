@@ -27,7 +27,18 @@ type Status struct {
 	Configuration Index  // of the entry that brought the configuration in force; 0: bootstrap
 	Joint         bool   // it is joint (§6)
 	TransferTo    NodeID // of a leader: to whom it is handing over; None: to nobody
+	Repair        Repair
 	Progress      []Progress
+}
+
+// Repair is what a server knows of who repairs itself after its disk was damaged.
+type Repair struct {
+	On      bool     // this server does, and counts for nothing
+	Floor   Term     // of this server: it returns under a leader of a later term; 0: not known yet
+	Servers []NodeID // who does, this server included, by id
+	// Halts says that they leave no quorum. Nothing is guessed: the cluster stands still until a person puts
+	// back what they have lost, or recovers it from what is left.
+	Halts bool
 }
 
 // Progress is what a leader knows of one follower.
@@ -46,6 +57,8 @@ type Progress struct {
 	// Offset of them.
 	Installing   bool
 	Offset, Size uint64
+	// Repairing: it counts for nothing until it has back what it lost.
+	Repairing bool
 	// Departing: it is no member any more, counts for nothing, and is yet to learn it.
 	Departing bool
 }
@@ -71,6 +84,8 @@ func (c *Core) Status() Status {
 
 		Configuration: c.members.index,
 		Joint:         c.members.Joint(),
+		Repair: Repair{On: c.repair.on, Floor: c.repair.floor, Servers: c.repairers(),
+			Halts: c.repairHalts()},
 	}
 	if c.transferring() {
 		s.TransferTo = c.handover.to
@@ -79,7 +94,7 @@ func (c *Core) Status() Status {
 		s.Progress = append(s.Progress, Progress{ID: p.id, Match: p.match, Next: p.next, Probing: p.probing,
 			Busy: p.busy, OnTheWay: len(p.onTheWay), Silent: p.silent, Heard: p.heard,
 			Installing: p.transfer.on(), Offset: p.transfer.offset, Size: p.transfer.size,
-			Departing: p.departing})
+			Repairing: p.repairs, Departing: p.departing})
 	}
 	return s
 }
@@ -127,6 +142,7 @@ func (c *Core) Clone() *Core {
 	d := *c
 	d.log = c.log.clone()
 	d.members.earlier = slices.Clone(c.members.earlier)
+	d.repair.others = slices.Clone(c.repair.others)
 	d.ballots = slices.Clone(c.ballots)
 	d.leading = c.leading.clone()
 	d.outbox.unacknowledged = slices.Clone(c.outbox.unacknowledged)
@@ -159,6 +175,7 @@ func (c *Core) canonical() string {
 	fmt.Fprintf(&b, "timer %v ballots %v round %d sequence %d clock %v dice %d uncommitted %d refused %d\n",
 		c.timer, c.ballots, c.leading.round, c.sequence, c.clock, c.dice, c.leading.uncommitted, c.refused)
 	fmt.Fprintf(&b, "peers %v reads %v load %v\n", c.leading.peers, c.leading.reads, c.load)
+	fmt.Fprintf(&b, "repair %v floors %v turns %d\n", c.repair, c.leading.floors, c.leading.turns)
 	fmt.Fprintf(&b, "snapshot %v previous %v\n", c.snapshot, c.previous)
 	fmt.Fprintf(&b, "log %v %d saved %d durable %d restart %v flights %v bytes %d\n", c.log.base,
 		c.log.baseTime, c.log.saved, c.log.durable, c.log.restart, c.log.flights, c.log.bytes)

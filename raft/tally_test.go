@@ -31,7 +31,8 @@ func interesting() []string {
 		"learner promoted by itself", "removed server told", "removed server silent",
 		"change refused while one is open", "change refused before the no-op",
 		"change refused for silent voters", "transfer done", "transfer given up", "disk wiped",
-		"told to campaign",
+		"told to campaign", "damage", "damage of a leader", "damage while it repairs", "floor given",
+		"election held for repair", "return", "halt for want of a sound quorum",
 	}
 }
 
@@ -80,6 +81,7 @@ func (c tally) demandAll(t *testing.T) {
 func (w *world) count(n *node, e raft.Event) {
 	w.countSnapshots(e)
 	w.countMembers(n, e)
+	w.countRepair(e)
 	switch e := e.(type) {
 	case raft.BecameLeader:
 		w.tally.note("election")

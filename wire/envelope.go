@@ -22,7 +22,7 @@ const (
 	frameFixed   = frameHeader + 65
 	// frameMost is the length of the longest frame without its addresses, entries, command or data, rounded
 	// up.
-	frameMost = 136
+	frameMost = 144
 
 	frameSays = 1 // the flag: what the sender says of itself follows
 )
@@ -78,7 +78,7 @@ func AppendEnvelope(dst []byte, e raft.Envelope) []byte {
 	return dst
 }
 
-// EnvelopeSize returns a number of bytes that the envelope's frame does not exceed. It is less than 136 above
+// EnvelopeSize returns a number of bytes that the envelope's frame does not exceed. It is less than 144 above
 // the frame's length and costs no encoding.
 func EnvelopeSize(e raft.Envelope) int {
 	size := frameMost + len(e.From.API) + len(e.From.Address)

@@ -95,12 +95,16 @@ func drawMessage(t *rapid.T, k kind) raft.Message {
 		m.Commit, m.Round = drawNumber[raft.Index](t, "commit"), drawNumber[raft.Round](t, "round")
 		m.Entries = drawEntries(t, m.Prev.Index)
 		return m
-	case appendEntriesResponse:
-		return raft.AppendEntriesResponse{
+	case appendEntriesResponse, appendEntriesRepairing:
+		m := raft.AppendEntriesResponse{
 			Term: term, Round: drawNumber[raft.Round](t, "round"), Match: drawNumber[raft.Index](t, "match"),
 			Holds: drawNumber[raft.Index](t, "holds"), Conflict: drawID(t, "conflict"),
 			Rejected: drawBool(t, "rejected"), Busy: drawBool(t, "busy"),
 		}
+		if k == appendEntriesRepairing {
+			m.Repairing, m.Floor = true, drawNumber[raft.Term](t, "floor")
+		}
+		return m
 	case installSnapshot:
 		return raft.InstallSnapshot{
 			Term: term, Last: drawID(t, "last"), Size: drawNumber[uint64](t, "size"),
@@ -111,9 +115,14 @@ func drawMessage(t *rapid.T, k kind) raft.Message {
 		return raft.InstallSnapshotResponse{
 			Term: term, Last: drawID(t, "last"),
 			Next: drawNumber[uint64](t, "next"), Complete: drawBool(t, "complete"),
+			Repairing: drawBool(t, "repairing"),
 		}
 	case timeoutNow:
 		return raft.TimeoutNow{Term: term, Round: drawNumber[raft.Round](t, "round")}
+	case repairFloor:
+		return raft.RepairFloor{Number: drawNumber[uint64](t, "number")}
+	case repairFloorResponse:
+		return raft.RepairFloorResponse{Number: drawNumber[uint64](t, "number"), Floor: term}
 	}
 	return drawForward(t, k, term)
 }

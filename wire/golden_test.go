@@ -53,6 +53,10 @@ func samples() []raft.Envelope {
 			{Term: 3, Index: 8, Kind: raft.Session, Command: []byte("\x01session")},
 		}},
 		raft.InstallSnapshot{Term: 3, Last: last, Size: 9}, // asks only
+		raft.RepairFloor{Number: 5},
+		raft.RepairFloorResponse{Number: 5, Floor: 3},
+		raft.AppendEntriesResponse{Term: 3, Round: 13, Match: 7, Holds: 9, Repairing: true, Floor: 2},
+		raft.InstallSnapshotResponse{Term: 3, Last: last, Next: 9, Complete: true, Repairing: true},
 	} {
 		all = append(all, raft.Envelope{
 			From: raft.Identity{

@@ -16,11 +16,15 @@ import (
 //	  …_response of both       term vote_granted
 //	append_entries             term leader_id prev_log_index prev_log_term entries leader_commit [round]
 //	  entries, an array of     term command, or command_base64 if it is no text; [index kind time]
-//	  …_response               term success [match_index conflict_index conflict_term busy round]
+//	  …_response               term success [match_index conflict_index conflict_term busy round
+//	                           repairing floor]
 //	install_snapshot           term leader_id last_included_index last_included_term offset data
 //	                           size checksum
 //	  …_response               term [last_included_index last_included_term] next_offset complete
+//	                           [repairing]
 //	timeout_now                term leader_id [round]
+//	repair_floor               number
+//	  …_response               number [floor]
 //	forward_proposal           leader_term origin_start number command, or command_base64
 //	  …_response               leader_term origin_start number [entry_index entry_term refused
 //	                          not_accepted overloaded handing_over]
@@ -144,14 +148,19 @@ type appendEntriesResponseForm struct {
 	HoldsIndex    raft.Index `json:"holds_index,omitempty"`
 	Busy          bool       `json:"busy,omitempty"`
 	Round         raft.Round `json:"round,omitempty"`
+	Repairing     bool       `json:"repairing,omitempty"`
+	Floor         raft.Term  `json:"floor,omitempty"`
 	surroundings
 }
 
 func (f *appendEntriesResponseForm) message(bool) (raft.Message, error) {
+	if f.Floor > 0 && !f.Repairing {
+		return nil, errors.New(`"floor" is of a node that is "repairing" alone`)
+	}
 	return raft.AppendEntriesResponse{
 		Term: f.Term, Round: f.Round, Match: f.MatchIndex, Rejected: !f.Success,
 		Conflict: raft.EntryID{Term: f.ConflictTerm, Index: f.ConflictIndex},
-		Holds:    f.HoldsIndex, Busy: f.Busy,
+		Holds:    f.HoldsIndex, Busy: f.Busy, Repairing: f.Repairing, Floor: f.Floor,
 	}, nil
 }
 
@@ -185,13 +194,14 @@ type installSnapshotResponseForm struct {
 	LastIncludedTerm  raft.Term  `json:"last_included_term,omitempty"`
 	NextOffset        uint64     `json:"next_offset"`
 	Complete          bool       `json:"complete"`
+	Repairing         bool       `json:"repairing,omitempty"`
 	surroundings
 }
 
 func (f *installSnapshotResponseForm) message(bool) (raft.Message, error) {
 	return raft.InstallSnapshotResponse{
 		Term: f.Term, Last: raft.EntryID{Term: f.LastIncludedTerm, Index: f.LastIncludedIndex},
-		Next: f.NextOffset, Complete: f.Complete,
+		Next: f.NextOffset, Complete: f.Complete, Repairing: f.Repairing,
 	}, nil
 }
 
@@ -204,6 +214,26 @@ type timeoutNowForm struct {
 
 func (f *timeoutNowForm) message(bool) (raft.Message, error) {
 	return raft.TimeoutNow{Term: f.Term, Round: f.Round}, nil
+}
+
+type repairFloorForm struct {
+	Number uint64 `json:"number"`
+	surroundings
+}
+
+func (f *repairFloorForm) message(bool) (raft.Message, error) {
+	return raft.RepairFloor{Number: f.Number}, nil
+}
+
+type repairFloorResponseForm struct {
+	answer
+	Number uint64    `json:"number"`
+	Floor  raft.Term `json:"floor,omitempty"`
+	surroundings
+}
+
+func (f *repairFloorResponseForm) message(bool) (raft.Message, error) {
+	return raft.RepairFloorResponse{Number: f.Number, Floor: f.Floor}, nil
 }
 
 // forward is what all forwarded messages begin with: which leader is addressed, and the origin's name for

@@ -22,6 +22,8 @@ func (k kind) name() string {
 		forwardProposal: "forward_proposal", forwardProposalResponse: "forward_proposal_response",
 		forwardRead: "forward_read", forwardReadResponse: "forward_read_response",
 		identityRefused: "identity_refused", forwardProposalOfKind: "forward_proposal",
+		repairFloor: "repair_floor", repairFloorResponse: "repair_floor_response",
+		appendEntriesRepairing: "append_entries_response",
 	}
 	if int(k) >= len(names) {
 		return ""
@@ -52,7 +54,7 @@ func newForm(k kind) form {
 		return &requestVoteResponseForm{}
 	case appendEntries:
 		return &appendEntriesForm{}
-	case appendEntriesResponse:
+	case appendEntriesResponse, appendEntriesRepairing:
 		return &appendEntriesResponseForm{}
 	case installSnapshot:
 		return &installSnapshotForm{}
@@ -60,6 +62,10 @@ func newForm(k kind) form {
 		return &installSnapshotResponseForm{}
 	case timeoutNow:
 		return &timeoutNowForm{}
+	case repairFloor:
+		return &repairFloorForm{}
+	case repairFloorResponse:
+		return &repairFloorResponseForm{}
 	case forwardProposal, forwardProposalOfKind:
 		return &forwardProposalForm{}
 	case forwardProposalResponse:
@@ -94,7 +100,7 @@ func formOf(m raft.Message) form {
 		return &appendEntriesResponseForm{
 			Term: m.Term, Success: !m.Rejected, MatchIndex: m.Match,
 			ConflictIndex: m.Conflict.Index, ConflictTerm: m.Conflict.Term, HoldsIndex: m.Holds,
-			Busy: m.Busy, Round: m.Round,
+			Busy: m.Busy, Round: m.Round, Repairing: m.Repairing, Floor: m.Floor,
 		}
 	case raft.InstallSnapshot:
 		return &installSnapshotForm{
@@ -104,10 +110,14 @@ func formOf(m raft.Message) form {
 	case raft.InstallSnapshotResponse:
 		return &installSnapshotResponseForm{
 			Term: m.Term, LastIncludedIndex: m.Last.Index, LastIncludedTerm: m.Last.Term,
-			NextOffset: m.Next, Complete: m.Complete,
+			NextOffset: m.Next, Complete: m.Complete, Repairing: m.Repairing,
 		}
 	case raft.TimeoutNow:
 		return &timeoutNowForm{Term: m.Term, Round: m.Round}
+	case raft.RepairFloor:
+		return &repairFloorForm{Number: m.Number}
+	case raft.RepairFloorResponse:
+		return &repairFloorResponseForm{Number: m.Number, Floor: m.Floor}
 	case raft.IdentityRefused:
 		return &identityRefusedForm{Error: "refused: " + m.Why.String(), Reason: m.Why}
 	}

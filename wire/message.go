@@ -23,17 +23,20 @@ const (
 	appendEntries           kind = 5  // term, prev, commit, round, count u32, count × entry (see AppendEntry)
 	appendEntriesResponse   kind = 6  // term, round, match, conflict, holds, flags u8: 1 rejected, 2 busy
 	installSnapshot         kind = 7  // term, last, size, offset, checksum u32, length u32, data
-	installSnapshotResponse kind = 8  // term, last, next, flags u8: 1 complete
+	installSnapshotResponse kind = 8  // term, last, next, flags u8: 1 complete, 2 repairing
 	timeoutNow              kind = 9  // term, round
 	forwardProposal         kind = 10 // leader, start, number, length u32, command
 	forwardProposalResponse kind = 11 // …, entry, flags u8: 1 refused, 2 not accepted, 4 overloaded,
 	//                                   8 handing over
-	forwardRead           kind = 12 // leader, start, number
-	forwardReadResponse   kind = 13 // leader, start, number, index, flags u8: 1 refused, 2 overloaded
-	identityRefused       kind = 14 // reason u8
-	forwardProposalOfKind kind = 15 // leader, start, number, kind u8: 4 session; length u32, command
+	forwardRead            kind = 12 // leader, start, number
+	forwardReadResponse    kind = 13 // leader, start, number, index, flags u8: 1 refused, 2 overloaded
+	identityRefused        kind = 14 // reason u8
+	forwardProposalOfKind  kind = 15 // leader, start, number, kind u8: 4 session; length u32, command
+	repairFloor            kind = 16 // number
+	repairFloorResponse    kind = 17 // number, floor
+	appendEntriesRepairing kind = 18 // the response, repairing: floor, then as appendEntriesResponse
 
-	lastKind = forwardProposalOfKind
+	lastKind = appendEntriesRepairing
 )
 
 // kindOf returns the number of a message, or 0 for none.
@@ -50,6 +53,9 @@ func kindOf(m raft.Message) kind {
 	case raft.AppendEntries:
 		return appendEntries
 	case raft.AppendEntriesResponse:
+		if m.Repairing {
+			return appendEntriesRepairing
+		}
 		return appendEntriesResponse
 	case raft.InstallSnapshot:
 		return installSnapshot
@@ -57,6 +63,10 @@ func kindOf(m raft.Message) kind {
 		return installSnapshotResponse
 	case raft.TimeoutNow:
 		return timeoutNow
+	case raft.RepairFloor:
+		return repairFloor
+	case raft.RepairFloorResponse:
+		return repairFloorResponse
 	case raft.ForwardProposal:
 		if normal(m.Kind) {
 			return forwardProposal
@@ -91,6 +101,9 @@ func appendMessage(dst []byte, m raft.Message) []byte {
 	case raft.AppendEntries:
 		return appendAppendEntries(dst, m)
 	case raft.AppendEntriesResponse:
+		if m.Repairing {
+			dst = appendNumbers(dst, uint64(m.Floor))
+		}
 		dst = appendNumbers(dst, uint64(m.Term), uint64(m.Round), uint64(m.Match))
 		dst = appendNumbers(appendID(dst, m.Conflict), uint64(m.Holds))
 		return appendFlags(dst, m.Rejected, m.Busy)
@@ -99,9 +112,13 @@ func appendMessage(dst []byte, m raft.Message) []byte {
 		return appendBytes(binary.LittleEndian.AppendUint32(dst, m.Checksum), m.Data)
 	case raft.InstallSnapshotResponse:
 		dst = appendNumbers(appendID(appendNumbers(dst, uint64(m.Term)), m.Last), m.Next)
-		return appendFlags(dst, m.Complete)
+		return appendFlags(dst, m.Complete, m.Repairing)
 	case raft.TimeoutNow:
 		return appendNumbers(dst, uint64(m.Term), uint64(m.Round))
+	case raft.RepairFloor:
+		return appendNumbers(dst, m.Number)
+	case raft.RepairFloorResponse:
+		return appendNumbers(dst, m.Number, uint64(m.Floor))
 	case raft.ForwardProposal:
 		dst = appendNumbers(dst, uint64(m.Leader), m.Start, m.Number)
 		if !normal(m.Kind) {

@@ -17,14 +17,26 @@ func decodeMessage(k kind, c *cursor) raft.Message {
 		return decodeAppendEntries(c)
 	case appendEntriesResponse:
 		return decodeAppendEntriesResponse(c)
+	case appendEntriesRepairing:
+		floor := number[raft.Term](c)
+		m := decodeAppendEntriesResponse(c)
+		m.Repairing, m.Floor = true, floor
+		return m
 	case installSnapshot:
 		return decodeInstallSnapshot(c)
 	case installSnapshotResponse:
-		return raft.InstallSnapshotResponse{
-			Term: number[raft.Term](c), Last: decodeID(c), Next: number[uint64](c), Complete: c.flags(1) == 1,
+		m := raft.InstallSnapshotResponse{
+			Term: number[raft.Term](c), Last: decodeID(c), Next: number[uint64](c),
 		}
+		flags := c.flags(1 | 2)
+		m.Complete, m.Repairing = flags&1 != 0, flags&2 != 0
+		return m
 	case timeoutNow:
 		return raft.TimeoutNow{Term: number[raft.Term](c), Round: number[raft.Round](c)}
+	case repairFloor:
+		return raft.RepairFloor{Number: number[uint64](c)}
+	case repairFloorResponse:
+		return raft.RepairFloorResponse{Number: number[uint64](c), Floor: number[raft.Term](c)}
 	}
 	return decodeForward(k, c)
 }

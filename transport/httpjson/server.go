@@ -26,7 +26,8 @@ const (
 
 // posted are the messages that have a path, as the 404 lists them.
 const posted = "request_vote append_entries pre_vote install_snapshot timeout_now " +
-	"forward_proposal forward_read append_entries_response install_snapshot_response identity_refused"
+	"repair_floor forward_proposal forward_read append_entries_response install_snapshot_response " +
+	"identity_refused"
 
 const prefix = "/raft/"
 

@@ -46,6 +46,11 @@ func exchanges() []exchange {
 			raft.ForwardRead{Leader: 9, Start: 7, Number: 4},
 			raft.ForwardReadResponse{Leader: 9, Start: 7, Number: 4, Index: 5, Refused: true},
 		},
+		{raft.RepairFloor{Number: 7}, raft.RepairFloorResponse{Number: 7, Floor: 9}},
+		{
+			raft.AppendEntries{Term: 9, Prev: last, Commit: 77, Round: 13},
+			raft.AppendEntriesResponse{Term: 9, Round: 13, Match: 5, Holds: 6, Repairing: true, Floor: 8},
+		},
 		{request: raft.TimeoutNow{Term: 9, Round: 14}},
 	}
 }
