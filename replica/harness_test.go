@@ -148,6 +148,7 @@ type bench struct {
 	answers []Answer
 	events  []raft.Event
 	stops   []error
+	routes  []Route
 }
 
 // hold makes a replica, server 1 of n, of what a log remembers.
@@ -211,6 +212,8 @@ func (b *bench) collect() {
 			b.events = append(b.events, w.Events...)
 		case Stop:
 			b.stops = append(b.stops, w.Err)
+		case Route:
+			b.routes = append(b.routes, w)
 		default:
 			b.others.collect(w)
 		}
