@@ -99,6 +99,25 @@ type SnapshotBody struct {
 	Index uint64 `json:"index"`
 }
 
+// CheckBody answers a GET of PathCheck. When the states differ it stands in an ErrorBody.
+type CheckBody struct {
+	Index   uint64       `json:"index"` // of the last entry that the states include
+	Differ  bool         `json:"differ"`
+	Missing int          `json:"missing"` // members that gave no hash
+	Members []MemberHash `json:"members"` // by id
+}
+
+// MemberHash is the hash of one member's state, right after one entry.
+type MemberHash struct {
+	ID      uint64 `json:"id"`
+	API     string `json:"api,omitempty"`  // where clients reach it
+	Hash    string `json:"hash,omitempty"` // SHA-256, in hexadecimal; empty: see Error
+	Bytes   int64  `json:"bytes,omitempty"`
+	Differs bool   `json:"differs,omitempty"` // from the hash of most members, or there is no such hash
+	Passed  bool   `json:"passed,omitempty"`  // the member had applied more already
+	Error   string `json:"error,omitempty"`   // why there is no hash: one clause
+}
+
 // Health answers PathLive and PathReady. The checks are there with ?verbose, and whenever one fails.
 type Health struct {
 	Status string  `json:"status"` // "ok" or "failed"
@@ -116,6 +135,7 @@ type Check struct {
 // ErrorBody is the error body of everything else.
 type ErrorBody struct {
 	Error ErrorDetail `json:"error"`
+	Check *CheckBody  `json:"check,omitempty"` // with CodeMismatch
 }
 
 // ErrorDetail says what failed, what became of the request, and what to do. Leader is null when none is

@@ -173,6 +173,9 @@ func (c *Client) bound(ctx context.Context, call call) (context.Context, context
 	if _, bounded := ctx.Deadline(); bounded && call.key != "" {
 		return context.WithCancel(ctx)
 	}
+	if call.long {
+		return context.WithTimeout(ctx, c.patience+longTry)
+	}
 	return context.WithTimeout(ctx, c.patience)
 }
 

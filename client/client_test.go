@@ -48,7 +48,7 @@ func refuse(status int, d ErrorDetail) http.HandlerFunc {
 		d.Node = 1
 		fmt.Sscan(w.Header().Get(HeaderServedBy), &d.Node)
 		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(ErrorBody{d})
+		_ = json.NewEncoder(w).Encode(ErrorBody{Error: d})
 	}
 }
 

@@ -38,6 +38,7 @@ const (
 	CodeKeyReused          Code = "idempotency_key_reused" // 422: an earlier write has it
 	CodeOverloaded         Code = "overloaded"             // 429
 	CodeInternal           Code = "internal"               // 500: a bug; the node has stopped or will
+	CodeMismatch           Code = "state_mismatch"         // 500: the states of the members differ
 	CodeNoLeader           Code = "no_leader"              // 503: an election is on
 	CodeTooManyKeys        Code = "too_many_keys"          // 503: no new Idempotency-Key is remembered now
 	CodeLeaderChanged      Code = "leader_changed"         // 503: not the node that was asked leads
@@ -81,6 +82,7 @@ type Error struct {
 	Term       uint64        // that node's term
 	RetryAfter time.Duration // how long that node suggests to wait; 0 if it does not
 	Cause      error         // what lies behind it; may be nil
+	Check      *CheckBody    // with CodeMismatch: what the members said; nil otherwise
 }
 
 // Error says in one line what happened and whether the request had its effect.

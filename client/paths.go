@@ -17,6 +17,8 @@ const (
 	PathSessions     = "/v1/sessions"   // POST SessionRequest
 	PathSession      = "/v1/sessions/"  // with an id behind it: DELETE
 	PathSnapshot     = "/v1/snapshot"   // POST: the node takes a snapshot of its own state now
+	PathBackup       = "/v1/backup"     // GET: a backup of the node's state, streamed; see Client.Backup
+	PathCheck        = "/v1/check"      // GET CheckBody: the hashes of all members' states at one index
 	PathStatus       = "/v1/status"     // GET Status
 	PathLive         = "/livez"         // GET Health: the node's loop turns
 	PathReady        = "/readyz"        // GET Health: the node can serve
@@ -36,6 +38,9 @@ const (
 	HeaderVersion        = "Balsa-Version"         // how many writes since then; 1 for a new key
 	HeaderIdempotencyKey = "Idempotency-Key"       // of a write: see Once
 	HeaderReplayed       = "Idempotent-Replayed"   // "true": an earlier try did it; this is what it answered
+	HeaderBackupIndex    = "Balsa-Backup-Index"    // of the last entry that a backup includes
+	HeaderBackupTerm     = "Balsa-Backup-Term"     // of that entry
+	HeaderDigest         = "Balsa-Digest"          // behind a backup: "sha-256=" and that of all its bytes
 	HeaderExpires        = "Balsa-Expires"         // when the key goes away, RFC 3339; absent if it stays
 )
 

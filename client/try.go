@@ -127,6 +127,7 @@ func refused(call call, endpoint string, r *http.Response, body []byte) *Error {
 		Endpoint: endpoint, Node: d.Node, Term: d.Term,
 		RetryAfter: time.Duration(d.RetryAfterMS) * time.Millisecond,
 	}
+	e.Check = b.Check
 	if d.Leader != nil {
 		e.Leader, e.LeaderURL = d.Leader.ID, d.Leader.URL
 	}

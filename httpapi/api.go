@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 type Node interface {
 	Proposer
 	Sessions
+	Tools
 	// Read waits until the state machine is as new as the mode demands.
 	Read(ctx context.Context, mode balsa.ReadMode) (balsa.ReadState, error)
 	// Status may block as long as the node's loop does.
@@ -26,6 +28,16 @@ type Node interface {
 	Done() <-chan struct{}
 	// Snapshot makes a snapshot of the node's own state durable.
 	Snapshot(ctx context.Context) (raft.Index, error)
+}
+
+// Tools is the part of a node that operators' tools need.
+type Tools interface {
+	// Backup captures the state, to be written.
+	Backup(ctx context.Context, mode balsa.ReadMode) (*balsa.Backup, error)
+	// HashAt asks for the hash of the state right after an entry that is not applied yet.
+	HashAt(ctx context.Context, index raft.Index) (*balsa.Hashing, error)
+	// AdvanceTo has the log come to an index.
+	AdvanceTo(ctx context.Context, index raft.Index) error
 }
 
 // Proposer is the part of a node that replicates commands.
@@ -57,6 +69,9 @@ type Config struct {
 	Node   Node         // required
 	Store  *kv.Store    // the node's state machine; required
 	Logger *slog.Logger // takes what a person should look into, and never a key or a value; nil means silence
+	// Members carries requests to the other members, for what all of them must answer; nil means one that
+	// gives up early on a member that is down.
+	Members *http.Client
 }
 
 // New returns the handler of the whole API. Serve it with Server, whose limits belong to it.
@@ -64,6 +79,11 @@ func New(config Config) http.Handler {
 	a := &api{node: config.Node, store: config.Store, logger: config.Logger, probe: probe{node: config.Node}}
 	if a.logger == nil {
 		a.logger = slog.New(slog.DiscardHandler)
+	}
+	a.backups, a.members = make(chan struct{}, maxBackups), config.Members
+	if a.members == nil {
+		a.members = &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+			DialContext: (&net.Dialer{Timeout: heardTimeout}).DialContext}}
 	}
 	a.crossOrigin = http.NewCrossOriginProtection()
 	a.routes = routes()
@@ -99,6 +119,8 @@ type api struct {
 	routes      []route
 	probe       probe
 	crossOrigin *http.CrossOriginProtection
+	backups     chan struct{} // holds one for each that is being written
+	members     *http.Client
 }
 
 // handler carries out a request. It has written nothing if it returns a problem.
@@ -164,6 +186,9 @@ func routes() []route {
 		unkeyed(client.PathSessions, "POST", openSession, reachParameters, defaultTimeout),
 		unkeyed(client.PathSession, "DELETE", closeSession, reachParameters, defaultTimeout),
 		unkeyed(client.PathSnapshot, "POST", takeSnapshot, "", maxTimeout),
+		unkeyed(client.PathBackup, "GET", backup, "consistency level consistent stale max_stale rate",
+			defaultTimeout),
+		unkeyed(client.PathCheck, "GET", checkStates, "index", checkTimeout),
 		one(client.PathLeader, showLeader),
 		one(client.PathClientStatus, showClientStatus),
 		one(client.PathClientGet, showOwnKey),

@@ -29,6 +29,7 @@ var _ Node = (*balsa.Node)(nil)
 // as if forwarding always succeeded.
 type fakeNode struct {
 	Sessions // none: sessions are tried with real nodes
+	Tools    // none either
 	store    *kv.Store
 	ended    chan struct{}
 

@@ -31,6 +31,8 @@ type cluster struct {
 	nodes   map[raft.NodeID]*balsa.Node
 	dirs    map[raft.NodeID]disk.Dir
 	apis    map[string]http.Handler
+	stores  map[raft.NodeID]*kv.Store
+	known   bool // the nodes say where clients reach them
 }
 
 func (c *cluster) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -65,14 +67,18 @@ func (c *cluster) open(id raft.NodeID) {
 		c.t.Fatal(err)
 	}
 	store := kv.New()
-	node, err := balsa.Open(balsa.Config{
+	config := balsa.Config{
 		ID: id, Disk: dir, Peers: peers(), StateMachine: store, Transport: c.network.Node(id),
-	})
+	}
+	if c.known {
+		config.API = "http://" + id.String()
+	}
+	node, err := balsa.Open(config)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.nodes[id], c.dirs[id] = node, dir
-	c.apis[id.String()] = New(Config{Node: node, Store: store})
+	c.nodes[id], c.dirs[id], c.stores[id] = node, dir, store
+	c.apis[id.String()] = New(Config{Node: node, Store: store, Members: &http.Client{Transport: c}})
 }
 
 func (c *cluster) stop() {
@@ -98,7 +104,8 @@ func (c *cluster) client() *client.Client {
 func inCluster(t *testing.T, test func(*cluster)) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cluster{t: t, network: memory.NewNetwork(), nodes: map[raft.NodeID]*balsa.Node{},
-			dirs: map[raft.NodeID]disk.Dir{}, disks: map[raft.NodeID]*disk.Memory{}}
+			dirs: map[raft.NodeID]disk.Dir{}, disks: map[raft.NodeID]*disk.Memory{},
+			stores: map[raft.NodeID]*kv.Store{}}
 		for id := range raft.NodeID(3) {
 			c.disks[id+1] = disk.NewMemory()
 			for other := range raft.NodeID(3) {
