@@ -146,8 +146,8 @@ func TestAForwardedCommandIsRefusedBecauseTheLeaderHandsOver(t *testing.T) {
 	}
 }
 
-// Who loses its leadership cannot say what becomes of an entry that is not committed; what is committed in its
-// place, it can.
+// Who loses its leadership cannot say what becomes of an entry that is not committed; what is committed in
+// its place, it can.
 func TestAChangeAndTheLossOfLeadership(t *testing.T) {
 	deposed := func(b *bench) raft.Term {
 		term := b.Status().Term + 1

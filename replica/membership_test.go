@@ -174,9 +174,9 @@ func TestWhoWasRemovedLongAgoIsNoMember(t *testing.T) {
 	c.serves()
 }
 
-// A disk that was wiped is refused under its old id, started by its old command line or to join, by everybody,
-// also by who has met nobody in that id; and member replace puts it in its place: it is removed, and added
-// with the incarnation that it has now.
+// A disk that was wiped is refused under its old id, started by its old command line or to join, by
+// everybody, also by who has met nobody in that id; and member replace puts it in its place: it is removed,
+// and added with the incarnation that it has now.
 func TestAWipedServerIsReplaced(t *testing.T) {
 	for _, founders := range []int{2, 3} {
 		for _, joins := range []bool{false, true} {
