@@ -1,6 +1,7 @@
 package balsa
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -13,7 +14,7 @@ type Status struct {
 	Cluster     raft.ClusterID
 	Incarnation raft.Incarnation // of the data directory
 	Start       uint64           // how often the data directory has been started
-	Address     string           // where peers reach this node; empty if it joins and does not know yet
+	Address     string           // where peers reach this node
 	API         string           // where clients reach this node, as Config.API says
 
 	Role   raft.Role
@@ -163,7 +164,7 @@ func (l *loop) status() Status {
 		Cluster:     l.identity.Cluster,
 		Incarnation: l.identity.Incarnation,
 		Start:       l.identity.Start,
-		Address:     self.Address,
+		Address:     cmp.Or(l.identity.Address, self.Address),
 		API:         l.identity.API,
 		Role:        core.Role,
 		Term:        core.Term,

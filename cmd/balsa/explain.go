@@ -27,6 +27,8 @@ func addressError(flag, address string, err error) error {
 // openError says why a node could not be opened, and what to do.
 func openError(s settings, err error) error {
 	switch {
+	case errors.As(err, new(failure)):
+		return err
 	case errors.Is(err, syscall.EADDRINUSE):
 		return addressError("--raft", s.raft(), err)
 	case errors.Is(err, wal.ErrForeign), errors.Is(err, wal.ErrCorrupt), errors.Is(err, wal.ErrVersion),
@@ -48,5 +50,6 @@ func openError(s settings, err error) error {
 func noPeers(s settings) error {
 	const example = "--peers 1=127.0.0.1:7001,2=127.0.0.1:7002,3=127.0.0.1:7003"
 	return fail(exitUsage, "--peers is missing: --data %s holds no node yet, and a first start needs every "+
-		"node's address, this one's included, as in %s", s.node.Dir, example)
+		"node's address, this one's included, as in %s; or --join with the URL of a cluster that runs",
+		s.node.Dir, example)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -16,6 +15,8 @@ import (
 	"balsa"
 	"balsa/httpapi"
 	"balsa/kv"
+	"balsa/raft"
+	"balsa/wal"
 
 	"github.com/spf13/cobra"
 )
@@ -31,7 +32,9 @@ It prints one line that begins with "ready" when it serves. A node that cannot w
 log stops by itself, and the exit status is 1: what it acknowledged is on its disk, and
 another start finds it.`,
 		Example: `  balsa serve --id 1 --data node1 --raft 127.0.0.1:7001 --http 127.0.0.1:8001 \
-      --peers 1=127.0.0.1:7001,2=127.0.0.1:7002,3=127.0.0.1:7003`,
+      --peers 1=127.0.0.1:7001,2=127.0.0.1:7002,3=127.0.0.1:7003
+  balsa serve --id 4 --data node4 --raft 127.0.0.1:7004 --http 127.0.0.1:8004 \
+      --join http://127.0.0.1:8001`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := f.settings()
@@ -53,7 +56,7 @@ func serve(ctx context.Context, c *console, s settings) error {
 		ctx, cancel = underSupervision(ctx, c.in)
 		defer cancel()
 	}
-	if len(s.node.Peers) == 0 {
+	if len(s.node.Peers) == 0 && len(s.join) == 0 {
 		if used, _ := os.ReadDir(s.node.Dir); len(used) == 0 {
 			return noPeers(s) // said before a directory is made
 		}
@@ -69,12 +72,27 @@ func serve(ctx context.Context, c *console, s settings) error {
 	defer listener.Close()
 	store := kv.New()
 	s.node.StateMachine, s.node.Logger = store, logger
-	node, err := balsa.Open(s.node)
+	node, err := open(ctx, s)
 	if err != nil {
 		return openError(s, err)
 	}
+	joining, done := context.WithCancel(ctx)
+	defer done()
+	refused := keepJoining(joining, s, node)
 	api := httpapi.New(httpapi.Config{Node: node, Store: store, Logger: logger})
-	return serveUntil(ctx, c, node, listener, httpapi.Server(api), logger)
+	return serveUntil(ctx, c, s, node, listener, httpapi.Server(api), refused)
+}
+
+// open opens the node. One that is to join asks for the cluster's id only when its data directory is new.
+func open(ctx context.Context, s settings) (*balsa.Node, error) {
+	node, err := balsa.Open(s.node)
+	if len(s.join) == 0 || !errors.Is(err, wal.ErrNotInitialized) {
+		return node, err
+	}
+	if s.node.Joins, err = newJoiner(s).cluster(ctx); err != nil {
+		return nil, fail(exitUnavailable, "--join: %w", err)
+	}
+	return balsa.Open(s.node)
 }
 
 // underSupervision ties a node to its parent: it stops when standard input closes, which happens even when
@@ -92,9 +110,9 @@ func underSupervision(ctx context.Context, in io.Reader) (context.Context, conte
 // listen takes the address for clients and looks at the one for peers, before anything on the disk is
 // touched: a node that finds its port taken leaves no half-made data directory behind.
 func listen(s settings) (net.Listener, error) {
-	if raft := s.raft(); raft != "" {
-		if err := probe(raft); err != nil {
-			return nil, addressError("--raft", raft, err)
+	if address := s.raft(); address != "" {
+		if err := probe(address); err != nil {
+			return nil, addressError("--raft", address, err)
 		}
 	}
 	listener, err := net.Listen("tcp", s.http)
@@ -104,9 +122,10 @@ func listen(s settings) (net.Listener, error) {
 	return listener, nil
 }
 
-// serveUntil serves clients and says so, until one of the three ends: the context, the node, the server.
-func serveUntil(ctx context.Context, c *console, node *balsa.Node, listener net.Listener, server *http.Server,
-	logger *slog.Logger) error {
+// serveUntil serves clients and says so, until one of these ends: the context, the node, the server, the
+// hope to join the cluster.
+func serveUntil(ctx context.Context, c *console, s settings, node *balsa.Node, listener net.Listener,
+	server *http.Server, refused <-chan error) error {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	status := node.Status()
@@ -115,13 +134,30 @@ func serveUntil(ctx context.Context, c *console, node *balsa.Node, listener net.
 	var err error
 	select {
 	case <-ctx.Done():
-		logger.Info("Stopping")
+		s.node.Logger.Info("Stopping")
+		handOver(s, node)
+	case err = <-refused:
 	case <-node.Done():
 		err = failure{exitError, node.Err()}
 	case err = <-served:
 		err = fail(exitError, "the HTTP server stopped: %w", err)
 	}
 	return errors.Join(err, shutDown(node, server))
+}
+
+// handOver lets another node lead, if this one does, before it stops: the others need not miss it first. A
+// leader that finds nobody to take over stops all the same.
+func handOver(s settings, node *balsa.Node) {
+	if status := node.Status(); status.Role != raft.Leader || len(status.Peers) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.node.ElectionMin+200*time.Millisecond)
+	defer cancel()
+	if leader, err := node.TransferLeadership(ctx, raft.None); err != nil {
+		s.node.Logger.Warn("Stops without having handed over", "error", err)
+	} else {
+		s.node.Logger.Info("Handed over", "leader", leader)
+	}
 }
 
 // shutDown closes the node first, which answers everybody who waits, then gives the answers a moment to

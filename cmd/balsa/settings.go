@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net"
@@ -19,7 +20,8 @@ import (
 type serveFlags struct {
 	id, data, raft, http, peers string
 	cluster, transport          string
-	advertise                   string
+	advertise, advertiseRaft    string
+	join                        []string
 	dial                        []string
 	byHand, insecure            bool
 	heartbeat                   time.Duration
@@ -36,10 +38,15 @@ func (f *serveFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.http, "http", "", "address for clients, as in 127.0.0.1:8001 (required)")
 	flags.StringVar(&f.advertise, "advertise-http", "",
 		"URL at which clients reach this node, told to the others; default: http:// and --http")
+	flags.StringVar(&f.advertiseRaft, "advertise-raft", "",
+		"HOST:PORT at which peers reach this node, if that is not --raft")
 	flags.StringSliceVar(&f.dial, "dial", nil,
 		"ID=HOST:PORT: where to reach a peer that is behind a proxy; may be repeated")
 	flags.StringVar(&f.peers, "peers", "",
 		"every node, this one included: 1=127.0.0.1:7001,2=…; needed at the first start only")
+	flags.StringSliceVar(&f.join, "join", nil,
+		"URL of a node of a running cluster, as in http://127.0.0.1:8001, which this node joins at its first "+
+			"start, in place of --peers; several, for when one does not answer")
 	flags.StringVar(&f.cluster, "cluster", "",
 		"the cluster's name, the same on every node and at every start")
 	flags.StringVar(&f.transport, "transport", "http", "how messages travel between nodes: http")
@@ -66,6 +73,7 @@ func (f *serveFlags) register(flags *pflag.FlagSet) {
 type settings struct {
 	node       balsa.Config // without what serve itself adds: state machine and logger
 	http       string
+	join       []string // the URLs of the cluster to join
 	supervised bool
 	level      slog.Level
 }
@@ -87,8 +95,8 @@ func (m *mistakes) add(format string, values ...any) { *m = append(*m, fmt.Error
 func (f *serveFlags) settings() (settings, error) {
 	var wrong mistakes
 	s := settings{http: f.http, supervised: f.supervised}
-	s.node = balsa.Config{Dir: f.data, Cluster: f.cluster, Listen: f.raft, ByHand: f.byHand,
-		Heartbeat: f.heartbeat}
+	s.node = balsa.Config{Dir: f.data, Cluster: f.cluster, Listen: f.raft, Advertise: f.advertiseRaft,
+		ByHand: f.byHand, Heartbeat: f.heartbeat}
 	if f.id == "" {
 		wrong.add("--id is missing: give every node a number of its own, as in --id 1")
 	} else if id, err := parseID(f.id); err != nil {
@@ -106,6 +114,7 @@ func (f *serveFlags) settings() (settings, error) {
 	f.checkSnapshots(&s.node, &wrong)
 	f.checkTimes(&s.node, &wrong)
 	f.checkPeers(&s.node, &wrong)
+	f.checkJoin(&s, &wrong)
 	f.checkAddresses(&wrong)
 	f.checkDial(&s.node, &wrong)
 	f.checkAdvertise(&s.node, &wrong)
@@ -179,8 +188,8 @@ func (f *serveFlags) checkPeers(config *balsa.Config, wrong *mistakes) {
 		wrong.add("--peers names %s but not this node, %v: list every node, this one included",
 			listIDs(peers), config.ID)
 	} else if f.raft != "" && f.raft != own {
-		wrong.add("--raft is %s, but --peers says that node %v is at %s: make them the same",
-			f.raft, config.ID, own)
+		wrong.add("--raft is %s, but --peers says that node %v is at %s: make them the same, or leave "+
+			"--peers out to start a node that has moved", f.raft, config.ID, own)
 	}
 	if f.raft == "" {
 		f.raft = own // so that what is said about --raft is said about it
@@ -242,6 +251,11 @@ func (f *serveFlags) checkAddresses(wrong *mistakes) {
 	}
 	if f.raft != "" {
 		f.checkListen("--raft", f.raft, wrong)
+	}
+	if host, port, err := splitAddress(cmp.Or(f.advertiseRaft, "a:1")); err != nil {
+		wrong.add("--advertise-raft: %w", err)
+	} else if ip := net.ParseIP(host); host == "" || port == 0 || ip != nil && ip.IsUnspecified() {
+		wrong.add("--advertise-raft is %s: write the HOST:PORT at which peers reach this node", f.advertiseRaft)
 	}
 	if f.raft != "" && f.raft == f.http {
 		wrong.add("--raft and --http are both %s: give peers and clients an address each", f.raft)

@@ -125,7 +125,19 @@ func TestMistakesAreSentences(t *testing.T) {
 			"--raft and --http are both 127.0.0.1:7001: give peers and clients an address each"},
 		{"raft differs", serveArgs("--raft", "127.0.0.1:7009"),
 			"--raft is 127.0.0.1:7009, but --peers says that node 1 is at 127.0.0.1:7001: make them the " +
-				"same"},
+				"same, or leave --peers out to start a node that has moved"},
+		{"join and peers", serveArgs("--join", "http://127.0.0.1:8002"),
+			"--join and --peers are both given: a node founds a cluster with others, or joins one"},
+		{"join by name", serveArgs("--peers", "-", "--join", "http://127.0.0.1:8002", "--cluster", "c"),
+			"--join and --cluster are both given: the cluster that is joined says which it is"},
+		{"join and listen nowhere", serveArgs("--peers", "-", "--join", "http://127.0.0.1:8002", "--raft", "-"),
+			"--raft is missing: a node that joins says where it listens for peers, as in --raft 127.0.0.1:7004"},
+		{"join nobody", serveArgs("--peers", "-", "--join", "127.0.0.1:8002"),
+			`--join: "127.0.0.1:8002" is not the URL of a node, as in http://127.0.0.1:8001`},
+		{"advertise no host", serveArgs("--advertise-raft", "0.0.0.0:7001"),
+			"--advertise-raft is 0.0.0.0:7001: write the HOST:PORT at which peers reach this node"},
+		{"advertise no port", serveArgs("--advertise-raft", "here"),
+			`--advertise-raft: "here" is no address: write HOST:PORT, as in 127.0.0.1:7001`},
 		{"peers without oneself", serveArgs("--id", "4"),
 			"--peers names 1, 2, 3 but not this node, 4: list every node, this one included"},
 		{"peers malformed", serveArgs("--peers", "1=127.0.0.1:7001,two"),
@@ -141,7 +153,8 @@ func TestMistakesAreSentences(t *testing.T) {
 		{"peers missing at a first start", serveArgs("--peers", "-"),
 			"--peers is missing: --data d holds no node yet, " +
 				"and a first start needs every node's address, this one's included, as in " +
-				"--peers 1=127.0.0.1:7001,2=127.0.0.1:7002,3=127.0.0.1:7003"},
+				"--peers 1=127.0.0.1:7001,2=127.0.0.1:7002,3=127.0.0.1:7003; " +
+				"or --join with the URL of a cluster that runs"},
 		{"transport", serveArgs("--transport", "tcp"), `--transport is "tcp": this version has http only`},
 		{"heartbeat", serveArgs("--heartbeat", "1ms"), "--heartbeat is 1ms: at least 10ms is needed"},
 		{"election below heartbeat", serveArgs("--election-timeout", "100ms..500ms"),
