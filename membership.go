@@ -102,7 +102,7 @@ func (e *Error) reject(why raft.Refusal) {
 		return
 	case raft.NotCommittedInTerm:
 		e.Retry = 100 * time.Millisecond
-	case raft.VotersSilent, raft.LearnerBehind:
+	case raft.VotersSilent, raft.LearnerBehind, raft.VersionTooLow:
 		e.Retry = time.Second
 	}
 	e.Kind, e.Cause = ErrChangeRefused, errors.New(refusalAdvice(why))
@@ -138,6 +138,9 @@ func refusalAdvice(why raft.Refusal) string {
 		return "who is added needs its id, the incarnation of its data directory and its address"
 	case raft.VersionLowered, raft.VersionUnsupported:
 		return why.String() + ": run a program that does on every node"
+	case raft.VersionTooLow:
+		return "a member runs a program from before changes of the membership, or has not been heard yet: " +
+			"start every node once, each with a program that knows them"
 	case raft.LearnerBehind:
 		return "a learner lacks too much of the log, or does not answer: try again when it has caught up"
 	}

@@ -2,6 +2,7 @@ package balsa
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -25,7 +26,7 @@ func (l *loop) tell(event raft.Event) {
 	case raft.BecameFollower:
 		l.tellFollower(e)
 	case replica.PeerRefused:
-		l.logger.Warn(e.String(), "peer", e.Node)
+		l.tellStranger(e)
 	case replica.Undigested:
 		l.logger.Warn(e.String(), "peer", e.From)
 	case raft.MessageRefused:
@@ -83,6 +84,17 @@ func (l *loop) tellCampaign(e raft.BecamePreCandidate) {
 	default:
 		l.logger.Info(words, "term", e.Term)
 	}
+}
+
+// tellStranger tells who does not listen to whom. That others mean another data directory by this node's id
+// ends by nothing that the node does: an empty one was started in the place of the one that they know.
+func (l *loop) tellStranger(e replica.PeerRefused) {
+	if e.ByPeer && e.Why == raft.OtherIncarnation {
+		l.logger.Error(e.String(), "peer", e.Node,
+			"run", fmt.Sprintf("balsa member replace %v", l.identity.Node))
+		return
+	}
+	l.logger.Warn(e.String(), "peer", e.Node)
 }
 
 func (l *loop) tellRefusal(e raft.MessageRefused) {

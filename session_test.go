@@ -180,6 +180,7 @@ func TestAKeyOutlivesTheRestartOfAll(t *testing.T) {
 // that carries nothing else.
 func TestASessionEndsWithNobodyWriting(t *testing.T) {
 	inCluster(t, 3, func(c *cluster) {
+		c.named() // which takes an entry of the leader's own
 		leader := c.leader()
 		s := c.session(leader, 10*time.Second)
 		if _, err := s.Propose(c.t.Context(), []byte("x")); err != nil {

@@ -80,7 +80,8 @@ func townError(status int, message string, retry int) townAnswer {
 type applicant struct{ members raft.Configuration }
 
 func (applicant) Identity() raft.Identity {
-	return raft.Identity{Node: 4, Incarnation: 0xbeef, Address: "127.0.0.1:7004", API: "http://a:1", Version: 1}
+	return raft.Identity{Node: 4, Incarnation: 0xbeef, Address: "127.0.0.1:7004", API: "http://a:1",
+		Version: 1}
 }
 
 func (a applicant) Members() (raft.Configuration, raft.Index) { return a.members, 0 }

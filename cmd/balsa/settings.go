@@ -45,8 +45,8 @@ func (f *serveFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.peers, "peers", "",
 		"every node, this one included: 1=127.0.0.1:7001,2=…; needed at the first start only")
 	flags.StringSliceVar(&f.join, "join", nil,
-		"URL of a node of a running cluster, as in http://127.0.0.1:8001, which this node joins at its first "+
-			"start, in place of --peers; several, for when one does not answer")
+		"URL of a node of a running cluster, as in http://127.0.0.1:8001, that this node joins at its "+
+			"first start, in place of --peers; several, for when one does not answer")
 	flags.StringVar(&f.cluster, "cluster", "",
 		"the cluster's name, the same on every node and at every start")
 	flags.StringVar(&f.transport, "transport", "http", "how messages travel between nodes: http")
@@ -255,7 +255,8 @@ func (f *serveFlags) checkAddresses(wrong *mistakes) {
 	if host, port, err := splitAddress(cmp.Or(f.advertiseRaft, "a:1")); err != nil {
 		wrong.add("--advertise-raft: %w", err)
 	} else if ip := net.ParseIP(host); host == "" || port == 0 || ip != nil && ip.IsUnspecified() {
-		wrong.add("--advertise-raft is %s: write the HOST:PORT at which peers reach this node", f.advertiseRaft)
+		wrong.add("--advertise-raft is %s: write the HOST:PORT at which peers reach this node",
+			f.advertiseRaft)
 	}
 	if f.raft != "" && f.raft == f.http {
 		wrong.add("--raft and --http are both %s: give peers and clients an address each", f.raft)

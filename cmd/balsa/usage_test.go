@@ -130,8 +130,10 @@ func TestMistakesAreSentences(t *testing.T) {
 			"--join and --peers are both given: a node founds a cluster with others, or joins one"},
 		{"join by name", serveArgs("--peers", "-", "--join", "http://127.0.0.1:8002", "--cluster", "c"),
 			"--join and --cluster are both given: the cluster that is joined says which it is"},
-		{"join and listen nowhere", serveArgs("--peers", "-", "--join", "http://127.0.0.1:8002", "--raft", "-"),
-			"--raft is missing: a node that joins says where it listens for peers, as in --raft 127.0.0.1:7004"},
+		{"join and listen nowhere",
+			serveArgs("--peers", "-", "--join", "http://127.0.0.1:8002", "--raft", "-"),
+			"--raft is missing: a node that joins says where it listens for peers, " +
+				"as in --raft 127.0.0.1:7004"},
 		{"join nobody", serveArgs("--peers", "-", "--join", "127.0.0.1:8002"),
 			`--join: "127.0.0.1:8002" is not the URL of a node, as in http://127.0.0.1:8001`},
 		{"advertise no host", serveArgs("--advertise-raft", "0.0.0.0:7001"),
