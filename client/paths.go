@@ -50,6 +50,9 @@ const (
 	// ConsistencyLinearizable: the answer contains every write that was acknowledged to anybody before the
 	// question was asked. It is the default, and what writes always get.
 	ConsistencyLinearizable = "linearizable"
+	// ConsistencyLease: as linearizable, if every node's clock runs true within the bound that the cluster's
+	// configuration states. Without such a bound it is linearizable.
+	ConsistencyLease = "lease"
 	// ConsistencyLeader: the applied state of a node that believes to lead, not confirmed with the others: a
 	// leader that was just cut off and does not know it yet may answer with what a newer leader has
 	// overwritten since.

@@ -16,6 +16,12 @@ type reading struct {
 	minRevision uint64
 }
 
+// Leased is content with the leader's lease, which it need not confirm with the others: see ConsistencyLease.
+// It saves a round of messages among the nodes.
+func Leased() ReadOption {
+	return func(r *reading) { r.consistency, r.maxStale = ConsistencyLease, 0 }
+}
+
 // FromLeader is content with what the leader has applied, without asking whether it still leads: see
 // ConsistencyLeader. It saves a round of messages among the nodes.
 func FromLeader() ReadOption {

@@ -25,6 +25,7 @@ func TestReadOptionsBecomeParameters(t *testing.T) {
 	for want, options := range map[string][]ReadOption{
 		"":                                     nil,
 		"consistency=leader":                   {FromLeader()},
+		"consistency=lease":                    {Stale(time.Hour), Leased()},
 		"consistency=stale":                    {Stale(0)},
 		"consistency=stale&max_stale=2000ms":   {Stale(2 * time.Second)},
 		"consistency=stale&max_stale=2ms":      {Stale(1001 * time.Microsecond)},

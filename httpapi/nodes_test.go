@@ -164,7 +164,9 @@ func TestTheClientOutlivesALeader(t *testing.T) {
 		if err != nil {
 			t.Fatalf("write %d: %v", i, err)
 		}
-		for _, options := range [][]client.ReadOption{nil, {client.FromLeader()}, {client.Stale(0)}} {
+		for _, options := range [][]client.ReadOption{
+			nil, {client.Leased()}, {client.FromLeader()}, {client.Stale(0)},
+		} {
 			if item, err := c.Get(t.Context(), "k", options...); err != nil || string(item.Value) != value {
 				t.Errorf("read %d: %q, %v", i, item.Value, err)
 			}

@@ -90,6 +90,7 @@ type wording struct {
 func wordings() []wording {
 	return []wording{
 		{"consistency", client.ConsistencyLinearizable, balsa.Linearizable},
+		{"consistency", client.ConsistencyLease, balsa.Leased},
 		{"consistency", client.ConsistencyLeader, balsa.FromLeader},
 		{"consistency", client.ConsistencyStale, balsa.Stale},
 		{"consistent", "", balsa.Linearizable},
@@ -125,8 +126,8 @@ func consistency(query url.Values) (asked balsa.Consistency, p *problem) {
 func unknownConsistency(parameter, value string) *problem {
 	switch parameter {
 	case "consistency":
-		return badRequest("this version does not offer consistency=%q, only linearizable, leader and stale",
-			value)
+		return badRequest("this version does not offer consistency=%q, "+
+			"only linearizable, lease, leader and stale", value)
 	case "level":
 		return badRequest("this version does not offer level=%q, only strong, weak and none", value)
 	}

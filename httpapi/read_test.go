@@ -183,12 +183,12 @@ func TestReadsThatFail(t *testing.T) {
 func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 	n, h := newNode(t)
 	const unoffered = "this version does not offer "
-	const offered = "only linearizable, leader and stale"
+	const offered = "only linearizable, lease, leader and stale"
 	const staleness = "max_stale is a duration from 1ms on, such as max_stale=2s"
 	const revision = "min_revision is a revision, a decimal such as min_revision=17"
 	const bounds = "timeout is a duration from 1ms to 1m0s, such as timeout=3s"
 	for what, message := range map[string]string{
-		"GET /v1/kv/k?consistency=lease": unoffered + `consistency="lease", ` + offered,
+		"GET /v1/kv/k?consistency=leash": unoffered + `consistency="leash", ` + offered,
 		"GET /v1/kv/k?consistency=":      unoffered + `consistency="", ` + offered,
 		"GET /v1/kv/k?consistency=Stale": unoffered + `consistency="Stale", ` + offered,
 		"GET /v1/kv/k?level=all":         unoffered + `level="all", only strong, weak and none`,

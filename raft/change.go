@@ -40,6 +40,10 @@ type Change struct {
 	// AutoPromote and Version replace what the configuration says, unless nil. Version never goes back.
 	AutoPromote *bool
 	Version     *uint32
+	// LeaseDrift replaces the bound on the drift of clocks, unless nil: up to 200,000 parts per million; 0
+	// switches leases off. They take a cluster version of at least 1: a program from before would vote right
+	// after a restart.
+	LeaseDrift *uint32
 	// Force skips only the questions whether the voters answer now and lag little. If they never come,
 	// nothing is committed any more, and the change cannot be taken back, which takes a quorum too: the
 	// cluster is then as good as lost. So even with Force the new voters that this leader has heard at some
@@ -57,6 +61,9 @@ func (c Configuration) with(change Change) (next Configuration, why Refusal) {
 	if change.Version != nil {
 		next.Version = *change.Version
 	}
+	if change.LeaseDrift != nil {
+		next.LeaseDrift = *change.LeaseDrift
+	}
 	steps := []func(Change) Refusal{next.remove, next.demote, next.promote, next.add, next.update}
 	for _, step := range steps {
 		if why = step(change); why != Accepted {
@@ -68,6 +75,10 @@ func (c Configuration) with(change Change) (next Configuration, why Refusal) {
 		why = NamedTwice
 	case next.Version < c.Version:
 		why = VersionLowered
+	case next.LeaseDrift > maxLeaseDrift:
+		why = DriftTooLarge
+	case next.LeaseDrift > 0 && next.Version == 0:
+		why = VersionTooLow
 	case len(change.Demote) > 0 && next.AutoPromote:
 		why = WouldBePromoted
 	case len(next.Voters) == 0:

@@ -30,8 +30,8 @@ type Configuration struct {
 	// Version is the cluster version: what entries and commands may be used that older programs do not know.
 	// 0 is what every cluster begins with.
 	Version uint32
-	// LeaseDrift bounds how far the clocks of two servers drift apart, in parts per million; 0 switches
-	// leases off. Reserved: nothing rests on it yet.
+	// LeaseDrift bounds by how much every server's clock runs too fast or too slow, in parts per million up
+	// to 200,000; 0 switches leases off. A read by lease may be stale if a clock errs by more.
 	LeaseDrift uint32
 }
 

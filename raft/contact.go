@@ -27,11 +27,19 @@ func (c *Core) checkQuorum() {
 	c.follow(c.hard.Term, None, QuorumLost)
 }
 
-// sticksToLeader reports whether a request for a vote, and its term, are passed over because a leader is
-// heard.
-func (c *Core) sticksToLeader(m Message) bool {
+// sticksToLeader tells why a request for a vote, and its term, are passed over: because a leader is heard, or
+// may hold a lease.
+func (c *Core) sticksToLeader(m Message) Reason {
 	request, ok := m.(RequestVote)
-	return ok && !request.Forced && c.hearsLeader()
+	switch {
+	case !ok || request.Forced:
+		return granted
+	case c.hearsLeader():
+		return LeaderHeard
+	case c.promised():
+		return LeasePromised
+	}
+	return granted
 }
 
 // inContact reports whether a server answered this leader within the minimum election timeout.

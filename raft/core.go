@@ -39,6 +39,7 @@ type following struct {
 	leader     NodeID // None when unknown
 	verified   Index  // how far our log is known to be the leader's
 	heardRound Round  // the newest one that it has named to us
+	quiet      int    // ticks since any leader was heard, or since the start; no more than ElectionMin
 }
 
 // contest is what a server knows of who is to lead next.
@@ -57,6 +58,10 @@ type Config struct {
 	ElectionMin, ElectionMax int
 	// Heartbeat is how often a leader contacts every follower. 0 means 15.
 	Heartbeat int
+
+	// Tick is how long a tick is, in nanoseconds of the time that Step is given. 0: this server reads by no
+	// lease.
+	Tick Time
 
 	// Limits bound what may be under way.
 	Limits Limits
@@ -134,6 +139,8 @@ func (config *Config) validate() error {
 	switch {
 	case config.ID == None:
 		return fmt.Errorf("raft: Config.ID must be positive")
+	case config.Tick < 0:
+		return fmt.Errorf("raft: Config.Tick is %d ns, which is no length", config.Tick)
 	case config.Heartbeat < 1:
 		return fmt.Errorf("raft: Config.Heartbeat is %d ticks, at least 1 is needed", config.Heartbeat)
 	case config.ElectionMin <= config.Heartbeat:
@@ -150,8 +157,9 @@ func (config *Config) validate() error {
 	return nil
 }
 
-// Step feeds one input to the server, and the time at which it happened: nanoseconds since 1970 by the
-// driver's clock, which only entries' log time rests on. What was decided is collected by Output.
+// Step feeds one input to the server, and the time at which it happened: nanoseconds since 1970 by a
+// clock of the driver's that never goes back, read when the input was there. Entries' log time rests on it,
+// and leases. What was decided is collected by Output.
 //
 // It panics when an invariant does not hold or the driver broke its contract: the server must then not be
 // used any more.
@@ -184,7 +192,7 @@ func (c *Core) Step(now Time, in Input) {
 	case Installed:
 		c.installed(in.Snapshot)
 	case ElectionTimeout:
-		if c.role != Leader {
+		if c.role != Leader && !c.promised() {
 			c.electionTimeout()
 		}
 	default:
@@ -211,8 +219,8 @@ func (c *Core) receive(in Receive) {
 		return
 	}
 	if term := m.term(); term > c.hard.Term && adoptsTerm(m) {
-		if c.sticksToLeader(m) {
-			c.ignore(from, m, LeaderHeard)
+		if why := c.sticksToLeader(m); why != granted {
+			c.ignore(from, m, why)
 			return
 		}
 		if c.passesOver(from, m) {
@@ -221,6 +229,7 @@ func (c *Core) receive(in Receive) {
 		}
 		c.follow(term, None, HigherTerm)
 	}
+	c.noteStart(in)
 	switch m := m.(type) {
 	case PreVote:
 		c.preVote(from, sequence, m)

@@ -28,6 +28,7 @@ type timer struct {
 
 func (c *Core) tick() {
 	c.timer.elapsed++
+	c.quiet = min(c.quiet+1, c.config.ElectionMin)
 	c.tickHandover()
 	c.tickRepair()
 	c.checkDisk()
@@ -144,6 +145,8 @@ func (c *Core) preVote(from NodeID, sequence Sequence, m PreVote) {
 		why = StaleTerm
 	case c.hearsLeader():
 		why = LeaderHeard
+	case c.promised():
+		why = LeasePromised
 	case !m.Last.AtLeast(c.log.last()):
 		why = LogNotUpToDate
 	}
@@ -175,6 +178,8 @@ func (c *Core) requestVote(from NodeID, sequence Sequence, m RequestVote) {
 		why = AlreadyVoted
 	case c.leader != None: // this term has been won already: another vote in it is of no use to anybody
 		why = LeaderHeard
+	case c.promised() && !m.Forced && c.hard.Vote == None: // the same vote again is none
+		why = LeasePromised
 	case !m.Last.AtLeast(c.log.last()):
 		why = LogNotUpToDate
 	}
@@ -257,6 +262,7 @@ func (c *Core) lead() {
 	c.leading = leading{round: 1} // 0 is the answer that confirms nothing
 	c.leading.uncommitted = sizeOf(c.log.between(c.commitIndex, c.log.last().Index))
 	c.beginPeers()
+	c.noteRound()
 	c.emit(BecameLeader{Term: c.hard.Term})
 	if c.handover.term != 0 { // leadership has come back
 		c.endHandover(TransferExpired)

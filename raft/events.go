@@ -43,6 +43,8 @@ const (
 	OtherDirectory                  // the configuration means another data directory by that id (§6)
 	Repairs                         // the voter has lost what it promised, and repairs itself
 	ForRepair                       // a server that repairs itself needs a leader of a later term
+	LeasePromised                   // a lease may rest on its voting for nobody (thesis §6.4.1)
+	OtherRun                        // the order was given to an earlier run of this server
 )
 
 // String names the reason.
@@ -55,7 +57,8 @@ func (r Reason) String() string {
 		"the log gave way to a snapshot", "the state machine is being restored", "it has no vote",
 		"asked to", "the sender was not heard as leader of this term", "a newer round was heard since",
 		"the id means another data directory", "it repairs itself",
-		"a server that repairs itself needs a later term"}[r]
+		"a server that repairs itself needs a later term", "a lease may rest on its silence",
+		"it was told to an earlier run"}[r]
 }
 
 // Refusal says why something that was asked for was not begun, or, of a transfer, did not come about. Nothing
@@ -119,6 +122,8 @@ const (
 	// VersionTooLow: the cluster version does not allow for changes yet: some member runs a program from
 	// before them, or the leader has not heard all of them; try again when every node is up.
 	VersionTooLow
+	// DriftTooLarge: with clocks that err so much there are no leases.
+	DriftTooLarge
 )
 
 // String names the refusal.
@@ -130,7 +135,8 @@ func (r Refusal) String() string {
 		"it would be promoted again", "a voter keeps its incarnation", "no member can be like that",
 		"the cluster version would go back", "this program does not support that cluster version",
 		"a learner has not caught up", "nobody can take over", "nobody took over in time",
-		"a member runs an older program, or was not heard yet"}[r]
+		"a member runs an older program, or was not heard yet",
+		"the bound on the drift of clocks is too large"}[r]
 }
 
 // The events. Terms are the server's own unless the field says otherwise.
@@ -231,6 +237,11 @@ type (
 	ReadsConfirmed struct {
 		Round Round
 		Count int
+	}
+	// ReadByLease: a read is served up to Index without asking anybody.
+	ReadByLease struct {
+		Ticket Ticket
+		Index  Index
 	}
 
 	// SnapshotTaken: a snapshot of the own machine is durable, and replaces the log up to Last.

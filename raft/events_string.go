@@ -74,6 +74,10 @@ func (e ReadsConfirmed) String() string {
 	return fmt.Sprintf("round %d confirms %d reads", e.Round, e.Count)
 }
 
+func (e ReadByLease) String() string {
+	return fmt.Sprintf("serves a read by its lease, up to %d", e.Index)
+}
+
 func (e SnapshotTaken) String() string {
 	return fmt.Sprintf("has a snapshot up to %v of %d bytes", e.Last, e.Size)
 }

@@ -85,7 +85,8 @@ func (c *Core) hurryTarget() {
 		return
 	}
 	h.told = c.leading.round
-	c.request(h.to, TimeoutNow{Term: c.hard.Term, Round: h.told}, 0)
+	c.leading.lease.ordered(h.to, h.told)
+	c.request(h.to, TimeoutNow{Term: c.hard.Term, Round: h.told, Start: c.startOf(h.to)}, 0)
 }
 
 // tickHandover counts a tick of a transfer, and gives it up in the end. A leader that handed over because it
@@ -130,6 +131,8 @@ func (c *Core) timeoutNow(from NodeID, m TimeoutNow) {
 		why = StaleTerm
 	case m.Term > c.hard.Term || c.leader != from: // not heard in this run: it may be of an earlier one
 		why = NotHeard
+	case c.ofAnotherRun(m):
+		why = OtherRun
 	case m.Round < c.heardRound:
 		why = NewerRound
 	case !c.mayCampaign():

@@ -14,6 +14,7 @@ type Receive struct {
 	// the data directory that the configuration means by the id: one that was wiped and joins again under its
 	// old id must not stand in for what its predecessor has, or has not, promised.
 	Incarnation Incarnation
+	Start       uint64   // the sender's start number, of its envelope; 0 when not known
 	Sequence    Sequence // a response echoes it
 	Message     Message
 }
@@ -47,8 +48,12 @@ type Transfer struct {
 
 // ReadIndex asks at which index a linearizable read may be served (thesis §6.4). It is answered in
 // Output.Readings under its ticket: once a quorum has confirmed that this server still led after the question
-// came, or, refused, when it ceases to lead.
-type ReadIndex struct{ Ticket Ticket }
+// came, or, refused, when it ceases to lead. With Lease it is answered at once if this server holds a lease
+// (thesis §6.4.1), and otherwise like any other.
+type ReadIndex struct {
+	Ticket Ticket
+	Lease  bool
+}
 
 // Persisted says that the disk has every write up to and including this one. It names no index: the entry
 // at 5 may be truncated and written anew before the first acknowledgement arrives.
@@ -85,8 +90,8 @@ type ChunkStored struct {
 type Installed struct{ Snapshot Snapshot }
 
 // ElectionTimeout lets the election timer run out now, as if nothing had been heard for long enough (§5.2).
-// A leader has no such timer, and takes no notice. It is for who plays the world: a simulator, a test, a page
-// on which a person steers.
+// A leader has no such timer, and takes no notice; nor does a server on whose patience a lease may rest. It
+// is for who plays the world: a simulator, a test, a page on which a person steers.
 type ElectionTimeout struct{}
 
 func (Tick) isInput()             {}

@@ -35,6 +35,9 @@ func (c *Core) Likeness() Likeness {
 			d.timer.elapsed = 0
 		}
 	}
+	if !d.members.leased() { // no promise is asked for
+		d.quiet, d.leading.lease = 0, lease{}
+	}
 	for i := range d.leading.peers {
 		p := &d.leading.peers[i]
 		take := func(s *Sequence) {

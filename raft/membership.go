@@ -29,11 +29,13 @@ type membership struct {
 	earlier []placed // in the order of their indexes; Clone copies them
 
 	own   Incarnation // of this server
+	start uint64      // the number of its present run
 	joins bool        // it was no member at the beginning: no configuration without incarnations means it
 }
 
 func newMembership(r Restored) membership {
-	return membership{placed: placed{Configuration: r.Members.Clone()}, own: r.Incarnation, joins: r.Joins}
+	return membership{placed: placed{Configuration: r.Members.Clone()}, own: r.Incarnation,
+		start: r.Start, joins: r.Joins}
 }
 
 // means reports whether the member of that id in a configuration is this server, and not another data

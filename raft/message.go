@@ -93,6 +93,9 @@ type InstallSnapshotResponse struct {
 type TimeoutNow struct {
 	Term  Term
 	Round Round // the newest round that the leader has begun
+	// Start is the run of the receiver for which the order is: it obeys no order that was given to an earlier
+	// one, for it does not know what that one has heard since. 0: not said.
+	Start uint64
 }
 
 // RepairFloor tells that its sender repairs itself, and asks the leader for its floor (see repair.go).
@@ -138,6 +141,7 @@ type ForwardRead struct {
 	Leader Term
 	Start  uint64
 	Number uint64
+	Lease  bool // a lease of the leader's is enough (ReadIndex.Lease)
 }
 
 // ForwardReadResponse answers ForwardRead.

@@ -64,6 +64,7 @@ func (c *Core) updatePeers(before Configuration) {
 		was, _ := before.Member(p.id)
 		is, stays := c.members.Member(p.id)
 		if stays && (p.departing || !was.mayBecome(is)) {
+			l.lease.parted(p.id)
 			*p = newPeer(p.id, next)
 			p.silent, p.uncounted = c.config.ElectionMin, c.config.ElectionMin
 		}
@@ -133,6 +134,7 @@ func (c *Core) farewell(p *peer, prev Index) {
 
 // partFrom lets go of a server that has left and was told, or does not answer.
 func (c *Core) partFrom(id NodeID, told bool) {
+	c.leading.lease.parted(id)
 	c.leading.peers = slices.DeleteFunc(c.leading.peers, func(p peer) bool { return p.id == id })
 	c.emit(PeerLeft{ID: id, Told: told})
 }

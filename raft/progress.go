@@ -34,6 +34,7 @@ type leading struct {
 	reads       []read // not answered yet, in the order in which they came
 	floors      []floorAsked
 	turns       int // how often a follower began to repair itself, or to count again
+	lease       lease
 }
 
 func (l leading) clone() leading {
@@ -43,11 +44,13 @@ func (l leading) clone() leading {
 	}
 	l.reads = slices.Clone(l.reads)
 	l.floors = slices.Clone(l.floors)
+	l.lease = l.lease.clone()
 	return l
 }
 
 // peer is what a leader knows of one follower (§5.3). match is a measurement, next a guess.
 type peer struct {
+	hearing
 	id         NodeID
 	match      Index    // the follower durably holds our log up to here
 	measuredAt Sequence // the last one given to any request when match was learned
@@ -57,7 +60,6 @@ type peer struct {
 	onTheWay   []shipment
 	told       Index // the commit index last sent
 	round      Round // the latest that it has answered
-	silent     int   // ticks since it last answered in this term
 	uncounted  int   // ticks since it last answered what counts: not while it repairs itself
 	// patience is how many ticks a shipment may be on its way before an answer to something later means that
 	// it was lost. It grows each time: large entries on a slow link would otherwise be sent again before they
@@ -67,11 +69,17 @@ type peer struct {
 	joins    bool     // since a transfer began it has not caught up; see kept
 
 	repairs   bool     // itself: match and what is on the way only steer what is sent
-	heard     bool     // it has answered in this term
 	departing bool     // it is no member any more, and does not count
 	left      leave    // of a departing one
 	farewell  Sequence // of the message that told a departing one that it is none; 0: not told yet
 	study     study    // of a learner that is to be promoted
+}
+
+// hearing is what a leader has heard of a follower.
+type hearing struct {
+	silent int    // ticks since it last answered in this term
+	heard  bool   // it has answered in this term
+	start  uint64 // its run that has answered; 0 when not known
 }
 
 // maxPatience bounds, in heartbeats, how late lost entries are sent again.
@@ -117,6 +125,7 @@ func (c *Core) appendAsLeader(kind Kind, command []byte) EntryID {
 func (c *Core) heartbeat() {
 	l := &c.leading
 	l.round++
+	c.noteRound()
 	for i := range l.reads {
 		if l.reads[i].round == 0 {
 			l.reads[i].round = l.round
@@ -210,6 +219,7 @@ func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEnt
 	}
 	c.heard(p, m.Repairing)
 	p.round = max(p.round, m.Round) // it is not looked at while the follower repairs itself
+	c.leading.lease.answered(from, m.Round)
 	if m.Rejected {
 		if m.Round > 0 { // below our base it can only reject, also one that was busy in an earlier life
 			p.busy = m.Busy

@@ -37,6 +37,9 @@ func (c *Core) readIndex(in ReadIndex) {
 	switch {
 	case c.role != Leader:
 		c.answerRead(Reading{Ticket: in.Ticket, Refusal: NotLeader})
+	case in.Lease && c.HoldsLease():
+		c.emit(ReadByLease{Ticket: in.Ticket, Index: c.commitIndex})
+		c.answerRead(Reading{Ticket: in.Ticket, Index: c.commitIndex})
 	case len(l.reads) >= maxReads:
 		c.answerRead(Reading{Ticket: in.Ticket, Refusal: Overloaded})
 	default:
@@ -45,7 +48,7 @@ func (c *Core) readIndex(in ReadIndex) {
 			r.index = c.commitIndex
 		}
 		l.reads = append(l.reads, r)
-		c.emit(ReadQueued(in))
+		c.emit(ReadQueued{Ticket: in.Ticket})
 	}
 }
 
@@ -89,18 +92,20 @@ func (c *Core) confirmReads() {
 	}
 }
 
-// confirmedRound is the highest round that a quorum has answered. This server answers its own rounds at
-// once if it has a vote.
+// confirmedRound is the highest round that a quorum has answered.
 func (c *Core) confirmedRound() Round {
-	return Round(c.members.QuorumIndex(func(id NodeID) Index {
-		if id == c.config.ID {
-			return Index(c.leading.round)
-		}
-		if p := c.peer(id); p != nil && !p.repairs {
-			return Index(p.round)
-		}
-		return 0
-	}))
+	return Round(c.members.QuorumIndex(func(id NodeID) Index { return Index(c.answeredRound(id)) }))
+}
+
+// answeredRound is the highest round that a server has answered. This one answers its own rounds at once.
+func (c *Core) answeredRound(id NodeID) Round {
+	if id == c.config.ID {
+		return c.leading.round
+	}
+	if p := c.peer(id); p != nil && !p.repairs {
+		return p.round
+	}
+	return 0
 }
 
 // abandonReads answers what can no longer be confirmed: whoever asked must not wait for ever.

@@ -215,7 +215,7 @@ func (c *Core) electForRepair(from NodeID, m AppendEntriesResponse) {
 // before it may not hold any more, and what it acknowledged in between did not count.
 func (c *Core) turn(p *peer, repairs bool) {
 	next := newPeer(p.id, c.log.last().Index)
-	next.repairs, next.silent, next.uncounted, next.heard = repairs, p.silent, p.uncounted, p.heard
+	next.repairs, next.hearing, next.uncounted = repairs, p.hearing, p.uncounted
 	next.departing, next.left, next.farewell = p.departing, p.left, p.farewell
 	*p = next
 	c.leading.turns++

@@ -19,6 +19,7 @@ func (c *Core) appendEntries(from NodeID, sequence Sequence, m AppendEntries) {
 	}
 	c.follow(m.Term, from, HeardLeader)
 	c.resetTimer()
+	c.quiet = 0 // the answer confirms a round
 	c.heardRound = max(c.heardRound, m.Round)
 	if m.Prev.Index < c.log.base.Index {
 		// We cannot compare, and need not: what our snapshot includes, and whatever else we know to be

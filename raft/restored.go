@@ -25,8 +25,8 @@ type Restored struct {
 	// Repairing says that the disk was damaged, and what this server promised may be lost: it counts for
 	// nothing until Output.Repaired (see repair.go). HardState and log are what is left, if only in part.
 	Repairing bool
-	// Start is the number of this start of the data directory, above that of any before; needed only when
-	// Repairing.
+	// Start is the number of this start of the data directory, above that of any before. 0, which is for
+	// tests and not for who is Repairing: starts are not counted.
 	Start uint64
 	// Unready says that the state machine is yet to be restored; see the input Readiness.
 	Unready bool

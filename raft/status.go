@@ -176,6 +176,7 @@ func (c *Core) canonical() string {
 		c.timer, c.ballots, c.leading.round, c.sequence, c.clock, c.dice, c.leading.uncommitted, c.refused)
 	fmt.Fprintf(&b, "peers %v reads %v load %v\n", c.leading.peers, c.leading.reads, c.load)
 	fmt.Fprintf(&b, "repair %v floors %v turns %d\n", c.repair, c.leading.floors, c.leading.turns)
+	fmt.Fprintf(&b, "lease %v\n", c.leading.lease)
 	fmt.Fprintf(&b, "snapshot %v previous %v\n", c.snapshot, c.previous)
 	fmt.Fprintf(&b, "log %v %d saved %d durable %d restart %v flights %v bytes %d\n", c.log.base,
 		c.log.baseTime, c.log.saved, c.log.durable, c.log.restart, c.log.flights, c.log.bytes)

@@ -36,6 +36,7 @@ type Proposed struct {
 type Asked struct {
 	Ticket raft.Ticket
 	Local  bool // refuse when this server does not lead, instead of asking the leader
+	Lease  bool // a lease of the leader's is enough; without one it asks a quorum all the same
 }
 
 // Awaited asks to be told, under the ticket, when the state machine of this server has applied up to an

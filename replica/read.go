@@ -35,7 +35,7 @@ func (r *Replica) read(now raft.Time, a Asked) {
 	leader, term := r.Leader()
 	if a.Local || leader == raft.None || leader == r.config.Core.ID {
 		r.reads.own = append(r.reads.own, a.Ticket)
-		r.core.Step(now, raft.ReadIndex{Ticket: a.Ticket})
+		r.core.Step(now, raft.ReadIndex{Ticket: a.Ticket, Lease: a.Lease})
 		return
 	}
 	if len(r.reads.sent) >= maxForwarded {
@@ -47,7 +47,10 @@ func (r *Replica) read(now raft.Time, a Asked) {
 		ticket: a.Ticket, number: r.origin.number, leader: term, until: now + r.patience(),
 	})
 	r.send(raft.Letter{To: leader, Sequence: forwardSequence | r.life() | raft.Sequence(r.origin.number),
-		Message: raft.ForwardRead{Leader: term, Start: r.config.Identity.Start, Number: r.origin.number}})
+		Message: raft.ForwardRead{
+			Leader: term, Start: r.config.Identity.Start, Number: r.origin.number,
+			Lease: a.Lease && r.leases(),
+		}})
 }
 
 // takeForwardedRead puts another server's read to the core. A read changes nothing: asked twice it is
@@ -61,8 +64,12 @@ func (r *Replica) takeForwardedRead(now raft.Time, e raft.Envelope, m raft.Forwa
 		r.answerForeignRead(f, raft.Reading{Refusal: raft.NotLeader})
 		return
 	}
-	r.core.Step(now, raft.ReadIndex{Ticket: r.ticketFor(f)})
+	r.core.Step(now, raft.ReadIndex{Ticket: r.ticketFor(f), Lease: m.Lease})
 }
+
+// leases reports whether the configuration knows of leases. As long as it does not, the leader may be of a
+// program that cannot read a question for one.
+func (r *Replica) leases() bool { return r.core.Members().LeaseDrift > 0 }
 
 func (r *Replica) answerForeignRead(f foreign, a raft.Reading) {
 	r.send(raft.Letter{To: f.node, Sequence: f.sequence, Message: raft.ForwardReadResponse{

@@ -99,7 +99,7 @@ func (r *Replica) takeForCore(now raft.Time, e raft.Envelope) {
 		r.undigested(e)
 	} else {
 		r.core.Step(now, raft.Receive{From: e.From.Node, Incarnation: e.From.Incarnation,
-			Sequence: e.Sequence, Message: e.Message})
+			Start: e.From.Start, Sequence: e.Sequence, Message: e.Message})
 	}
 	if byHand && (!sound || r.core.Status().Refused > before) {
 		refusal := raft.IdentityRefused{Why: raft.Nonsense}

@@ -93,7 +93,8 @@ func New(config Config, restored raft.Restored) (*Replica, error) {
 		config.Core.Limits.SnapshotBytes = -1
 	}
 	restored.Unready = restored.Snapshot.Last.Index > 0
-	restored.Incarnation = config.Identity.Incarnation
+	restored.Incarnation, restored.Start = config.Identity.Incarnation, config.Identity.Start
+	config.Core.Tick = config.Tick
 	if config.Core.Limits.Version == 0 {
 		config.Core.Limits.Version = config.Identity.Version
 	}

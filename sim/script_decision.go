@@ -15,7 +15,7 @@ import (
 func eventNames() []string {
 	return strings.Fields(`BecameFollower BecamePreCandidate BecameCandidate BecameLeader PreVoteGranted
 		PreVoteDenied VoteGranted VoteDenied VoteReceived Appended AppendAccepted AppendRejected SteppedBack
-		Replicated CommitAdvanced CommitHeld PersistedTo ReadQueued ReadsConfirmed SnapshotTaken
+		Replicated CommitAdvanced CommitHeld PersistedTo ReadQueued ReadsConfirmed ReadByLease SnapshotTaken
 		SnapshotSending SnapshotInstalled Compacted MembersChanged ChangeRefused LearnersPromoted PeerLeft
 		TransferBegun TransferEnded ToldToCampaign ProposalRefused
 		MessageIgnored MessageRefused PeerRefused`)
@@ -26,7 +26,8 @@ func raftReasons() []string {
 	return strings.Fields(`HigherTerm HeardLeader StaleTerm AlreadyVoted LogNotUpToDate LeaderHeard Gap
 		Conflict OldTerm StaleResponse UnknownSender SecondLeader Malformed CommittedConflict BeyondLog
 		LostEntries QuorumLost DiskStalled Silence Unsupported NotAsked NotDurable LogReplaced
-		MachineNotReady NoVote AskedTo NotHeard NewerRound OtherDirectory`)
+		MachineNotReady NoVote AskedTo NotHeard NewerRound OtherDirectory
+		LeasePromised OtherRun`)
 }
 
 // identityReasons are the names of raft.IdentityReason, refusals those of raft.Refusal.
@@ -39,7 +40,8 @@ func refusals() []string {
 	return strings.Fields(`NotLeader Overloaded Transferring ChangeOpen NotCommittedInTerm VotersSilent
 		NoVoterLeft NothingChanged NamedTwice UnknownMember AlreadyMember NoSuchVoter NoSuchLearner
 		WouldBePromoted IncarnationOfVoter BadMember VersionLowered
-		VersionUnsupported LearnerBehind NoTarget TransferExpired VersionTooLow`)
+		VersionUnsupported LearnerBehind NoTarget TransferExpired VersionTooLow
+		DriftTooLarge`)
 }
 
 func reasonNames() []string {

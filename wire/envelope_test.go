@@ -68,9 +68,10 @@ func TestALiarWithAValidChecksumIsRefused(t *testing.T) {
 		return frame
 	}
 	lies := map[string][]byte{
-		"kind 0":            set(raft.TimeoutNow{}, 5, 0),
-		"kind 16":           set(raft.TimeoutNow{}, 5, 16),
-		"a forwarded no-op": encode(raft.ForwardProposal{Kind: raft.NoOp}),
+		"kind 0":                           set(raft.TimeoutNow{}, 5, 0),
+		"kind 21":                          set(raft.TimeoutNow{}, 5, 21),
+		"an order to campaign for start 0": set(raft.TimeoutNow{Start: 1}, -8, 0),
+		"a forwarded no-op":                encode(raft.ForwardProposal{Kind: raft.NoOp}),
 		"a forwarded normal proposal in the layout of others": set(
 			raft.ForwardProposal{Kind: raft.Session}, -5, byte(raft.Normal)),
 		"version 2":          set(raft.TimeoutNow{}, 4, 2),

@@ -123,6 +123,9 @@ func drawMessage(t *rapid.T, k kind) raft.Message {
 		return raft.RepairFloor{Number: drawNumber[uint64](t, "number")}
 	case repairFloorResponse:
 		return raft.RepairFloorResponse{Number: drawNumber[uint64](t, "number"), Floor: term}
+	case timeoutNowForStart:
+		return raft.TimeoutNow{Term: term, Round: drawNumber[raft.Round](t, "round"),
+			Start: max(1, drawNumber[uint64](t, "start"))}
 	}
 	return drawForward(t, k, term)
 }
@@ -146,6 +149,8 @@ func drawForward(t *rapid.T, k kind, term raft.Term) raft.Message {
 		}
 	case forwardRead:
 		return raft.ForwardRead{Leader: term, Start: start, Number: number}
+	case forwardReadByLease:
+		return raft.ForwardRead{Leader: term, Start: start, Number: number, Lease: true}
 	case forwardReadResponse:
 		return raft.ForwardReadResponse{
 			Leader: term, Start: start, Number: number,

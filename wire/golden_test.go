@@ -72,7 +72,10 @@ func samples() []raft.Envelope {
 	refused.From.Version = 1
 	refused.Message = raft.ForwardProposalResponse{Leader: 3, Start: 4, Number: 8, Refused: true,
 		NotAccepted: true, HandingOver: true}
-	return append(all, says, refused)
+	order, read := all[12], all[16]
+	order.Message = raft.TimeoutNow{Term: 3, Round: 13, Start: 2}
+	read.Message = raft.ForwardRead{Leader: 3, Start: 4, Number: 8, Lease: true}
+	return append(all, says, refused, order, read)
 }
 
 func TestTheBinaryFormDoesNotDrift(t *testing.T) {

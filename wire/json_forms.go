@@ -209,11 +209,12 @@ type timeoutNowForm struct {
 	Term raft.Term `json:"term"`
 	leader
 	Round raft.Round `json:"round,omitempty"`
+	Start uint64     `json:"receiver_start,omitempty"`
 	surroundings
 }
 
 func (f *timeoutNowForm) message(bool) (raft.Message, error) {
-	return raft.TimeoutNow{Term: f.Term, Round: f.Round}, nil
+	return raft.TimeoutNow{Term: f.Term, Round: f.Round, Start: f.Start}, nil
 }
 
 type repairFloorForm struct {
@@ -288,11 +289,14 @@ func (f *forwardProposalResponseForm) message(bool) (raft.Message, error) {
 
 type forwardReadForm struct {
 	forward
+	Lease bool `json:"lease,omitempty"`
 	surroundings
 }
 
 func (f *forwardReadForm) message(bool) (raft.Message, error) {
-	return raft.ForwardRead{Leader: f.LeaderTerm, Start: f.OriginStart, Number: f.Number}, nil
+	return raft.ForwardRead{
+		Leader: f.LeaderTerm, Start: f.OriginStart, Number: f.Number, Lease: f.Lease,
+	}, nil
 }
 
 type forwardReadResponseForm struct {

@@ -24,6 +24,7 @@ func (k kind) name() string {
 		identityRefused: "identity_refused", forwardProposalOfKind: "forward_proposal",
 		repairFloor: "repair_floor", repairFloorResponse: "repair_floor_response",
 		appendEntriesRepairing: "append_entries_response",
+		timeoutNowForStart:     "timeout_now", forwardReadByLease: "forward_read",
 	}
 	if int(k) >= len(names) {
 		return ""
@@ -60,7 +61,7 @@ func newForm(k kind) form {
 		return &installSnapshotForm{}
 	case installSnapshotResponse:
 		return &installSnapshotResponseForm{}
-	case timeoutNow:
+	case timeoutNow, timeoutNowForStart:
 		return &timeoutNowForm{}
 	case repairFloor:
 		return &repairFloorForm{}
@@ -70,7 +71,7 @@ func newForm(k kind) form {
 		return &forwardProposalForm{}
 	case forwardProposalResponse:
 		return &forwardProposalResponseForm{}
-	case forwardRead:
+	case forwardRead, forwardReadByLease:
 		return &forwardReadForm{}
 	case forwardReadResponse:
 		return &forwardReadResponseForm{}
@@ -113,7 +114,7 @@ func formOf(m raft.Message) form {
 			NextOffset: m.Next, Complete: m.Complete, Repairing: m.Repairing,
 		}
 	case raft.TimeoutNow:
-		return &timeoutNowForm{Term: m.Term, Round: m.Round}
+		return &timeoutNowForm{Term: m.Term, Round: m.Round, Start: m.Start}
 	case raft.RepairFloor:
 		return &repairFloorForm{Number: m.Number}
 	case raft.RepairFloorResponse:
@@ -141,7 +142,7 @@ func formOfForward(m raft.Message) form {
 			HandingOver: m.HandingOver,
 		}
 	case raft.ForwardRead:
-		return &forwardReadForm{forward: forward{m.Leader, m.Start, m.Number}}
+		return &forwardReadForm{forward: forward{m.Leader, m.Start, m.Number}, Lease: m.Lease}
 	case raft.ForwardReadResponse:
 		return &forwardReadResponseForm{
 			forward: forward{m.Leader, m.Start, m.Number}, Index: m.Index, Refused: m.Refused,

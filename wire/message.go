@@ -35,8 +35,10 @@ const (
 	repairFloor            kind = 16 // number
 	repairFloorResponse    kind = 17 // number, floor
 	appendEntriesRepairing kind = 18 // the response, repairing: floor, then as appendEntriesResponse
+	timeoutNowForStart     kind = 19 // term, round, start: not 0
+	forwardReadByLease     kind = 20 // leader, start, number
 
-	lastKind = appendEntriesRepairing
+	lastKind = forwardReadByLease
 )
 
 // kindOf returns the number of a message, or 0 for none.
@@ -62,6 +64,9 @@ func kindOf(m raft.Message) kind {
 	case raft.InstallSnapshotResponse:
 		return installSnapshotResponse
 	case raft.TimeoutNow:
+		if m.Start != 0 {
+			return timeoutNowForStart
+		}
 		return timeoutNow
 	case raft.RepairFloor:
 		return repairFloor
@@ -75,6 +80,9 @@ func kindOf(m raft.Message) kind {
 	case raft.ForwardProposalResponse:
 		return forwardProposalResponse
 	case raft.ForwardRead:
+		if m.Lease {
+			return forwardReadByLease
+		}
 		return forwardRead
 	case raft.ForwardReadResponse:
 		return forwardReadResponse
@@ -114,7 +122,11 @@ func appendMessage(dst []byte, m raft.Message) []byte {
 		dst = appendNumbers(appendID(appendNumbers(dst, uint64(m.Term)), m.Last), m.Next)
 		return appendFlags(dst, m.Complete, m.Repairing)
 	case raft.TimeoutNow:
-		return appendNumbers(dst, uint64(m.Term), uint64(m.Round))
+		dst = appendNumbers(dst, uint64(m.Term), uint64(m.Round))
+		if m.Start != 0 {
+			dst = appendNumbers(dst, m.Start)
+		}
+		return dst
 	case raft.RepairFloor:
 		return appendNumbers(dst, m.Number)
 	case raft.RepairFloorResponse:

@@ -37,6 +37,12 @@ func decodeMessage(k kind, c *cursor) raft.Message {
 		return raft.RepairFloor{Number: number[uint64](c)}
 	case repairFloorResponse:
 		return raft.RepairFloorResponse{Number: number[uint64](c), Floor: number[raft.Term](c)}
+	case timeoutNowForStart:
+		m := raft.TimeoutNow{Term: number[raft.Term](c), Round: number[raft.Round](c)}
+		if m.Start = number[uint64](c); m.Start == 0 { // that has a layout of its own
+			c.fail("an order to campaign for start 0")
+		}
+		return m
 	}
 	return decodeForward(k, c)
 }
@@ -63,8 +69,8 @@ func decodeForward(k kind, c *cursor) raft.Message {
 		m.Refused, m.NotAccepted = flags&1 != 0, flags&2 != 0
 		m.Overloaded, m.HandingOver = flags&4 != 0, flags&8 != 0
 		return m
-	case forwardRead:
-		return raft.ForwardRead{Leader: leader, Start: start, Number: count}
+	case forwardRead, forwardReadByLease:
+		return raft.ForwardRead{Leader: leader, Start: start, Number: count, Lease: k == forwardReadByLease}
 	case forwardReadResponse:
 		m := raft.ForwardReadResponse{Leader: leader, Start: start, Number: count}
 		m.Index = number[raft.Index](c)

@@ -151,7 +151,9 @@ func getCommand(c *console) *cobra.Command {
 terminal a line break follows. Exit status 3 says that there is no such key.
 
 A read is linearizable: it sees every write that was acknowledged to anybody before.
---consistency leader saves the leader's question to the others whether it still leads;
+--consistency lease saves the leader's question to the others whether it still leads, and
+is as good if every clock runs true within the bound that the cluster's configuration
+states; --consistency leader saves it too, and may answer with what was overwritten;
 --consistency stale takes what the node at hand has, without a leader too. Whoever knows
 the revision of a write can ask for at least that (--min-revision).`,
 		Example: `  balsa get greeting

@@ -179,7 +179,7 @@ func TestMistakesAreSentences(t *testing.T) {
 		{"advertise", serveArgs("--advertise-http", "127.0.0.1:8001"),
 			`--advertise-http is "127.0.0.1:8001": write http://HOST:PORT, as in http://127.0.0.1:8001`},
 		{"consistency", []string{"get", "k", "--consistency", "strong"},
-			`--consistency is "strong": write linearizable, leader or stale`},
+			`--consistency is "strong": write linearizable, lease, leader or stale`},
 		{"staleness of a linearizable read", []string{"get", "k", "--max-stale", "1s"},
 			"--max-stale belongs to --consistency stale: add that, or leave it out"},
 		{"negative staleness", []string{"get", "k", "--consistency", "stale", "--max-stale", "-1s"},

@@ -52,5 +52,6 @@ func exchanges() []exchange {
 			raft.AppendEntriesResponse{Term: 9, Round: 13, Match: 5, Holds: 6, Repairing: true, Floor: 8},
 		},
 		{request: raft.TimeoutNow{Term: 9, Round: 14}},
+		{request: raft.TimeoutNow{Term: 9, Round: 14, Start: 3}},
 	}
 }
