@@ -1,6 +1,7 @@
 package balsa
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -159,14 +160,12 @@ func (r *Remains) read() error {
 // acknowledged, and that this one lacks, are gone; and while one of the old cluster still runs, two clusters
 // serve clients. Everything that the directory has is kept, as the state of the new cluster: the newest
 // snapshot, and all entries behind it, committed or not. Entries that changed the members are replaced by
-// ones that do nothing. The old files stay beside the new ones, as before-CLUSTER-NAME.
+// ones that do nothing. Addresses that the founder leaves out are those that the old cluster knew. The old
+// files stay beside the new ones, as before-CLUSTER-NAME.
 //
 // When it returns nil all of it is durable. After an error, or a crash, the directory is as it was or refused
 // by Open; then Recover goes on where it was cut short.
 func Recover(dir disk.Dir, founder Founder) (Founded, error) {
-	if err := founder.check(); err != nil {
-		return Founded{}, err
-	}
 	names, err := dir.List()
 	if err != nil {
 		return Founded{}, err
@@ -194,7 +193,7 @@ func Recover(dir disk.Dir, founder Founder) (Founded, error) {
 	if err != nil {
 		return Founded{}, err
 	}
-	own, _ := made.Members.Member(founder.ID)
+	own, _ := made.Members.Member(made.Node)
 	return Founded{Cluster: made.Cluster, Incarnation: own.Incarnation, Last: made.Last},
 		removeMark(dir, movingNew)
 }
@@ -219,6 +218,11 @@ func rewrite(dir disk.Dir, founder Founder, names []string) error {
 		return fmt.Errorf("%w: it is of node %v, not of node %v", wal.ErrForeign, old.Node, founder.ID)
 	}
 	aside := fmt.Sprintf("%s%.8s-", beforeName, old.Cluster)
+	own, _ := old.Members.Member(founder.ID)
+	founder.Address, founder.API = cmp.Or(founder.Address, own.Address), cmp.Or(founder.API, own.API)
+	if err := founder.check(); err != nil {
+		return err
+	}
 	if err := writeMark(dir, writingNew, aside); err != nil {
 		return err
 	}

@@ -172,24 +172,34 @@ func TestOfflineTranscript(t *testing.T) {
 		"log dump data --all", "log dump data --all -o json --from 14",
 		"snapshot inspect data/" + newerSnapshot, "snapshot inspect data/" + olderSnapshot + " -o json",
 	} {
-		r := command(t, "", strings.Fields(line)...)
-		fmt.Fprintf(&got, "$ balsa %s\n%s", line, r.out)
-		for said := range strings.Lines(r.err) {
-			if !strings.HasPrefix(said, "read ") { // how long it took differs
-				fmt.Fprintf(&got, "2> %s", said)
-			}
-		}
-		fmt.Fprintf(&got, "status %d\n\n", r.status)
+		transcribe(&got, line, command(t, "", strings.Fields(line)...))
 	}
+	holdGolden(t, golden, got.String())
+	if contentOf(t, "data") != before {
+		t.Error("something in the directory has changed")
+	}
+}
+
+// transcribe writes a command and what it answered.
+func transcribe(to *strings.Builder, line string, r result) {
+	fmt.Fprintf(to, "$ balsa %s\n%s", line, r.out)
+	for said := range strings.Lines(r.err) {
+		if !strings.HasPrefix(said, "read ") { // how long it took differs
+			fmt.Fprintf(to, "2> %s", said)
+		}
+	}
+	fmt.Fprintf(to, "status %d\n\n", r.status)
+}
+
+// holdGolden holds a transcript against the one that is kept, or renews that.
+func holdGolden(t *testing.T, golden, got string) {
+	t.Helper()
 	if *update {
-		must(t, os.WriteFile(golden, []byte(got.String()), 0o600))
+		must(t, os.WriteFile(golden, []byte(got), 0o600))
 	}
 	want, err := os.ReadFile(golden)
 	must(t, err)
-	if got.String() != string(want) {
-		t.Errorf("got\n%s\nwant\n%s", &got, want)
-	}
-	if contentOf(t, "data") != before {
-		t.Error("something in the directory has changed")
+	if got != string(want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

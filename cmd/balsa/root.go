@@ -45,6 +45,7 @@ func rootCommand(c *console) *cobra.Command {
 	root.AddCommand(demoCommand(c), verifyCommand(c), logCommand(c))
 	root.AddCommand(putCommand(c), getCommand(c), delCommand(c), incrCommand(c),
 		statusCommand(c), snapshotCommand(c))
+	root.AddCommand(backupCommand(c), restoreCommand(c), recoverCommand(c), checkCommand(c))
 	return root
 }
 

@@ -15,11 +15,14 @@ import (
 func verifyCommand(c *console) *cobra.Command {
 	var as format
 	cmd := &cobra.Command{
-		Use:   "verify DIR",
-		Short: "Read a node's data directory from end to end, and say what is damaged",
+		Use:   "verify DIR|FILE",
+		Short: "Read a node's data directory, or a backup, from end to end, and say what is damaged",
 		Long: `Read everything in the data directory of a node and check it: both copies of the identity,
 every segment of the log and every batch in it, every snapshot with what it holds, and
 whether the log reaches back to the snapshots. Nothing is written, and nothing is locked.
+
+Of a FILE, a backup or a snapshot that was copied, everything is read and checked that a
+node would read.
 
 A last write that a power cut tore is no damage: the next start cuts it off.
 
@@ -30,7 +33,8 @@ Exit status: 0 nothing is damaged, 7 something is (one line for each, with what 
 2 there is no data directory, 1 it could not be read, a later version has written it, or
 a running node changed it too fast to judge.`,
 		Example: `  balsa verify data
-  balsa verify .balsa/dev/1 -o json`,
+  balsa verify .balsa/dev/1 -o json
+  balsa verify monday.backup`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := as.check(); err != nil {
@@ -93,6 +97,13 @@ const readings = 3
 // verify reads a directory and says what it found.
 func (c *console) verify(ctx context.Context, as format, path string) error {
 	began := time.Now()
+	if isFile(path) {
+		v, err := c.verifyFile(ctx, path)
+		if err != nil {
+			return err
+		}
+		return c.judged(as, v, time.Since(began))
+	}
 	if _, err := c.look(ctx, "verify", path); err != nil {
 		return err
 	}

@@ -53,6 +53,10 @@ func (c *console) verifyOnce(ctx context.Context, path string) (*verdict, error)
 	if k.names, err = dir.List(); err != nil {
 		return nil, fail(exitError, "%w", err)
 	}
+	if k.unfinished() {
+		k.others()
+		return k.verdict, nil
+	}
 	if empty(k.names) {
 		return nil, notData(path, k.names)
 	}
@@ -224,6 +228,8 @@ func (k *checking) others() {
 	for _, name := range k.names {
 		switch {
 		case k.rows[name] != nil:
+		case setAside(name):
+			k.say(name, "set aside", "of the cluster that was before a recovery; it was not read")
 		case strings.HasSuffix(name, ".snapshot.part"):
 			k.say(name, "arriving", "a snapshot of which %s have arrived: what is bad in it is sent again",
 				bytesOf(k.sizes[name]))
