@@ -199,7 +199,7 @@ func (c *Client) round(ctx context.Context, call *call) (*answer, *Error) {
 			return nil, call.afterUnknown(told, err)
 		}
 		told = call.moreTelling(told, err)
-		if ctx.Err() != nil || err.Code == CodeTooManyKeys { // every node would say so, after another entry
+		if ctx.Err() != nil || err.Code.passes() {
 			break
 		}
 		next, url = c.after(next, err, tried)

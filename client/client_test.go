@@ -417,7 +417,8 @@ func TestEndpoints(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	want := Status{ID: 2, Role: "leader", Term: 3, Last: Entry{3, 4}, Peers: []Peer{{ID: 1, Match: 4}}}
+	want := Status{ID: 2, Role: "leader", Term: 3, Last: Entry{3, 4}}
+	want.Peers = []Peer{{ID: 1, Match: 4}}
 	n := start(t, 2, func(w http.ResponseWriter, r *http.Request) { _ = json.NewEncoder(w).Encode(want) })
 	c := connect(t, dead(t))
 	got, err := c.Status(t.Context(), n.URL)

@@ -46,7 +46,7 @@ func (c *Client) learn(at int, a *answer, err *Error) {
 	case err.Code == CodeUnreachable && at >= c.given:
 		c.endpoints[at].shunned = time.Now().Add(shunFor)
 	}
-	if c.next == at { // whoever comes next should not begin with a node that failed
+	if c.next == at && !err.Code.passes() { // whoever comes next should not begin with a node that failed
 		c.next = (at + 1) % c.given
 	}
 }

@@ -31,7 +31,6 @@ const (
 	CodeMethodNotAllowed   Code = "method_not_allowed"     // 405
 	CodeConflict           Code = "conflict"               // 409: what is there stands against it
 	CodeNothingNew         Code = "nothing_new"            // 409: the latest snapshot has it all
-	CodeConfigBusy         Code = "config_busy"            // 409, reserved
 	CodeCompacted          Code = "compacted"              // 410, reserved
 	CodePreconditionFailed Code = "precondition_failed"    // 412, reserved
 	CodeTooLarge           Code = "too_large"              // 413
@@ -49,6 +48,28 @@ const (
 	CodeNoSpace            Code = "no_space"               // 507
 )
 
+// The codes of refused changes of the membership and transfers. Nothing has changed, but for
+// CodeTransferTimeout, after which the old leader leads on and the one that was named may yet win.
+const (
+	CodeMemberNotFound     Code = "member_not_found"          // 404: no member has that id
+	CodeChangeInProgress   Code = "config_change_in_progress" // 409: one at a time; it passes by itself
+	CodeLeaderNotSettled   Code = "leader_not_settled"        // 409: it was just elected; it passes by itself
+	CodeMemberExists       Code = "member_exists"             // 409: another data directory has that id
+	CodeNotAVoter          Code = "not_a_voter"               // 409: who is to be demoted has no vote
+	CodeNotALearner        Code = "not_a_learner"             // 409: who is to be promoted is no learner
+	CodeWouldLoseQuorum    Code = "would_lose_quorum"         // 409: no majority of the voters answers
+	CodeLearnerBehind      Code = "learner_behind"            // 409: it has not caught up
+	CodeWouldBePromoted    Code = "would_be_promoted"         // 409: learners are promoted by themselves
+	CodeIncarnationChanged Code = "incarnation_changed"       // 409: remove the voter, and then add it
+	CodeVersionUnsupported Code = "version_unsupported"       // 409: a program that is too old
+	CodeNoTarget           Code = "no_target"                 // 409: nobody can take over
+	CodeNoVoterLeft        Code = "no_voter_left"             // 422: nobody would have a vote
+	CodeNamedTwice         Code = "named_twice"               // 422: a node is named for two things
+	CodeBadMember          Code = "bad_member"                // 422: no member can be like that
+	CodeVersionLowered     Code = "version_lowered"           // 422: the cluster version never goes back
+	CodeTransferTimeout    Code = "transfer_timeout"          // 504: nobody took over in time
+)
+
 // The codes that a Client gives to failures without an answer of a node.
 const (
 	CodeUnreachable Code = "unreachable"   // no connection could be had: nothing was sent
@@ -60,7 +81,7 @@ const (
 // to be looked at first when a write has failed.
 var (
 	ErrOutcomeUnknown     = errors.New("outcome unknown")
-	ErrNotFound           = errors.New("key not found")
+	ErrNotFound           = errors.New("not found")
 	ErrPreconditionFailed = errors.New("precondition failed")
 	ErrConflict           = errors.New("conflict")
 	ErrSessionGone        = errors.New("session gone")
@@ -106,23 +127,31 @@ func (e *Error) Is(target error) bool {
 	return target == ErrOutcomeUnknown && e.Outcome == OutcomeUnknown || target == e.Code.class()
 }
 
+// passes reports whether the leader itself has refused what it will take after a while: to ask the others in
+// the meantime is of no use.
+func (c Code) passes() bool {
+	return c == CodeTooManyKeys || c == CodeChangeInProgress || c == CodeLeaderNotSettled
+}
+
 // class returns the class of a code, or nil: what is nobody's mistake and will not pass by itself has none.
 func (c Code) class() error {
 	switch c {
-	case CodeKeyNotFound:
+	case CodeKeyNotFound, CodeMemberNotFound:
 		return ErrNotFound
 	case CodePreconditionFailed:
 		return ErrPreconditionFailed
-	case CodeConflict, CodeNothingNew:
+	case CodeConflict, CodeNothingNew, CodeMemberExists, CodeNotAVoter, CodeNotALearner, CodeWouldLoseQuorum,
+		CodeLearnerBehind, CodeWouldBePromoted, CodeIncarnationChanged, CodeVersionUnsupported, CodeNoTarget:
 		return ErrConflict
 	case CodeSessionGone:
 		return ErrSessionGone
 	case CodeKeyReused:
 		return ErrKeyReused
-	case CodeBadRequest, CodeNotFound, CodeMethodNotAllowed, CodeTooLarge:
+	case CodeBadRequest, CodeNotFound, CodeMethodNotAllowed, CodeTooLarge, CodeNoVoterLeft,
+		CodeNamedTwice, CodeBadMember, CodeVersionLowered:
 		return ErrBadRequest
 	case CodeNoLeader, CodeLeaderChanged, CodeStaleRead, CodeNotReady, CodeShuttingDown, CodeOverloaded,
-		CodeTimeout, CodeUnreachable, CodeBroken, CodeTooManyKeys:
+		CodeTimeout, CodeUnreachable, CodeBroken, CodeTooManyKeys, CodeChangeInProgress, CodeLeaderNotSettled:
 		return ErrUnavailable
 	}
 	return nil

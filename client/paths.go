@@ -25,6 +25,14 @@ const (
 	PathHealth       = "/health"        // the same as PathReady
 )
 
+// The paths of the members. Only the leader answers below them; others say where it is.
+const (
+	PathCluster  = "/v1/cluster"                 // GET Cluster, with ?stale at any node; PATCH ClusterPatch
+	PathMembers  = "/v1/cluster/members"         // POST MemberRequest; PUT VotersRequest
+	PathMember   = "/v1/cluster/members/"        // with an id behind it: PATCH MemberPatch; DELETE
+	PathTransfer = "/v1/cluster/leader/transfer" // POST TransferRequest
+)
+
 // The headers of the API. Revisions, terms and node ids are decimals.
 const (
 	HeaderRevision       = "Balsa-Revision"        // of the state from which the answer was made

@@ -25,8 +25,7 @@ type Status struct {
 	LogExtent
 	Keys     uint64 `json:"keys"`     // in the map
 	Revision uint64 `json:"revision"` // of the map's latest write
-
-	Peers   []Peer `json:"peers"`             // the other members, by id
+	Membership
 	Stats   Stats  `json:"stats"`             // what the node has done since it was started
 	Stopped string `json:"stopped,omitempty"` // why the node stopped by itself
 }
@@ -60,11 +59,12 @@ type Entry struct {
 
 // Peer is another member, as the node sees it. Match and Next are 0 at nodes that do not lead.
 type Peer struct {
-	ID      uint64 `json:"id"`
-	Address string `json:"address"`
-	API     string `json:"api"`   // where clients reach it, as it said last; empty if unknown
-	Match   uint64 `json:"match"` // the peer durably holds the log up to here
-	Next    uint64 `json:"next"`  // what it will be sent next
+	ID       uint64 `json:"id"`
+	Address  string `json:"address"`
+	API      string `json:"api"`      // where clients reach it, as it said last; empty if unknown
+	Standing string `json:"standing"` // as Member.Role
+	Match    uint64 `json:"match"`    // the peer durably holds the log up to here
+	Next     uint64 `json:"next"`     // what it will be sent next
 	// Installing says, at a leader, that the peer is sent a snapshot, and how far that has come; else nil.
 	Installing *Installing `json:"installing,omitempty"`
 }

@@ -20,6 +20,7 @@ type Node interface {
 	Proposer
 	Sessions
 	Tools
+	Membership
 	// Read waits until the state machine is as new as the mode demands.
 	Read(ctx context.Context, mode balsa.ReadMode) (balsa.ReadState, error)
 	// Status may block as long as the node's loop does.
@@ -62,6 +63,16 @@ type Sessions interface {
 	NewSessionLocal(ctx context.Context, ttl time.Duration) (*balsa.Session, error)
 	// Resume returns a session that was opened at any node. It asks nobody.
 	Resume(id raft.Index, next uint64) *balsa.Session
+}
+
+// Membership is the part of a node that knows the members and, at the leader, changes them.
+type Membership interface {
+	// ChangeMembership returns the index of the configuration that a change has led to, once it is committed.
+	ChangeMembership(ctx context.Context, change raft.Change) (raft.Index, error)
+	// TransferLeadership hands over, to whoever is fit if nobody is named, and returns who leads then.
+	TransferLeadership(ctx context.Context, to raft.NodeID) (raft.NodeID, error)
+	// Members returns the configuration in force and its index.
+	Members() (raft.Configuration, raft.Index)
 }
 
 // Config says what the API serves.
@@ -164,7 +175,7 @@ func routes() []route {
 			parameters: parameters,
 			conditions: map[string]string{method: writeConditions + " " + client.HeaderIdempotencyKey}}
 	}
-	return []route{
+	return append(memberRoutes(), []route{
 		{
 			path: client.PathKV,
 			methods: map[string]handler{"GET": getKey, "HEAD": getKey, "PUT": putKey, "DELETE": deleteKey,
@@ -197,7 +208,7 @@ func routes() []route {
 		health(client.PathLive, showLive),
 		health(client.PathReady, showReady),
 		health(client.PathHealth, showReady),
-	}
+	}...)
 }
 
 // find returns the route of a path as it was sent, and the still escaped key behind it. The standard

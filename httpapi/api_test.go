@@ -28,10 +28,11 @@ var _ Node = (*balsa.Node)(nil)
 // fakeNode is a node of one whose leadership, errors and pace a test sets. Where it does not lead it behaves
 // as if forwarding always succeeded.
 type fakeNode struct {
-	Sessions // none: sessions are tried with real nodes
-	Tools    // none either
-	store    *kv.Store
-	ended    chan struct{}
+	Sessions   // none: sessions are tried with real nodes
+	Tools      // none either
+	Membership // none: members_test.go has one
+	store      *kv.Store
+	ended      chan struct{}
 
 	mu     sync.Mutex
 	status balsa.Status

@@ -31,17 +31,8 @@ func showStatus(c *call) *problem {
 		LogExtent:   extent(s.LogExtent),
 		Keys:        uint64(view.Len()),
 		Revision:    uint64(view.Revision()),
-		Peers:       []client.Peer{},
+		Membership:  membershipBody(s),
 		Stats:       client.Stats(s.Stats),
-	}
-	for _, p := range s.Peers {
-		peer := client.Peer{
-			ID: uint64(p.ID), Address: p.Address, API: p.API, Match: uint64(p.Match), Next: uint64(p.Next),
-		}
-		if p.Installing {
-			peer.Installing = &client.Installing{Offset: p.Offset, Size: p.Size}
-		}
-		body.Peers = append(body.Peers, peer)
 	}
 	if s.Err != nil {
 		body.Stopped = firstLine(s.Err.Error())
@@ -49,6 +40,27 @@ func showStatus(c *call) *problem {
 	c.setRevision(view.Revision())
 	c.json(http.StatusOK, body)
 	return nil
+}
+
+func membershipBody(s balsa.Status) client.Membership {
+	body := client.Membership{
+		Configuration: uint64(s.Configuration),
+		Joint:         s.Joint,
+		Version:       s.Version,
+		AutoPromote:   s.AutoPromote,
+		Standing:      s.Standing.String(),
+		TransferTo:    uint64(s.TransferTo),
+		Peers:         []client.Peer{},
+	}
+	for _, p := range s.Peers {
+		peer := client.Peer{ID: uint64(p.ID), Address: p.Address, API: p.API, Standing: p.Standing.String(),
+			Match: uint64(p.Match), Next: uint64(p.Next)}
+		if p.Installing {
+			peer.Installing = &client.Installing{Offset: p.Offset, Size: p.Size}
+		}
+		body.Peers = append(body.Peers, peer)
+	}
+	return body
 }
 
 func extent(e balsa.LogExtent) client.LogExtent {

@@ -24,9 +24,12 @@ func TestStatus(t *testing.T) {
 	n.set(func(n *fakeNode) {
 		n.status.Incarnation, n.status.Start, n.status.Contact = 0xbeef, 3, 1999*time.Microsecond
 		n.status.Address = "127.0.0.1:7002"
+		n.status.Membership = balsa.Membership{Configuration: 4, Joint: true, Version: 1, AutoPromote: true,
+			Standing: balsa.Joining, TransferTo: 3}
 		n.status.Peers = []balsa.Peer{
-			{ID: 1, Address: "127.0.0.1:7001", API: "http://one:8001", Match: 5, Next: 6},
-			{ID: 3, Installing: true, Offset: 5, Size: 6},
+			{ID: 1, Address: "127.0.0.1:7001", API: "http://one:8001", Match: 5, Next: 6,
+				Standing: balsa.Voter},
+			{ID: 3, Standing: balsa.Learner, Installing: true, Offset: 5, Size: 6},
 		}
 		n.status.LogExtent = balsa.LogExtent{First: 2, LogLength: 4, LogBytes: 99,
 			Snapshot: raft.EntryID{Term: 6, Index: 3}, LastSnapshot: balsa.LastSnapshot{Index: 3, Size: 1000,
@@ -44,8 +47,11 @@ func TestStatus(t *testing.T) {
 		`"first":2,"entries":4,"log_bytes":99,"snapshot":{"term":6,"index":3},`+
 		`"last_snapshot":{"index":3,"size":1000,"at":"2026-01-02T03:04:05Z","took_ms":1},`+
 		`"keys":1,"revision":5,`+
-		`"peers":[{"id":1,"address":"127.0.0.1:7001","api":"http://one:8001","match":5,"next":6},`+
-		`{"id":3,"address":"","api":"","match":0,"next":0,"installing":{"offset":5,"size":6}}],`+
+		`"configuration":4,"joint":true,"version":1,"auto_promote":true,"standing":"joining",`+
+		`"transfer_to":3,"peers":[{"id":1,"address":"127.0.0.1:7001","api":"http://one:8001",`+
+		`"standing":"voter","match":5,"next":6},{"id":3,"address":"","api":"",`+
+		`"standing":"learner","match":0,"next":0,`+
+		`"installing":{"offset":5,"size":6}}],`+
 		stats+`,"stopped":"disk broke"}`,
 		"Balsa-Revision: 5")
 	n, h = newNode(t)

@@ -59,6 +59,9 @@ func causes() []cause {
 		{balsa.ErrSessionGone, http.StatusNotFound, client.CodeSessionGone},
 		{balsa.ErrKeyReused, http.StatusUnprocessableEntity, client.CodeKeyReused},
 		{balsa.ErrTooManyKeys, http.StatusServiceUnavailable, client.CodeTooManyKeys},
+		{balsa.ErrConfigChangeInProgress, http.StatusConflict, client.CodeChangeInProgress},
+		{balsa.ErrNoTarget, http.StatusConflict, client.CodeNoTarget},
+		{balsa.ErrTransferTimeout, http.StatusGatewayTimeout, client.CodeTransferTimeout},
 		{balsa.ErrNothingNew, http.StatusConflict, client.CodeNothingNew},
 		{balsa.ErrNotSaved, http.StatusInsufficientStorage, client.CodeNoSpace},
 		{balsa.ErrClosed, http.StatusServiceUnavailable, client.CodeShuttingDown},
@@ -86,6 +89,11 @@ func nodeProblem(err error) *problem {
 		if e.Kind == row.kind {
 			p.status, p.code = row.status, row.code
 			break
+		}
+	}
+	for _, row := range refusals() {
+		if e.Kind == balsa.ErrChangeRefused && e.Refusal == row.why {
+			p.status, p.code = row.status, row.code
 		}
 	}
 	return p

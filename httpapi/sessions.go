@@ -78,15 +78,19 @@ func closeSession(c *call) *problem {
 	return nil
 }
 
-// takeSnapshot has this node write a snapshot of its own state. A body would say something that nobody
-// heeds, so there must be none.
-func takeSnapshot(c *call) *problem {
+// noBody refuses a body where it would say something that nobody heeds.
+func (c *call) noBody() *problem {
 	body, p := c.body(maxSession)
-	if p != nil {
-		return p
+	if p == nil && len(body) > 0 {
+		return badRequest("%s %s takes no body", c.r.Method, c.r.URL.Path)
 	}
-	if len(body) > 0 {
-		return badRequest("POST %s takes no body", client.PathSnapshot)
+	return p
+}
+
+// takeSnapshot has this node write a snapshot of its own state.
+func takeSnapshot(c *call) *problem {
+	if p := c.noBody(); p != nil {
+		return p
 	}
 	last, err := c.api.node.Snapshot(c.ctx)
 	if err != nil {
