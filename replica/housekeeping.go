@@ -19,7 +19,7 @@ import (
 // this run with a program that knows them, and names the incarnations of all: from then on, and not before,
 // every member can tell a wiped disk from a late first start.
 //
-// One change at a time, once in a maximal election timeout, and none while somebody's own change is open: he
+// One change at a time, one in a maximal election timeout, and none while somebody's own change is open: he
 // would be refused for reasons that he cannot see.
 
 // ErrVersion is wrapped when the cluster uses a version that is newer than raft.SupportedVersion: this
@@ -49,6 +49,14 @@ func (r *Replica) keepHouse(now raft.Time) {
 	if change, due := r.tidiedUp(members); due {
 		r.houseDue = now + r.config.Tick*raft.Time(r.config.Core.ElectionMax)
 		r.core.Step(now, raft.ChangeMembership{Ticket: houseTicket, Change: change})
+	}
+}
+
+// houseAnswered takes the core's answer to a change that nobody waits for. One that was refused, for too few
+// answer yet or nothing of this term is committed, is tried again sooner.
+func (r *Replica) houseAnswered(a raft.Answer) {
+	if a.Refusal != raft.Accepted {
+		r.houseDue = r.hours.now + r.config.Tick*raft.Time(r.config.Core.Heartbeat)
 	}
 }
 

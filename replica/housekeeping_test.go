@@ -123,12 +123,23 @@ func TestHousekeepingWaits(t *testing.T) {
 	if got := l.Status().Last.Index; got > entries+1 {
 		t.Errorf("%d changes in ten ticks, due %v", got-entries, due)
 	}
-	l.houseDue = 0
-	l.changes.ask(77, aChange)
-	entries = l.Status().Last.Index
-	l.keepHouse(l.now + 1000*aTick)
-	if got := l.Status().Last.Index; got > entries {
-		t.Error("a change was begun while somebody's own is open")
+}
+
+// Whoever has a change open is not disturbed.
+func TestHousekeepingIsNotInTheWay(t *testing.T) {
+	for _, theirs := range []bool{true, false} {
+		c := gather(t, 3)
+		l := c.settled()
+		c.pass(20)
+		l.gate.heard[0].Address += "x"
+		if theirs {
+			l.changes.ask(77, aChange)
+		}
+		entries := l.Status().Last.Index
+		l.keepHouse(l.now + 1000*aTick)
+		if got := l.Status().Last.Index > entries; got == theirs {
+			t.Errorf("somebody's own change is open: %v, and a change was begun: %v", theirs, got)
+		}
 	}
 }
 

@@ -112,8 +112,12 @@ func (r *Replica) takeAnswer(a raft.Answer) {
 		r.foreignAnswered(a)
 		return
 	}
-	if a.Ticket == houseTicket || r.changes.answered(r, a) {
-		return // nobody waits for what this server changes by itself
+	if a.Ticket == houseTicket {
+		r.houseAnswered(a)
+		return
+	}
+	if r.changes.answered(r, a) {
+		return
 	}
 	if a.Refusal == raft.Accepted {
 		r.waiting = append(r.waiting, waiting{ticket: a.Ticket, entry: a.Entry})
