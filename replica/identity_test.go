@@ -32,8 +32,8 @@ func as(c raft.Configuration, id raft.NodeID, incarnation raft.Incarnation) raft
 	return c
 }
 
-// learn lets server 3, leader of this term, bring configurations as the entries that come next, and say how many
-// entries are committed.
+// learn lets server 3, leader of this term, bring configurations as the entries that come next, and say how
+// many entries are committed.
 func (b *bench) learn(commit raft.Index, configurations ...raft.Configuration) {
 	b.t.Helper()
 	last := b.Status().Last
