@@ -143,10 +143,9 @@ func (c *console) confirm(id raft.NodeID, understood bool) error {
 		return nil
 	}
 	phrase := fmt.Sprintf("recover node %v", id)
-	fmt.Fprintf(c.err, "Type %q to go on: ", phrase)
+	fmt.Fprintf(c.err, "Type %q to go on:\n", phrase)
 	line, _ := bufio.NewReader(c.in).ReadString('\n')
 	if strings.TrimSpace(line) != phrase {
-		fmt.Fprintln(c.err)
 		return fail(exitPrecondition, "not confirmed: nothing was changed")
 	}
 	return nil
