@@ -51,7 +51,7 @@ func (m *mesh) step(i int, in raft.Input) {
 		out := core.Output()
 		for _, l := range out.Messages {
 			if m.hears[l.To-1][i] {
-				m.mail = append(m.mail, mail{raft.NodeID(i + 1), l.To, l.Sequence, l.Message, 0})
+				m.mail = append(m.mail, mail{raft.NodeID(i + 1), l.To, l.Sequence, l.Message, 0, 0})
 			}
 		}
 		for _, r := range out.Readings {

@@ -35,7 +35,7 @@ func (w *world) read(n *node) {
 		committed: raft.Index(len(w.committed)),
 		early:     s.Role == raft.Leader && (s.Commit == 0 || n.log[s.Commit-1].entry.Term < s.Term),
 	}
-	w.step(n, raft.ReadIndex{Ticket: w.proposed})
+	w.step(n, raft.ReadIndex{Ticket: w.proposed, Lease: w.drift > 0 && w.percent(80)})
 }
 
 // forgetReads is what a crash does to whoever asked that server.

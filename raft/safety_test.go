@@ -88,25 +88,25 @@ func (w *world) heal() {
 		}
 	}
 	never := func() bool { return false }
-	w.pass(testElectionMax, never) // timers that ran while the leader could not be heard
+	w.pass(w.timing.max, never) // timers that ran while the leader could not be heard
 	agreed := func() bool { return w.agreedLeader() != nil && w.allRepaired(w.agreedLeader()) }
-	w.pass(10*testElectionMax, agreed)
+	w.pass(10*w.timing.max, agreed)
 	leader := w.agreedLeader()
 	if !agreed() && !w.soundQuorum(raft.None) {
 		w.tally.note("halt for want of a sound quorum")
 		return
 	}
 	if !agreed() {
-		failf("no agreement %d ticks after the faults ended", 10*testElectionMax)
+		failf("no agreement %d ticks after the faults ended", 10*w.timing.max)
 	}
 	term := leader.before.Term
-	w.pass(testHeartbeat,
+	w.pass(w.timing.heartbeat,
 		func() bool { return false }) // what was applied last is reported: nobody is overloaded
 	w.propose(leader)
 	for _, n := range w.nodes {
 		w.read(n)
 	}
-	w.pass(5*testElectionMax, never)
+	w.pass(5*w.timing.max, never)
 	if len(w.reads)+len(w.asked) > 0 {
 		failf("in peace, %d reads and %d changes are not answered", len(w.reads), len(w.asked))
 	}
@@ -126,7 +126,7 @@ func (w *world) pass(ticks int, until func() bool) {
 		if until() {
 			return
 		}
-		w.now++
+		w.now += w.span()
 		for _, n := range w.nodes {
 			w.step(n, raft.Tick{})
 		}

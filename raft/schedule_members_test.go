@@ -110,6 +110,7 @@ func (w *world) drawChange(c raft.Configuration) (change raft.Change) {
 				Incarnation: raft.Incarnation(w.dice.IntN(2)) * n.life})
 		}
 	}
+	w.drawDrift(&change)
 	if w.percent(15) {
 		auto := w.percent(60)
 		change.AutoPromote = &auto

@@ -45,6 +45,7 @@ type node struct {
 	config raft.Config
 	core   *raft.Core // nil while it is down
 	skew   raft.Time
+	clock  ownClock
 
 	hard   raft.HardState // on disk
 	disk   chain          // on disk
@@ -79,6 +80,7 @@ type mail struct {
 	sequence raft.Sequence
 	message  raft.Message
 	life     raft.Incarnation // of the sender
+	start    uint64           // of it
 }
 
 type world struct {
@@ -93,6 +95,8 @@ type world struct {
 	calm     bool
 	damage   int  // weight of the step
 	reckless bool // damage may leave no quorum
+	timing   timing
+	clocks
 	record
 	trace func(format string, args ...any)
 }
@@ -115,6 +119,7 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 	}
 	w.members = raft.NewConfiguration(addresses)
 	w.nameIncarnations()
+	w.drawClocks(seed)
 	w.settled = w.members
 	if w.odds.change > 0 {
 		size = min(6, size+dice.IntN(4))
@@ -124,7 +129,8 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 		_, known := w.members.Member(id)
 		n := &node{id: id, joins: !known, life: 1, config: raft.Config{
 			ID:        id,
-			Heartbeat: testHeartbeat, ElectionMin: testElectionMin, ElectionMax: testElectionMax,
+			Heartbeat: w.timing.heartbeat, ElectionMin: w.timing.min, ElectionMax: w.timing.max,
+			Tick:          worldTick,
 			Seed:          dice.Uint64(),
 			NoPreVote:     dice.IntN(4) == 0,
 			NoCheckQuorum: dice.IntN(4) == 0,
@@ -149,6 +155,7 @@ func newWorld(seed uint64, trace func(string, ...any)) *world {
 
 func (w *world) start(n *node) {
 	n.shelf.unready = len(n.shelf.kept) > 0 && w.percent(70)
+	w.setClock(n)
 	n.starts++
 	core, err := raft.New(n.config, n.restored(w.members))
 	if err != nil {
@@ -191,9 +198,9 @@ func (w *world) move() {
 		total += s.weight
 	}
 	roll := w.dice.IntN(total)
-	for _, s := range steps {
+	for i, s := range steps {
 		if roll -= s.weight; roll < 0 {
-			w.now += raft.Time(w.dice.IntN(3))
+			w.passTime(i == 0)
 			s.take()
 			return
 		}
@@ -237,8 +244,8 @@ func (w *world) deliverOne() {
 }
 
 func (w *world) receive(m mail) {
-	w.step(w.nodes[m.to-1], raft.Receive{From: m.from, Incarnation: m.life, Sequence: m.sequence,
-		Message: m.message})
+	w.step(w.nodes[m.to-1], raft.Receive{From: m.from, Incarnation: m.life, Start: m.start,
+		Sequence: m.sequence, Message: m.message})
 }
 
 // replay delivers again what was sent at any time before, in this life of its sender or an earlier one.
@@ -355,27 +362,34 @@ func (w *world) step(n *node, in raft.Input) {
 	if n.core == nil {
 		return
 	}
+	if w.takesDue(n, in) {
+		return
+	}
+	w.stepAt(n, w.timeAt(n), in)
+}
+
+func (w *world) stepAt(n *node, now raft.Time, in raft.Input) {
 	w.trace("%v ← %T%+v", n.id, in, in)
 	var twin *raft.Core
 	if w.percent(w.odds.clone) {
 		twin = n.core.Clone()
 	}
-	n.core.Step(w.now+n.skew, in)
+	n.core.Step(now, in)
 	n.core.Audit()
 	out := n.core.Output()
 	if n.shelf.unready && n.core.Role() != raft.Follower {
 		failf("server %v is a %v, and its machine can apply nothing", n.id, n.core.Role())
 	}
 	if twin != nil {
-		w.compare(n, twin, in, out)
+		w.compare(n, twin, now, in, out)
 	}
 	w.carryOut(n, out)
 }
 
 // compare feeds the same input to the clone, which must decide the same and end in the same state, and goes
 // on with either of the two. The other one is led astray: that must not touch the one that stays.
-func (w *world) compare(n *node, twin *raft.Core, in raft.Input, out raft.Output) {
-	twin.Step(w.now+n.skew, in)
+func (w *world) compare(n *node, twin *raft.Core, now raft.Time, in raft.Input, out raft.Output) {
+	twin.Step(now, in)
 	if same := twin.Output(); !reflect.DeepEqual(same, out) {
 		failf("server %v decided\n%+v\nand its clone\n%+v", n.id, out, same)
 	}
@@ -425,7 +439,7 @@ func (w *world) carryOut(n *node, out raft.Output) {
 			continue
 		}
 		w.sent(n, l)
-		w.keep(mail{n.id, l.To, l.Sequence, l.Message, n.life})
+		w.keep(mail{n.id, l.To, l.Sequence, l.Message, n.life, n.starts})
 	}
 	for _, r := range out.Readings {
 		w.readAnswered(n, r)

@@ -31,7 +31,9 @@ func interesting() []string {
 		"learner promoted by itself", "removed server told", "removed server silent",
 		"change refused while one is open", "change refused before the no-op",
 		"change refused for silent voters", "transfer done", "transfer given up", "disk wiped",
-		"told to campaign", "damage", "damage of a leader", "damage while it repairs", "floor given",
+		"told to campaign", "read by lease", "read by lease in a joint configuration",
+		"vote withheld for a lease", "damage", "damage of a leader",
+		"damage while it repairs", "floor given",
 		"election held for repair", "return", "halt for want of a sound quorum",
 	}
 }
@@ -40,7 +42,7 @@ func interesting() []string {
 func rare() []string {
 	return []string{
 		"leader without a vote steps down", "stale snapshot", "snapshot overtaken by the log",
-		"install that kept the log",
+		"install that kept the log", "order to an earlier run",
 	}
 }
 
@@ -82,6 +84,7 @@ func (w *world) count(n *node, e raft.Event) {
 	w.countSnapshots(e)
 	w.countMembers(n, e)
 	w.countRepair(e)
+	w.countLease(n, e)
 	switch e := e.(type) {
 	case raft.BecameLeader:
 		w.tally.note("election")
