@@ -54,13 +54,13 @@ func TestARestartedVoterAnswersAForcedRequest(t *testing.T) {
 	c.rule(1)
 	c.boot(2)
 	s := c.at(3).core.Status()
-	for forced, granted := range map[bool]bool{false: false, true: true} {
+	for _, forced := range []bool{false, true} {
 		c.mail = nil
 		request := raft.RequestVote{Term: s.Term + 1, Last: s.Last, Forced: forced}
 		c.step(2, raft.Receive{From: 3, Start: 1, Sequence: 9, Message: request})
 		got := len(c.mail) > 0 && c.mail[0].message == raft.Message(
 			raft.RequestVoteResponse{Term: s.Term + 1, Granted: true})
-		if got != granted {
+		if got != forced {
 			t.Errorf("forced %v: the vote is given: %v", forced, got)
 		}
 	}
