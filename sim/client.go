@@ -59,6 +59,18 @@ func (w *World) addClient(silent bool) *client {
 	return c
 }
 
+// after returns the server that a client asks next, where one has not served it. While faults are drawn it
+// may be anybody; in the end it knows who the members are.
+func (w *World) after(id raft.NodeID) raft.NodeID {
+	for range w.servers {
+		id = id%raft.NodeID(len(w.servers)) + 1
+		if s := w.servers[id-1]; w.takesPart(s) || w.healed.at == 0 && s.founded {
+			return id
+		}
+	}
+	return id
+}
+
 func (w *World) client(id raft.NodeID) *client { return w.clients[id-1] }
 
 // roll is a draw of this client, for its present request.
@@ -84,7 +96,7 @@ func (c *client) request(d due) {
 	r := c.roll(forRequest)
 	op := Operation{Kind: Put, Node: c.leader}
 	if astray := r.again(); astray.perMille(o.Astray * 10) {
-		op.Node = raft.NodeID(astray.again().below(uint64(o.Nodes)) + 1)
+		op.Node = raft.NodeID(astray.again().below(uint64(o.Nodes+o.Spares)) + 1)
 	}
 	slot := int(mix(uint64(r), 3) % uint64(o.Keys))
 	op.Key = c.world.history.key(slot)
@@ -132,6 +144,9 @@ func (c *client) ask(op Operation) {
 // send sends what the client asks for, after a while, and begins to wait for the answer.
 func (c *client) send(cause uint64, after Time) {
 	w, op := c.world, c.open
+	if s := w.servers[op.Node-1]; !c.silent && !s.founded || w.healed.at > 0 && !c.silent && !w.takesPart(s) {
+		op.Node = w.after(op.Node)
+	}
 	c.fate = replica.Done
 	p := w.note(Record{Kind: Called, Cause: cause, Node: op.Node, Peer: raft.NodeID(c.id), N: c.n,
 		Hash: hashBytes([]byte(op.String())), Text: op.String()})
@@ -205,12 +220,16 @@ func (s *server) answer(cause uint64, a replica.Answer) {
 	if q.byHand {
 		return
 	}
+	if q.admin != nil {
+		s.world.settled(s, cause, q, a)
+		return
+	}
 	c := s.world.client(raft.NodeID(q.client))
 	r := response{outcome: Unknown, leader: s.sight.leader}
 	r.reply.Gone, r.reply.Reused = a.Fate == replica.SessionGone, a.Fate == replica.KeyReused
 	r.reply.TooMany = a.Fate == replica.TooManyKeys
 	if r.reply.Gone || r.reply.Reused || r.reply.TooMany {
-		s.world.ledger.refused(s.world.moment(), s.id, a)
+		s.ledger.refused(s.world.moment(), s.id, a)
 	}
 	applied, certain := a.Fate.Applied()
 	if c.open != nil && c.n == q.n {
@@ -287,7 +306,7 @@ func (c *client) hear(d due) {
 	if r.leader != raft.None {
 		c.leader = r.leader
 	} else if r.outcome != OK {
-		c.leader = c.leader%raft.NodeID(c.world.options.Nodes) + 1
+		c.leader = c.world.after(c.leader)
 	}
 	r.reply.Outcome = r.outcome
 	if r.outcome == OK {
@@ -314,7 +333,7 @@ func (c *client) giveUp(d due) {
 			break
 		}
 	}
-	c.leader = c.leader%raft.NodeID(w.options.Nodes) + 1
+	c.leader = w.after(c.leader)
 	if r := (Reply{Outcome: Unknown}); !c.askAgain(p, &r) {
 		c.end(p, r)
 	}

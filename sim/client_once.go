@@ -158,7 +158,7 @@ func (c *client) askAgain(cause uint64, r *Reply) bool {
 	was := c.open.Node
 	c.open.Node = c.leader
 	if roll := w.chance.draw(forOnce, uint64(c.id), 0, c.n); roll.below(2) == 0 {
-		c.open.Node = raft.NodeID(roll.again().below(uint64(w.options.Nodes)) + 1)
+		c.open.Node = raft.NodeID(roll.again().below(uint64(len(w.servers))) + 1)
 	}
 	if c.open.Node != was {
 		w.saw(sawElsewhere)

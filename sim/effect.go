@@ -58,6 +58,10 @@ const (
 	sawExpired      = "session expired by log time"
 	sawForgotten    = "applied again after its key was forgotten"
 	sawTimePass     = "clock entry proposed"
+	sawMoved        = "server moved to another address"
+	sawNobody       = "message to an address where nobody is"
+	sawStray        = "node of another cluster at a reused address"
+	sawAstray       = "message to or from another than was meant"
 	sawHaltedForAll = "too few disks left: everything halted"
 )
 
@@ -164,5 +168,12 @@ func loses(keep disk.Keep, lost *bool) disk.Keep {
 		kept := keep(p)
 		*lost = *lost || !kept
 		return kept
+	}
+}
+
+// sawArrival counts messages that meet another than they were meant for, or come from one that is none.
+func (w *World) sawArrival(to *server, e raft.Envelope) {
+	if e.To != to.node || e.From.Cluster != w.cluster {
+		w.saw(sawAstray)
 	}
 }

@@ -90,10 +90,10 @@ type healing struct {
 	state   image // to which all have come in the end
 }
 
-// live returns the servers that must take part again: those whose disk was not damaged on purpose.
+// live returns the servers that must take part again.
 func (w *World) live() (live []*server) {
 	for _, s := range w.servers {
-		if !s.trouble.gone {
+		if w.takesPart(s) {
 			live = append(live, s)
 		}
 	}
@@ -118,6 +118,9 @@ func (w *World) heal() {
 		w.network.links[i].cut, w.network.links[i].until, w.network.links[i].lag = false, 0, 0
 	}
 	w.setFree(p, nil, true)
+	if w.countMoved() > 1 { // they do not find each other by themselves
+		w.tellAddresses()
+	}
 	for _, s := range w.servers {
 		s.store.repair()
 		if s.trouble.stalled {
@@ -127,7 +130,7 @@ func (w *World) heal() {
 			replaced: s.trouble.replaced,
 			wasFull:  s.trouble.wasFull}
 		w.setClock(s, exact, 0)
-		if !s.up() && w.mayStart(s) {
+		if !s.up() && s.founded && w.mayStart(s) {
 			s.start(p, 0)
 		}
 	}
@@ -138,7 +141,7 @@ func (w *World) heal() {
 func (w *World) recover() {
 	o := w.options
 	longest := Time(o.ElectionMax) * o.Tick
-	if 2*len(w.live()) <= len(w.servers) {
+	if !w.quorate() {
 		w.halted(2 * longest)
 		return
 	}
@@ -210,7 +213,7 @@ func (w *World) leading() *server {
 			return nil
 		}
 	}
-	if leader == raft.None || w.servers[leader-1].trouble.gone {
+	if leader == raft.None || !w.takesPart(w.servers[leader-1]) {
 		return nil
 	}
 	return w.servers[leader-1]
@@ -235,7 +238,7 @@ func (w *World) converged() bool {
 		return false
 	}
 	for _, p := range leader.sight.progress {
-		if (p.Installing || p.Busy) && !w.servers[p.ID-1].trouble.gone {
+		if (p.Installing || p.Busy) && w.takesPart(w.servers[p.ID-1]) {
 			return false
 		}
 	}
@@ -264,7 +267,7 @@ func (w *World) converged() bool {
 // not cease to lead (L3). It is held against every look at a server, so that a leader that is deposed and
 // elected anew is noticed too.
 func (h *healing) stable(w *World, s *server) {
-	if h.settled == 0 || s.trouble.gone {
+	if h.settled == 0 || !w.takesPart(s) {
 		return
 	}
 	v := &s.sight
@@ -342,8 +345,16 @@ func (w *World) answered() {
 
 // situation is a line about every server.
 func (w *World) situation() string {
-	text := ""
+	c := w.ledger.latest()
+	text := fmt.Sprintf("members by entry %v: voters %v", c.EntryID, c.Voters)
+	if c.Joint() || len(c.Learners) > 0 {
+		text += fmt.Sprintf(", outgoing %v, learners %v", c.Outgoing, c.Learners)
+	}
+	text += "; "
 	for _, s := range w.servers {
+		if !s.founded {
+			continue
+		}
 		if !s.up() {
 			text += fmt.Sprintf("n%v down; ", s.id)
 			continue

@@ -89,6 +89,16 @@ func (w *World) Do(op Op) {
 		w.options.Thinking = max(w.spec.Options.Thinking/Time(max(op.Value, 1)), Microsecond)
 	case Propose, Read:
 		w.doClient(op)
+	case Change, Transfer:
+		w.administer(p, op)
+	case Move:
+		w.move(w.servers[op.Node-1], op)
+	case Join:
+		w.join(w.servers[op.Node-1], p)
+	case Clone:
+		w.clone(w.servers[op.Node-1], p, op)
+	case Stray:
+		w.stray(w.servers[op.Node-1], p, op)
 	case Kill, Restart, Stall, Resume, Slow, Clock, Flags, Timeout:
 		w.doProcess(w.servers[op.Node-1], p, op)
 	case ApplySlow:
@@ -267,7 +277,7 @@ func (w *World) replaceDisk(s *server, d *disk.Memory) {
 	s.store.disk, s.store.sealed = d, false
 	s.store.repair() // the copy was perhaps made when it was full
 	s.trouble.gone, s.trouble.replaced = true, true
-	w.ledger.lost(s.id)
+	s.ledger.lost(s.id)
 }
 
 // hasWord reports whether a list of words has one.

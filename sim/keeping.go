@@ -35,7 +35,7 @@ func (s *server) endRestore(cause uint64, r replica.Restore) {
 			return
 		}
 		hash = hashBytes(now.bytes)
-		s.world.ledger.restored(s.world.moment(), s.id, last, hash)
+		s.ledger.restored(s.world.moment(), s.id, last, hash)
 	}
 	p := s.world.note(Record{Kind: Restored, Cause: cause, Node: s.id, N: uint64(last.Index), Hash: hash})
 	s.world.attempt(s, p, restored)
@@ -67,8 +67,8 @@ func (s *server) endSave(cause uint64) {
 		Hash: written.hash})
 	if saved.Err == nil {
 		s.world.saw(sawSaved)
-		s.world.ledger.snapshotted(s.world.moment(), s.id, saved.Snapshot)
-		s.world.ledger.imaged(s.world.moment(), s.id, last, written.hash, "saves")
+		s.ledger.snapshotted(s.world.moment(), s.id, saved.Snapshot)
+		s.ledger.imaged(s.world.moment(), s.id, last, written.hash, "saves")
 	} else {
 		s.world.saw(sawNotSaved)
 	}
@@ -102,7 +102,7 @@ func (s *server) endStoreChunk(cause uint64) {
 	}
 	if stored.Complete != nil {
 		s.world.saw(sawReceived)
-		s.world.ledger.snapshotted(s.world.moment(), s.id, *stored.Complete)
+		s.ledger.snapshotted(s.world.moment(), s.id, *stored.Complete)
 	}
 	s.world.attempt(s, p, stored)
 }

@@ -40,6 +40,7 @@ type ledger struct {
 	acks      []acknowledgement         // what clients were told, in that order
 	largest   int                       // of all entries, in bytes
 	repeats   func(command []byte) bool // which commands clients may send twice; nil: none
+	membership
 }
 
 // sight is what the checks see of a server after a step. The same value may be used again for the next call.
@@ -77,19 +78,21 @@ type observed struct {
 	last    raft.EntryID
 
 	uncommitted int
-	log         []logged     // in memory, by index from 1 on
-	machine     raft.Index   // how far its state machine has come in this life
-	matches     []raft.Index // of a leader: what it knows of each server, by id from 1 on
-	elected     Moment       // of a leader
-	steps       int          // since the whole log was last walked
+	log         []logged   // in memory, by index from 1 on
+	machine     raft.Index // how far its state machine has come in this life
+	matches     []matched  // of a leader: what it knows of each server, by id from 1 on
+	members     raft.Index // of the configuration in force
+	elected     Moment     // of a leader
+	steps       int        // since the whole log was last walked
 	disk        stored
 }
 
 // logged is an entry as the checks remember it.
 type logged struct {
-	chain   uint64 // a hash of this entry and of all before it
-	content uint64 // a hash of this entry alone
-	bytes   int    // of this entry and of all before it
+	chain   uint64     // a hash of this entry and of all before it
+	content uint64     // a hash of this entry alone
+	bytes   int        // of this entry and of all before it
+	members raft.Index // of the configuration in force here; 0: that of the beginning
 	term    raft.Term
 	time    raft.Time
 	since   Moment // when it came to stand there
@@ -101,13 +104,20 @@ type witnessed struct {
 	node raft.NodeID
 }
 
+// matched is up to where a leader knows the log of a server to be its own, and whose data directory that is.
+type matched struct {
+	index raft.Index
+	of    raft.Incarnation
+}
+
 // leadership is who leads a term.
 type leadership struct {
 	node raft.NodeID
 	at   Moment
 }
 
-func newLedger(nodes int, limits raft.Limits, remembered replica.Limits) *ledger {
+func newLedger(servers int, members raft.Configuration, limits raft.Limits,
+	remembered replica.Limits) *ledger {
 	limits.AppendBytes = cmp.Or(limits.AppendBytes, 1<<20)
 	limits.UncommittedBytes = cmp.Or(limits.UncommittedBytes, 64<<20)
 	limits.Window = cmp.Or(limits.Window, 64)
@@ -115,27 +125,29 @@ func newLedger(nodes int, limits raft.Limits, remembered replica.Limits) *ledger
 	limits.BacklogBytes = cmp.Or(limits.BacklogBytes, 64<<20)
 	l := &ledger{
 		limits:   limits,
-		servers:  make([]observed, nodes),
+		servers:  make([]observed, servers),
 		leaders:  map[raft.Term]leadership{},
 		older:    map[raft.EntryID]witnessed{},
 		ballots:  map[ballot]ballotFor{},
 		commands: map[uint64]raft.Index{},
 		images:   map[raft.Index]outcome{},
 		table:    newTable(remembered),
+
+		membership: newMembership(members),
 	}
 	for i := range l.servers {
 		l.servers[i].disk.ledger = l
 		l.servers[i].id = raft.NodeID(i + 1)
-		l.servers[i].matches = make([]raft.Index, nodes)
+		l.servers[i].matches = make([]matched, servers)
+		if _, is := members.Member(raft.NodeID(i + 1)); is {
+			l.servers[i].disk.node = raft.NodeID(i + 1)
+		}
 	}
 	return l
 }
 
 // violation returns the first one; nil while there is none. Calls after it change nothing.
 func (l *ledger) violation() *Violation { return l.found }
-
-// quorum is how many servers make a majority.
-func (l *ledger) quorum() int { return len(l.servers)/2 + 1 }
 
 // accuse keeps a violation. It returns false, so that a check can end with it.
 func (l *ledger) accuse(p Property, first, second Witness, format string, args ...any) bool {
@@ -173,7 +185,7 @@ func (l *ledger) stepped(m Moment, id raft.NodeID, s *sight) {
 	if l.look(m, o, s, audit) {
 		o.at, o.role, o.term, o.vote, o.leader = m, s.role, s.term, s.vote, s.leader
 		o.commit, o.applied, o.durable, o.last = s.commit, s.applied, s.durable, s.last
-		o.uncommitted = s.uncommitted
+		o.uncommitted, o.members = s.uncommitted, l.inForce(&o.disk, o.log).Index
 		l.highest = max(l.highest, s.term)
 	}
 }
@@ -199,7 +211,7 @@ func (l *ledger) look(m Moment, o *observed, s *sight, audit bool) bool {
 	} else if !l.checkFollows(m, o, s) {
 		return false
 	}
-	return s.commit == o.commit || l.commits(m, o, s)
+	return (s.commit == o.commit || l.commits(m, o, s)) && l.checkChange(m, o, s)
 }
 
 // checkVitals holds that nothing goes back within a life, and that a vote stands (Figure 2).

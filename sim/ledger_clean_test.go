@@ -130,9 +130,14 @@ func odditiesOfBounds() []oddity {
 			s.hold(1,
 				raft.Entry{Index: 4, Term: 1, Time: 5, Kind: raft.Normal},
 				raft.Entry{Index: 5, Term: 1, Time: 5, Kind: raft.Normal},
-				raft.Entry{Index: 6, Term: 1, Time: 5, Kind: raft.ConfigurationChange, Command: []byte("3")},
-				raft.Entry{Index: 7, Term: 1, Time: 5, Kind: raft.ConfigurationChange, Command: []byte("3")})
+				raft.Entry{Index: 6, Term: 1, Time: 5, Kind: raft.ConfigurationChange,
+					Command: membersOf(5).AppendTo(nil)})
 			s.save(1, 4)
+			s.copyTo(1, 2, 3)
+			s.commit(6, 1)
+			s.hold(1, raft.Entry{Index: 7, Term: 1, Time: 5, Kind: raft.ConfigurationChange,
+				Command: membersOf(5).AppendTo(nil)})
+			s.save(1, 7)
 			s.copyTo(1, 2, 3)
 			s.commit(7, 1)
 			s.acknowledged(s.next(), 4, 0)

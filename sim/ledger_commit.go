@@ -79,29 +79,38 @@ func (l *ledger) commit(m Moment, o *observed, term raft.Term, e *raft.Entry) bo
 		l.commands[c.command] = e.Index
 	}
 	l.committed = append(l.committed, c)
+	l.settleMembers(o.log, e)
 	return true
 }
 
-// holders counts the disks that have the log up to an entry of a term. What a disk held that was lost since
-// may have counted.
-func (l *ledger) holders(i raft.Index, chain uint64, term raft.Term) (count int) {
-	for at := range l.servers {
-		if d := &l.servers[at].disk; d.lostIn >= term || d.holds(i, chain) {
-			count++
-		}
+// holding tells which members have the log up to an entry of a term on their disks. What a disk held that was
+// lost since may have counted.
+func (l *ledger) holding(c *standing, i raft.Index, chain uint64, term raft.Term) func(raft.NodeID) bool {
+	return func(id raft.NodeID) bool {
+		return l.counts(c, id, term, func(o *observed) bool { return o.disk.holds(i, chain) })
 	}
-	return count
 }
 
-// checkHeld holds that what is committed is on the disks of a majority.
+// checkHeld holds that what is committed is on the disks of a quorum: of the configuration in force at the
+// one that knows it, after this step or before it, for it may have committed, and then changed it.
 func (l *ledger) checkHeld(m Moment, o *observed, s *sight) bool {
 	c := &o.log[s.commit-1]
-	count := l.holders(s.commit, c.chain, c.term)
-	return count >= l.quorum() || l.accuse(Durability,
-		attest(c.since, o.id, "holds entry %d (term %d)", s.commit, c.term),
+	now := l.inForce(&o.disk, o.log)
+	holds := l.holding(now, s.commit, c.chain, c.term)
+	if now.HasQuorum(holds) {
+		return true
+	}
+	if at := o.members; at != now.Index && int(at) <= len(o.log) {
+		was := l.inForce(&o.disk, o.log[:at])
+		if was.Index == at && was.HasQuorum(l.holding(was, s.commit, c.chain, c.term)) {
+			return true
+		}
+	}
+	count, all := now.count(holds)
+	return l.accuse(Durability, attest(c.since, o.id, "holds entry %d (term %d)", s.commit, c.term),
 		attest(m, o.id, "takes it for committed in term %d", s.term),
 		"n%v takes entry %d (term %d) for committed, which is on the disks of %d of %d servers", o.id,
-		s.commit, c.term, count, len(l.servers))
+		s.commit, c.term, count, all)
 }
 
 // checkLeaders holds that who leads a later term already holds what a term has committed just now.
@@ -157,7 +166,7 @@ func (l *ledger) checkApplied(m Moment, o *observed, e *raft.Entry) bool {
 	}
 	c := &l.committed[e.Index-1]
 	switch {
-	case chained(0, e, m).content != c.content:
+	case chained(nil, e, m).content != c.content:
 		return l.accuse(StateMachineSafety, attest(c.at, c.by, "knows entry %d (term %d) to be committed",
 			e.Index, c.term), here(), "n%v applied another entry %d than n%v knows to be committed", o.id,
 			e.Index, c.by)

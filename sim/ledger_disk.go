@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -27,8 +28,10 @@ type stored struct {
 	before    raft.Index      // the log begins behind it
 	ledger    *ledger         // which knows what a snapshot stands for
 
-	times  int       // how often it was lost
-	lostIn raft.Term // the highest term at that time: whoever led up to then may rest on what is gone
+	node  raft.NodeID // the id under which its server runs
+	joins bool        // it was founded to join, and knew no configuration
+	gone  bool        // it has been lost, and stands for no member
+	times int         // how often it was lost
 }
 
 // voted reports whether a vote is on the disk.
@@ -138,7 +141,9 @@ func (l *ledger) writeEntries(m Moment, id raft.NodeID, d *stored, entries []raf
 // acknowledged neither, and its disk was slow to follow.
 func (l *ledger) overwrote(m Moment, id raft.NodeID, at int) bool {
 	c := &l.committed[at]
-	return l.holders(raft.Index(at+1), c.chain, c.term) >= l.quorum() || l.accuse(Durability,
+	return slices.ContainsFunc(l.usable, func(s *standing) bool {
+		return s.HasQuorum(l.holding(s, raft.Index(at+1), c.chain, c.term))
+	}) || l.accuse(Durability,
 		attest(c.at, c.by, "knows entry %d (term %d) to be committed", at+1, c.term),
 		attest(m, id, "has written over it"), "n%v overwrote entry %d (term %d), which is committed", id,
 		at+1, c.term)
@@ -178,8 +183,20 @@ func (o *observed) forget(m Moment) {
 // lost says that a server's disk was damaged or wiped on purpose: what it promised no longer counts.
 func (l *ledger) lost(id raft.NodeID) {
 	d := &l.servers[id-1].disk
-	d.known, d.doubtful = false, nil
-	d.lostIn = max(l.highest, 1)
+	if d.node != raft.None && !d.gone {
+		l.former = append(l.former, former{d.node, d.incarnation, max(l.highest, 1)})
+	}
+	d.known, d.doubtful, d.gone = false, nil, true
+	d.times++
+}
+
+// founds says that a server's disk is begun anew, as a data directory of its own.
+func (l *ledger) founds(id raft.NodeID) {
+	d := &l.servers[id-1].disk
+	if !d.gone && d.known {
+		l.lost(id)
+	}
+	d.gone, d.known, d.doubtful = false, false, nil
 	d.times++
 }
 
@@ -205,6 +222,7 @@ func (l *ledger) started(m Moment, id raft.NodeID, found recovered, rotten bool)
 	d.known, d.doubtful, d.wroteAt = true, nil, m
 	d.state, d.log, d.peers = found.State, log, slices.Clone(found.Peers)
 	d.start, d.incarnation = found.Start, found.Identity.Incarnation
+	d.node, d.joins = cmp.Or(found.Identity.Node, id), found.Identity.Joins
 	o.forget(m)
 	last := l.snapshotsFound(d, &found)
 	if l.committedLog(log, last) {
@@ -217,6 +235,7 @@ func (l *ledger) started(m Moment, id raft.NodeID, found recovered, rotten bool)
 	if n := len(o.log); n > 0 {
 		o.last = raft.EntryID{Index: raft.Index(n), Term: o.log[n-1].term}
 	}
+	o.members = l.inForce(d, o.log).Index
 	l.highest = max(l.highest, o.term)
 }
 
@@ -286,7 +305,7 @@ func (d *stored) withDoubtful() (all []*stored) {
 		from := min(int(w.Entries[0].Index)-1, len(with.log))
 		with.log = slices.Clone(with.log[:from])
 		for i := range w.Entries {
-			with.log = append(with.log, chained(chainOf(with.log), &w.Entries[i], Moment{}))
+			with.log = append(with.log, chained(with.log, &w.Entries[i], Moment{}))
 		}
 	}
 	return append(all, &with)

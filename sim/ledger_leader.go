@@ -43,31 +43,31 @@ func (l *ledger) checkFollows(m Moment, o *observed, s *sight) bool {
 		"n%v follows n%v in term %d, which n%v leads", o.id, s.leader, s.term, was.node)
 }
 
-// checkVotes holds that a majority voted for a leader: itself by what is on its disk, the others by what they
-// sent. A vote on a disk that was lost since may have been given.
+// checkVotes holds that a quorum of the configuration in force at it voted for a leader: itself by what is on
+// its disk, the others by what they sent. A vote on a disk that was lost since may have been given.
 func (l *ledger) checkVotes(m Moment, o *observed, s *sight) bool {
-	if d := &o.disk; !d.voted(s.term, o.id) {
+	if d := &o.disk; !d.voted(s.term, d.node) {
 		return l.accuse(PromiseDurable, attest(d.stateAt, o.id, "has %s on its disk", d.hard()),
 			attest(m, o.id, "leads term %d", s.term), "n%v leads term %d and its own vote is not durable",
 			o.id, s.term)
 	}
-	votes, latest := 1, o.disk.stateAt
-	for i := range l.servers {
-		v := &l.servers[i]
-		if v == o {
-			continue
-		}
-		given, voted := l.ballots[ballot{node: v.id, disk: v.disk.times, term: s.term}]
-		if voted && given.candidate == o.id {
-			votes++
-			latest = given.at
-		} else if v.disk.lostIn >= s.term {
-			votes++
-		}
+	c, latest := l.inForce(&o.disk, o.log), o.disk.stateAt
+	gave := func(id raft.NodeID) bool {
+		return l.counts(c, id, s.term, func(v *observed) bool {
+			given, voted := l.ballots[ballot{node: v.id, disk: v.disk.times, term: s.term}]
+			if voted = voted && given.candidate == o.disk.node; voted && v != o {
+				latest = given.at
+			}
+			return v == o || voted
+		})
 	}
-	return votes >= l.quorum() || l.accuse(ElectionSafety, attest(latest, o.id, "has %d votes", votes),
+	if c.HasQuorum(gave) {
+		return true
+	}
+	votes, all := c.count(gave)
+	return l.accuse(ElectionSafety, attest(latest, o.id, "has %d votes", votes),
 		attest(m, o.id, "leads term %d", s.term), "n%v leads term %d with %d votes of %d servers", o.id,
-		s.term, votes, len(l.servers))
+		s.term, votes, all)
 }
 
 // checkComplete holds that the leader of a term holds what was committed up to an index, in earlier terms
@@ -100,19 +100,35 @@ func (l *ledger) checkProgress(m Moment, o *observed, s *sight) bool {
 		if !l.checkFlight(m, o, p) {
 			return false
 		}
-		if was := o.matches[p.ID-1]; p.Match != was {
-			if p.Match < was {
-				return l.accuse(ProgressTruth, attest(o.at, o.id, "knows n%v to hold its log up to %d", p.ID,
-					was), attest(m, o.id, "takes it for %d", p.Match),
-					"the match index of n%v at leader n%v went back from %d to %d", p.ID, o.id, was, p.Match)
-			}
-			if !l.checkMatch(m, o, s.term, p) {
-				return false
-			}
-			o.matches[p.ID-1] = p.Match
+		was, member, is := l.matchOf(o, p)
+		if p.Match == was.index {
+			continue
 		}
+		if p.Match < was.index {
+			return l.accuse(ProgressTruth, attest(o.at, o.id, "knows n%v to hold its log up to %d", p.ID,
+				was.index), attest(m, o.id, "takes it for %d", p.Match),
+				"the match index of n%v at leader n%v went back from %d to %d", p.ID, o.id, was.index,
+				p.Match)
+		}
+		if is && !l.checkMatch(m, o, s.term, p, member) {
+			return false
+		}
+		was.index = p.Match
 	}
 	return true
+}
+
+// matchOf returns what a leader was last seen to know of a follower, nothing when the id means another data
+// directory by now; and whom it means, unless it leaves.
+func (l *ledger) matchOf(o *observed, p *raft.Progress) (was *matched, m raft.Member, is bool) {
+	was = &o.matches[p.ID-1]
+	if m, is = l.inForce(&o.disk, o.log).Member(p.ID); is {
+		if was.of != 0 && was.of != m.Incarnation {
+			*was = matched{}
+		}
+		was.of = m.Incarnation
+	}
+	return was, m, is
 }
 
 func (l *ledger) accuseProgress(m Moment, o *observed, p *raft.Progress) bool {
@@ -127,14 +143,16 @@ func (l *ledger) accuseProgress(m Moment, o *observed, p *raft.Progress) bool {
 		l.limits.Window)
 }
 
-func (l *ledger) checkMatch(m Moment, o *observed, term raft.Term, p *raft.Progress) bool {
+func (l *ledger) checkMatch(m Moment, o *observed, term raft.Term, p *raft.Progress, of raft.Member) bool {
+	c := &standing{Configuration: raft.Configuration{Members: []raft.Member{of}}}
+	if l.counts(c, of.ID, term, func(v *observed) bool {
+		f := &v.disk
+		return f.state.Term > term || f.state.Term == term && int(p.Match) <= len(o.log) &&
+			f.holds(p.Match, o.log[p.Match-1].chain)
+	}) {
+		return true
+	}
 	f := &l.servers[p.ID-1].disk
-	if f.lostIn >= term || f.state.Term > term {
-		return true
-	}
-	if f.state.Term == term && int(p.Match) <= len(o.log) && f.holds(p.Match, o.log[p.Match-1].chain) {
-		return true
-	}
 	on := f.end()
 	return l.accuse(ProgressTruth, attest(on.since, p.ID, "has %s and a log that ends in %v on its disk",
 		f.hard(), on.EntryID), attest(m, o.id, "takes n%v to hold its log up to %d", p.ID, p.Match),

@@ -9,11 +9,17 @@ import "balsa/raft"
 //	entry   1        2        3
 //	chain   h(0,e1)  h(·,e2)  h(·,e3)      equal at 3: equal up to 3
 
-// chained makes the link that an entry is behind another one.
-func chained(before uint64, e *raft.Entry, m Moment) logged {
+// chained makes the link that an entry is behind those before it.
+func chained(before []logged, e *raft.Entry, m Moment) logged {
 	content := mix(mix(uint64(e.Term), uint64(e.Index)), mix(uint64(e.Time), uint64(e.Kind)))
 	content = mix(content, hashBytes(e.Command))
-	return logged{chain: mix(before, content), content: content, term: e.Term, time: e.Time, since: m}
+	k := logged{chain: mix(chainOf(before), content), content: content, term: e.Term, time: e.Time, since: m}
+	if e.Kind == raft.ConfigurationChange {
+		k.members = e.Index
+	} else if n := len(before); n > 0 {
+		k.members = before[n-1].members
+	}
+	return k
 }
 
 // chainOf returns the chain hash that the entry behind a prefix of a log is chained to.
@@ -32,7 +38,7 @@ func (l *ledger) extend(m Moment, id raft.NodeID, log []logged, e *raft.Entry) (
 			attest(m, id, "holds entry %v behind them", e.ID()), "the log of n%v has a gap before entry %v",
 			id, e.ID())
 	}
-	k := chained(chainOf(log), e, m)
+	k := chained(log, e, m)
 	k.bytes = bytesOf(log, e.Index-1) + e.Size()
 	l.largest = max(l.largest, e.Size())
 	if n := len(log); n > 0 && e.Time < log[n-1].time {
@@ -43,6 +49,9 @@ func (l *ledger) extend(m Moment, id raft.NodeID, log []logged, e *raft.Entry) (
 	was := l.witness(e.ID(), k, id)
 	switch {
 	case was.chain == k.chain:
+		if k.members == e.Index && l.standing[e.ID()] == nil && !l.enterMembers(m, id, e) {
+			return log, false
+		}
 		return append(log, k), true
 	case was.content == k.content:
 		return log, l.accuse(LogMatching, attest(was.since, was.node, "holds entry %d of term %d", e.Index,
@@ -122,7 +131,7 @@ func termOf(s *sight, index int) raft.Term {
 func unchanged(log []logged, before int, entries []raft.Entry) int {
 	for i := before; i < len(log); i++ {
 		at := i - before
-		if at == len(entries) || chained(chainOf(log[:i]), &entries[at], Moment{}).chain != log[i].chain {
+		if at == len(entries) || chained(log[:i], &entries[at], Moment{}).chain != log[i].chain {
 			return i
 		}
 	}

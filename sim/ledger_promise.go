@@ -32,9 +32,10 @@ func (l *ledger) sends(m Moment, id raft.NodeID, e raft.Envelope) {
 		return
 	}
 	d := &l.servers[id-1].disk
+	me := d.node
 	switch msg := e.Message.(type) {
 	case raft.RequestVote:
-		_ = l.cast(m, id, id, msg.Term) && l.checkVoted(m, d, id, id, msg.Term)
+		_ = l.cast(m, id, me, msg.Term) && l.checkVoted(m, d, id, me, msg.Term)
 	case raft.RequestVoteResponse:
 		if !msg.Granted {
 			l.checkTerm(m, d, id, msg.Term, "denies a vote")
@@ -42,10 +43,10 @@ func (l *ledger) sends(m Moment, id raft.NodeID, e raft.Envelope) {
 		}
 		_ = l.cast(m, id, e.To, msg.Term) && l.checkVoted(m, d, id, e.To, msg.Term)
 	case raft.AppendEntries:
-		_ = l.lead(m, id, msg.Term, "sends entries") && l.checkVoted(m, d, id, id, msg.Term) &&
+		_ = l.lead(m, id, msg.Term, "sends entries") && l.checkVoted(m, d, id, me, msg.Term) &&
 			l.checkSize(m, id, e.To, msg.Entries)
 	case raft.InstallSnapshot:
-		_ = l.lead(m, id, msg.Term, "sends a snapshot") && l.checkVoted(m, d, id, id, msg.Term)
+		_ = l.lead(m, id, msg.Term, "sends a snapshot") && l.checkVoted(m, d, id, me, msg.Term)
 	case raft.InstallSnapshotResponse:
 		_ = l.checkTerm(m, d, id, msg.Term, "answers a leader") && l.checkInstalled(m, id, e.To, &msg)
 	case raft.AppendEntriesResponse:
@@ -96,7 +97,7 @@ func (l *ledger) checkAccepted(m Moment, id, leader raft.NodeID, a *raft.AppendE
 			attest(m, id, "acknowledges entry %d to n%v", a.Match, leader),
 			"n%v acknowledged entry %d, its disk ends at %d", id, a.Match, on.Index)
 	}
-	if o := l.server(leader); o != nil && o.role == raft.Leader && o.term == a.Term {
+	if o := l.leading(leader, a.Term); o != nil {
 		mine := d.at(a.Match)
 		if int(a.Match) > len(o.log) || o.log[a.Match-1].chain != mine.chain {
 			return l.accuse(ProgressTruth, attest(mine.since, id, "has entry %d (term %d) on its disk",
@@ -120,18 +121,20 @@ func (l *ledger) checkInstalled(m Moment, id, leader raft.NodeID, a *raft.Instal
 		"n%v says that it has everything up to %v, which its disk does not hold", id, a.Last)
 }
 
-// server returns what was seen of a server; nil for an id that is none of ours.
-func (l *ledger) server(id raft.NodeID) *observed {
-	if id == raft.None || int(id) > len(l.servers) {
-		return nil
-	}
-	return &l.servers[id-1]
-}
-
 // hard says which term and vote are on a disk.
 func (d *stored) hard() string {
 	if d.state.Vote == raft.None {
 		return fmt.Sprintf("term %d without a vote", d.state.Term)
 	}
 	return fmt.Sprintf("term %d with a vote for n%v", d.state.Term, d.state.Vote)
+}
+
+// leading returns the server that leads a term under an id; nil when none was seen to.
+func (l *ledger) leading(id raft.NodeID, term raft.Term) *observed {
+	for i := range l.servers {
+		if o := &l.servers[i]; o.disk.node == id && o.role == raft.Leader && o.term == term {
+			return o
+		}
+	}
+	return nil
 }

@@ -1,6 +1,11 @@
 package sim
 
-import "balsa/raft"
+import (
+	"fmt"
+	"slices"
+
+	"balsa/raft"
+)
 
 // The scan at the end of a run looks at the disks alone: what was committed must be there for whoever comes
 // after, whatever the servers have in memory.
@@ -14,19 +19,18 @@ type kept struct {
 	good int      // how many of the committed entries it holds, from the first on
 }
 
-// scan holds that every committed entry is on a majority of the disks, every acknowledged command where it
-// was acknowledged, and all of it in every log that could win an election. Disks that are left out may have
-// held what is missing: a majority of all servers, less those, must have it.
+// scan holds that every committed entry is on the disks of a majority of the voters, every acknowledged
+// command where it was acknowledged, and all of it in every log that could win an election. Disks that are
+// left out may have held what is missing: a majority, less those, must have it. Learners count for nothing.
 func (l *ledger) scan(m Moment, disks []disked) {
 	if l.found != nil {
 		return
 	}
-	need := l.quorum() - (len(l.servers) - len(disks))
 	found := make([]kept, 0, len(disks))
 	for i := range disks {
 		found = append(found, l.keep(m, &disks[i]))
 	}
-	_ = l.scanCommitted(m, found, need) && l.scanAcknowledged(m, disks, need) && l.scanElectable(m, found) &&
+	_ = l.scanCommitted(m, found) && l.scanAcknowledged(m, disks) && l.scanElectable(m, found) &&
 		l.scanKnown(m, disks, found)
 }
 
@@ -50,7 +54,7 @@ func (l *ledger) keep(m Moment, d *disked) kept {
 	}
 	for i := range d.found.Entries {
 		e := &d.found.Entries[i]
-		k.log = append(k.log, chained(chainOf(k.log), e, m))
+		k.log = append(k.log, chained(k.log, e, m))
 		k.last = e.ID()
 	}
 	k.raw = k.log
@@ -64,43 +68,63 @@ func (l *ledger) keep(m Moment, d *disked) kept {
 	return k
 }
 
-func (l *ledger) scanCommitted(m Moment, found []kept, need int) bool {
-	for i := range l.committed {
-		count, without := 0, raft.None
-		for j := range found {
-			if found[j].good > i {
-				count++
+// poll is how many of the scanned disks of voters have something, and how many must.
+type poll struct {
+	count, of, need int
+	without         raft.NodeID // one that has it not
+}
+
+func (p poll) String() string {
+	return fmt.Sprintf("on %d disks of %d, at least %d must have it", p.count, p.of, p.need)
+}
+
+// ask asks the disks of the voters by the latest configuration, of the half that is worse off when it is
+// joint.
+func (l *ledger) ask(disks int, id func(int) raft.NodeID, has func(int) bool) (worst poll) {
+	for half, voters := range [][]raft.NodeID{l.latest().Voters, l.latest().Outgoing} {
+		p := poll{need: len(voters)/2 + 1 - len(voters)}
+		for i := range disks {
+			if !slices.Contains(voters, l.servers[id(i)-1].disk.node) {
+				continue
+			}
+			p.of++
+			p.need++
+			if has(i) {
+				p.count++
 			} else {
-				without = found[j].id
+				p.without = id(i)
 			}
 		}
-		if count < need {
+		if half == 0 || len(voters) > 0 && p.count-p.need < worst.count-worst.need {
+			worst = p
+		}
+	}
+	return worst
+}
+
+func (l *ledger) scanCommitted(m Moment, found []kept) bool {
+	for i := range l.committed {
+		p := l.ask(len(found), func(j int) raft.NodeID { return found[j].id },
+			func(j int) bool { return found[j].good > i })
+		if p.count < p.need {
 			c := &l.committed[i]
 			return l.accuse(Durability, attest(c.at, c.by, "knows entry %d (term %d) to be committed", i+1,
-				c.term), attest(m, without, "has a disk without it"),
-				"entry %d (term %d) was committed and is on %d disks of %d, at least %d must have it", i+1,
-				c.term, count, len(found), need)
+				c.term), attest(m, p.without, "has a disk without it"),
+				"entry %d (term %d) was committed and is %v", i+1, c.term, p)
 		}
 	}
 	return true
 }
 
-func (l *ledger) scanAcknowledged(m Moment, disks []disked, need int) bool {
+func (l *ledger) scanAcknowledged(m Moment, disks []disked) bool {
 	for _, a := range l.acks {
-		count, without := 0, raft.None
-		for i := range disks {
-			if disks[i].has(a) {
-				count++
-			} else {
-				without = disks[i].id
-			}
-		}
-		if count < need {
+		p := l.ask(len(disks), func(j int) raft.NodeID { return disks[j].id },
+			func(j int) bool { return disks[j].has(a) })
+		if p.count < p.need {
 			return l.accuse(Durability, attest(a.at, raft.None,
 				"a client is told that its command is done as entry %d", a.index),
-				attest(m, without, "has a disk without that command"),
-				"entry %d was acknowledged and its command is on %d disks of %d, at least %d must have it",
-				a.index, count, len(disks), need)
+				attest(m, p.without, "has a disk without that command"),
+				"entry %d was acknowledged and its command is %v", a.index, p)
 		}
 	}
 	return true
@@ -120,16 +144,18 @@ func (d *disked) has(a acknowledgement) bool {
 func (l *ledger) scanElectable(m Moment, found []kept) bool {
 	for i := range found {
 		candidate := &found[i]
-		if candidate.good == len(l.committed) {
+		if candidate.good == len(l.committed) || !l.latest().Voter(l.servers[candidate.id-1].disk.node) {
 			continue
 		}
 		votes := 0
-		for j := range found {
-			if candidate.last.AtLeast(found[j].last) {
-				votes++
+		if l.latest().HasQuorum(func(id raft.NodeID) bool {
+			at := slices.IndexFunc(found, func(k kept) bool { return l.servers[k.id-1].disk.node == id })
+			if at < 0 || !candidate.last.AtLeast(found[at].last) {
+				return false
 			}
-		}
-		if votes >= l.quorum() {
+			votes++
+			return true
+		}) {
 			lacks := candidate.good + 1
 			c := &l.committed[lacks-1]
 			return l.accuse(LeaderCompleteness, attest(c.at, c.by, "knows entry %d (term %d) to be committed",

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -26,10 +27,19 @@ type actor struct {
 	asked int // how often its log was shown
 }
 
+// membersOf is a cluster of so many voters.
+func membersOf(nodes int) raft.Configuration {
+	voters := map[raft.NodeID]string{}
+	for id := range nodes {
+		voters[raft.NodeID(id+1)] = fmt.Sprintf("n%d", id+1)
+	}
+	return raft.NewConfiguration(voters)
+}
+
 // newStage starts servers with empty disks.
 func newStage(nodes int, limits raft.Limits) *stage {
-	s := &stage{ledger: newLedger(nodes, limits, replica.Limits{}), cast: make([]actor, nodes),
-		named: map[raft.EntryID]raft.Entry{}}
+	s := &stage{ledger: newLedger(nodes, membersOf(nodes), limits, replica.Limits{}),
+		cast: make([]actor, nodes), named: map[raft.EntryID]raft.Entry{}}
 	for id := raft.NodeID(1); int(id) <= nodes; id++ {
 		s.at(id).entries = func(after raft.Index) []raft.Entry {
 			a := s.at(id)

@@ -77,7 +77,7 @@ func (m *watched) Apply(e raft.Entry) []byte {
 	}
 	result := m.StateMachine.Apply(e)
 	s.through, m.touched = e.ID(), append(m.touched, e.Index)
-	s.world.ledger.applies(s.world.moment(), s.id, m.entries[0], result) // as it is in the log
+	s.ledger.applies(s.world.moment(), s.id, m.entries[0], result) // as it is in the log
 	m.entries = m.entries[1:]
 	return result
 }
@@ -90,7 +90,7 @@ func (m *watched) pass(entries []raft.Entry) {
 	}
 	for _, e := range entries {
 		m.server.through = e.ID()
-		m.server.world.ledger.applies(m.server.world.moment(), m.server.id, e, nil)
+		m.server.ledger.applies(m.server.world.moment(), m.server.id, e, nil)
 	}
 	m.entries = m.entries[len(entries):]
 }
@@ -103,6 +103,6 @@ func (m *watched) judge(ran replica.Ran) {
 		if saw {
 			touched = touched[1:]
 		}
-		w.ledger.ran(w.moment(), m.server.id, e.Index, saw, ran.Results[i])
+		m.server.ledger.ran(w.moment(), m.server.id, e.Index, saw, ran.Results[i])
 	}
 }

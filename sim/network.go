@@ -38,30 +38,36 @@ func (n *network) link(from, to raft.NodeID) *link {
 
 // send puts a message on its way.
 func (w *World) send(s *server, cause uint64, e raft.Envelope) {
-	w.ledger.sends(w.moment(), s.id, e)
-	if e.To == raft.None || int(e.To) > w.options.Nodes {
+	s.ledger.sends(w.moment(), s.id, e)
+	if e.To == raft.None || int(e.To) > len(w.servers) {
 		w.fail(Assertion, "n%v sends to n%v, which does not exist", s.id, e.To)
 		return
 	}
-	l := w.network.link(s.id, e.To)
+	to := w.reached(s, e)
+	if to == nil {
+		w.note(Record{Kind: Dropped, Cause: cause, Node: e.To, Peer: s.id, Text: "nobody is there"})
+		w.saw(sawNobody)
+		return
+	}
+	l := w.network.link(s.id, to.id)
 	l.sent++
 	n := l.sent
 	frame := wire.AppendEnvelope(nil, e)
-	p := w.note(Record{Kind: Sent, Cause: cause, Node: s.id, Peer: e.To, N: n, Hash: hashBytes(frame),
+	p := w.note(Record{Kind: Sent, Cause: cause, Node: s.id, Peer: to.id, N: n, Hash: hashBytes(frame),
 		Message: e.Message})
-	d := due{task: deliver, node: e.To, peer: s.id, n: n, cause: p, frame: frame}
-	d.at = w.now + s.slowed(w.latency(s.id, e.To, n, 0)) + l.lag
+	d := due{task: deliver, node: to.id, peer: s.id, n: n, cause: p, frame: frame}
+	d.at = w.now + s.slowed(w.latency(s.id, to.id, n, 0)) + l.lag
 	w.sawMessage(e.Message)
-	for _, op := range w.faultsOf(s.id, e.To, n) {
+	for _, op := range w.faultsOf(s.id, to.id, n) {
 		switch op.Kind {
 		case Drop:
-			w.note(Record{Kind: Dropped, Cause: p, Node: e.To, Peer: s.id, N: n, Text: "lost"})
+			w.note(Record{Kind: Dropped, Cause: p, Node: to.id, Peer: s.id, N: n, Text: "lost"})
 			w.saw(sawLost)
 			return
 		case Duplicate:
 			d.copied = true
 			second := d
-			second.at = w.now + w.latency(s.id, e.To, n, 1) + l.lag + op.For
+			second.at = w.now + w.latency(s.id, to.id, n, 1) + l.lag + op.For
 			second.stale = w.now + staleAfter
 			w.push(second)
 		case Delay:
@@ -69,11 +75,11 @@ func (w *World) send(s *server, cause uint64, e raft.Envelope) {
 		case Corrupt:
 			d.frame, d.damaged = bytes.Clone(frame), true
 			if op.Mode == "cut" {
-				half := w.chance.draw(forCorruption, uint64(s.id), uint64(e.To), n).below(uint64(len(frame)))
+				half := w.chance.draw(forCorruption, uint64(s.id), uint64(to.id), n).below(uint64(len(frame)))
 				d.frame = d.frame[:half]
 				continue
 			}
-			bit := w.chance.draw(forCorruption, uint64(s.id), uint64(e.To), n).below(uint64(len(frame)) * 8)
+			bit := w.chance.draw(forCorruption, uint64(s.id), uint64(to.id), n).below(uint64(len(frame)) * 8)
 			d.frame[bit/8] ^= 1 << (bit % 8)
 		}
 	}
@@ -132,6 +138,10 @@ func (w *World) hand(to *server, d due) {
 	}
 	p := w.note(Record{Kind: Delivered, Cause: d.cause, Node: d.node, Peer: d.peer, N: d.n,
 		Message: e.Message})
+	if by := e.From.Node; by != raft.None && int(by) <= len(w.servers) {
+		to.callers[by] = d.peer
+	}
+	w.sawArrival(to, e)
 	w.attempt(to, p, replica.Received{Envelope: e})
 }
 

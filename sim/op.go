@@ -86,6 +86,20 @@ const (
 	// linearizable (which is what none says), leader, stale or at-least.
 	Propose OpKind = "propose"
 	Read    OpKind = "read"
+	// Change has an administrator ask Node, or whoever leads, to change the membership as Text says, and
+	// Transfer to hand over to Peer, or to the best. Mode "careful": not when what is damaged would leave no
+	// quorum.
+	Change   OpKind = "change"
+	Transfer OpKind = "transfer"
+	// Join gives a server that is down an empty disk and starts it to join the cluster. Move gives it
+	// another address (Text), in exchange if another one that is down has it; Mode "told": and all are told,
+	// by hand, where everybody is.
+	Join OpKind = "join"
+	Move OpKind = "move"
+	// Clone runs the copy of Node's disk (Image) as Peer, a spare, beside it. Stray has Peer, a spare, run a
+	// node of another cluster at the address of Node, which is down, and gets another one.
+	Clone OpKind = "clone"
+	Stray OpKind = "stray"
 )
 
 // Link is one direction between two servers.

@@ -13,7 +13,7 @@ import (
 // its disk remembers can be recognised when that copy is put back.
 func (w *World) met(s *server, peers []raft.Acquaintance) {
 	for _, p := range peers {
-		if p.Node >= 1 && int(p.Node) <= len(w.servers) {
+		if p.Node >= 1 && int(p.Node) <= len(s.met) {
 			s.met[p.Node-1] = p
 		}
 	}
@@ -23,15 +23,27 @@ func (w *World) met(s *server, peers []raft.Acquaintance) {
 // wiped one by its incarnation, one put back by the number of its start, which must be below what was met.
 func (w *World) known(s *server, start uint64) bool {
 	for _, o := range w.servers {
-		if o == s {
+		if o.node == s.node || !o.founded || o.foreign != nil || o.trouble.replaced {
 			continue
 		}
-		m := o.met[s.id-1]
-		if m.Incarnation != s.store.incarnation || m.Start <= start {
+		m := o.met[s.node-1]
+		if (m.Incarnation != s.store.incarnation || m.Start <= start) && !w.named(o, s, start) {
 			return false
 		}
 	}
 	return true
+}
+
+// named reports whether a server knows by a committed configuration, on its disk, that no other data
+// directory than the present one stands for another server. That does not tell one start from another.
+func (w *World) named(o, s *server, start uint64) bool {
+	d := &w.ledger.servers[o.id-1].disk
+	c := w.ledger.inForce(d, d.log)
+	if c == w.ledger.nobody || c.Index == 0 || !w.ledger.knows(c.EntryID) {
+		return c == w.ledger.nobody
+	}
+	m, is := c.Member(s.node)
+	return !is || m.Incarnation != 0 && start == 0
 }
 
 // mayStart reports whether a start of a server lies within the fault model. One that counts its starts up

@@ -17,8 +17,8 @@ func eventNames() []string {
 		PreVoteDenied VoteGranted VoteDenied VoteReceived Appended AppendAccepted AppendRejected SteppedBack
 		Replicated CommitAdvanced CommitHeld PersistedTo ReadQueued ReadsConfirmed ReadByLease SnapshotTaken
 		SnapshotSending SnapshotInstalled Compacted MembersChanged ChangeRefused LearnersPromoted PeerLeft
-		TransferBegun TransferEnded ToldToCampaign ProposalRefused
-		MessageIgnored MessageRefused PeerRefused`)
+		TransferBegun TransferEnded ToldToCampaign PeerRepairs FloorGiven FloorLearned RepairComplete
+		Returned RepairHalts ProposalRefused MessageIgnored MessageRefused PeerRefused`)
 }
 
 // raftReasons are the names of raft.Reason, in the order of their numbers from 1 on.
@@ -27,7 +27,7 @@ func raftReasons() []string {
 		Conflict OldTerm StaleResponse UnknownSender SecondLeader Malformed CommittedConflict BeyondLog
 		LostEntries QuorumLost DiskStalled Silence Unsupported NotAsked NotDurable LogReplaced
 		MachineNotReady NoVote AskedTo NotHeard NewerRound OtherDirectory
-		LeasePromised OtherRun`)
+		Repairs ForRepair LeasePromised OtherRun`)
 }
 
 // identityReasons are the names of raft.IdentityReason, refusals those of raft.Refusal.

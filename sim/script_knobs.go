@@ -39,6 +39,8 @@ func knobs() []knob {
 		{"sessions", numberKnob(func(o *Options, n int) { o.MostSessions = n })},
 		{"numbers", numberKnob(func(o *Options, n int) { o.MostNumbers = n })},
 		{"keys", numberKnob(func(o *Options, n int) { o.MostKeys = n })},
+		{"spares", numberKnob(func(o *Options, n int) { o.Spares = n })},
+		{"membership", flagKnob(func(o *Options) *bool { return &o.Unversioned }, "off", "on")},
 		{"chunk", numberKnob(func(o *Options, n int) { o.Limits.ChunkBytes, o.SnapshotChunk = n, n })},
 	}
 }
@@ -60,6 +62,7 @@ func knobNamed(name string) knob {
 func worldOptions(nodes int, settings []setting) (Options, error) {
 	o := DefaultOptions()
 	o.Nodes, o.Clients, o.Faulty = nodes, 0, 0
+	o.Unversioned = true        // the log of a story holds what the story puts into it
 	for _, k := range knobs() { // in this order: heartbeats are counted in ticks
 		for _, s := range settings {
 			if s.name != k.name {

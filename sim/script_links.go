@@ -107,7 +107,7 @@ func (p *parser) types() (types []string, err error) {
 func messageTypes() []string {
 	return strings.Fields(`append append-response entries heartbeat vote vote-response prevote
 		prevote-response snapshot snapshot-response chunk forward forward-response forward-read
-		forward-read-response refusal`)
+		forward-read-response refusal timeout-now`)
 }
 
 // isOfType reports whether a message is what one of the words names. An append is any AppendEntries;
@@ -149,6 +149,8 @@ func isOfType(m raft.Message, types []string) bool {
 		name = "forward-read-response"
 	case raft.IdentityRefused:
 		name = "refusal"
+	case raft.TimeoutNow:
+		name = "timeout-now"
 	}
 	return slices.Contains(types, name)
 }

@@ -85,7 +85,8 @@ func (p *parser) branch(at token) (act, error) {
 
 // properties are all that are checked.
 func properties() []Property {
-	return []Property{ElectionSafety, LogMatching, LeaderAppendOnly, LeaderCompleteness, StateMachineSafety,
+	return []Property{ElectionSafety, QuorumOverlap, LogMatching, LeaderAppendOnly, LeaderCompleteness,
+		StateMachineSafety,
 		Monotonicity, OneVote, PromiseDurable, ProgressTruth, Durability, Linearizability, ExactlyOnce,
 		ReplicaEquality, Bounds, Recovery, HaltNeverLie, Assertion, Answered, LeaderElected, Converged,
 		LeaderStable, Recovered}

@@ -28,12 +28,12 @@ type Server interface {
 // server is one of the cluster, over all its lives.
 type server struct {
 	world *World
-	id    raft.NodeID
+	id    raft.NodeID // its number in the world
+	lodging
 	life  int // counts the starts that were tried: what was due in an earlier one never happens
 	store store
 	clock clock
 	wall  Time // how far its wall clock is off at its next start
-	flags string
 
 	engine  Server // nil while it is down
 	machine replica.StateMachine
@@ -90,8 +90,10 @@ type question struct {
 	ticket raft.Ticket
 	client int
 	n      uint64
-	byHand bool // a snapshot, which no client waits for
-	read   bool // and the client has said that it does not wait any longer: it may be forgotten
+	byHand bool      // a snapshot, which no client waits for
+	term   raft.Term // in which it was asked
+	admin  *Op       // what an administrator has asked for; nil: it is no administrator's
+	read   bool      // and the client has said that it does not wait any longer: it may be forgotten
 }
 
 func (s *server) up() bool { return s.engine != nil }
@@ -99,9 +101,16 @@ func (s *server) up() bool { return s.engine != nil }
 func (s *server) identity() wal.Identity {
 	w := s.world
 	drawn := w.chance.draw(forIncarnation, uint64(s.id), 0, uint64(s.life))
-	return wal.Identity{
-		Cluster: w.cluster, Node: s.id, Bootstrap: w.members, Incarnation: raft.Incarnation(drawn | 1),
+	id := wal.Identity{
+		Cluster: w.cluster, Node: s.node, Bootstrap: w.members, Incarnation: raft.Incarnation(drawn | 1),
 	}
+	switch {
+	case s.foreign != nil:
+		id.Cluster, id.Bootstrap = s.foreign.cluster, s.foreign.members
+	case s.joins:
+		id.Bootstrap, id.Joins = raft.Configuration{}, true
+	}
+	return id
 }
 
 func (s *server) config(found wal.Recovered) replica.Config {
@@ -110,17 +119,21 @@ func (s *server) config(found wal.Recovered) replica.Config {
 	if !w.images { // nor are snapshots missed
 		limits.SnapshotBytes = -1
 	}
+	version := raft.SupportedVersion
+	if o.Unversioned {
+		version = 0
+	}
 	return replica.Config{
 		Core: raft.Config{
-			ID: s.id, Heartbeat: o.Heartbeat, ElectionMin: o.ElectionMin, ElectionMax: o.ElectionMax,
+			ID: s.node, Heartbeat: o.Heartbeat, ElectionMin: o.ElectionMin, ElectionMax: o.ElectionMax,
 			Limits: limits, Seed: uint64(w.chance.draw(forDice, uint64(s.id), 0, uint64(s.life))),
 			NoPreVote: o.NoPreVote != hasWord(s.flags, "prevote"), Events: w.trace.observe != nil,
 			NoCheckQuorum:   o.NoCheckQuorum != hasWord(s.flags, "checkquorum"),
 			NoElectionTimer: o.NoElectionTimer,
 		},
 		Identity: raft.Identity{
-			Cluster: found.Identity.Cluster, Node: s.id, Incarnation: found.Identity.Incarnation,
-			Start: found.Start,
+			Cluster: found.Identity.Cluster, Node: s.node, Incarnation: found.Identity.Incarnation,
+			Start: found.Start, Address: s.address, Version: version,
 		},
 		Tick: raft.Time(o.Tick), Peers: found.Peers, MaxApplyBytes: o.MaxApplyBytes,
 		Snapshots: w.images, SnapshotRate: o.SnapshotRate, Passing: snapshot.Passing,
@@ -160,7 +173,7 @@ func (s *server) work(cause uint64) {
 func (s *server) die(cause uint64, power bool, why string) {
 	w := s.world
 	p := w.note(Record{Kind: Died, Cause: cause, Node: s.id, Text: why})
-	w.ledger.died(w.moment(), s.id, s.write)
+	s.ledger.died(w.moment(), s.id, s.write)
 	s.interrupt()
 	if power {
 		lost := false
@@ -179,7 +192,7 @@ func (s *server) die(cause uint64, power bool, why string) {
 	asked, backlog := s.asked, s.backlog
 	s.asked, s.backlog = nil, nil
 	for _, q := range asked { // their connections are reset
-		if q.byHand {
+		if q.byHand || q.admin != nil {
 			continue
 		}
 		w.respond(p, s, q, response{outcome: Unknown})

@@ -22,7 +22,7 @@ func (s *server) endWrite(cause uint64) {
 		Hash: hashWrite(w)})
 	if wrote.Err == nil {
 		s.write = nil
-		s.world.ledger.wrote(s.world.moment(), s.id, w)
+		s.ledger.wrote(s.world.moment(), s.id, w)
 		s.world.met(s, w.Peers)
 		if w.Restart.Index != 0 {
 			s.world.saw(sawRestarted)

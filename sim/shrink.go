@@ -170,7 +170,7 @@ func (s *shrinker) remove() {
 
 // fewerServers takes the last server away, with all that was done to it.
 func (s *shrinker) fewerServers() {
-	for nodes := s.best.Spec.Options.Nodes; nodes > 1; nodes-- {
+	for nodes := s.best.Spec.Options.Nodes + s.best.Spec.Options.Spares; nodes > 1; nodes-- {
 		if !s.try(func(c *Spec) { c.keepServers(nodes - 1) }) {
 			return
 		}
@@ -179,15 +179,17 @@ func (s *shrinker) fewerServers() {
 
 // keepServers takes all servers away but the first ones.
 func (s *Spec) keepServers(nodes int) {
-	s.Options.Nodes = nodes
+	s.Options.Nodes = min(s.Options.Nodes, nodes)
+	s.Options.Spares = nodes - s.Options.Nodes
 	var kept []Op
 	for _, op := range s.Script {
 		links := len(op.Links)
 		op.Links = slices.DeleteFunc(slices.Clone(op.Links), func(l Link) bool {
 			return int(l.From) > nodes || int(l.To) > nodes
 		})
-		ofClient := op.Kind == LoseReply // its node is a client
-		there := ofClient || int(op.Node) <= nodes && (int(op.Peer) <= nodes || !op.ofMessage())
+		ofClient := op.Kind == LoseReply              // its node is a client
+		asks := op.Kind == Propose || op.Kind == Read // and its peer is one
+		there := ofClient || int(op.Node) <= nodes && (asks || int(op.Peer) <= nodes)
 		if there && (links == 0 || len(op.Links) > 0) {
 			kept = append(kept, op)
 		}

@@ -52,6 +52,8 @@ func (d Digest) String() string { return fmt.Sprintf("%016x", uint64(d)) }
 // DefaultOptions, but for the flags.
 type Options struct {
 	Nodes int `json:"nodes"`
+	// Spares are how many servers stand by, with the ids after those: they may join.
+	Spares int `json:"spares,omitempty"`
 
 	// Of every server. Heartbeat and election timeouts are counted in ticks.
 	Tick            Time        `json:"tick,omitzero"`
@@ -61,6 +63,7 @@ type Options struct {
 	NoPreVote       bool        `json:"noPreVote,omitempty"`
 	NoCheckQuorum   bool        `json:"noCheckQuorum,omitempty"`
 	NoElectionTimer bool        `json:"noElectionTimer,omitempty"`
+	Unversioned     bool        `json:"unversioned,omitempty"` // a program with which no membership changes
 	Limits          raft.Limits `json:"limits,omitzero"`
 	MaxApplyBytes   int         `json:"maxApplyBytes,omitempty"`
 	SegmentBytes    int64       `json:"segmentBytes,omitempty"`
@@ -125,6 +128,8 @@ func (o *Options) check() error {
 		}
 	}
 	demand(o.Nodes >= 1 && o.Nodes <= 15, "nodes is %d, it must lie from 1 to 15", o.Nodes)
+	demand(o.Spares >= 0 && o.Spares <= max(15-o.Nodes, 0), "spares is %d: with the nodes, 15 at most",
+		o.Spares)
 	demand(o.Tick >= Millisecond && o.Tick <= Second, "tick is %v, it must lie from 1ms to 1s", o.Tick)
 	demand(o.Heartbeat >= 1 && o.Heartbeat < o.ElectionMin && o.ElectionMin <= o.ElectionMax &&
 		o.ElectionMax <= 1<<20,
@@ -161,7 +166,7 @@ func (s *Spec) Check() error {
 	}
 	all := []error{s.Options.check(), s.checkProfile()}
 	for i, op := range s.Script {
-		if err := op.check(s.Options.Nodes); err != nil {
+		if err := op.check(s.Options.Nodes + s.Options.Spares); err != nil {
 			all = append(all, fmt.Errorf("operation %d, %v: %w", i+1, op, err))
 		}
 	}

@@ -60,6 +60,13 @@ func (o *Op) checkWhom(d *demands, nodes int) {
 	case Propose, Read:
 		d.that(node, "there is no n%v", o.Node)
 		d.that(o.Peer >= 1 && o.Peer <= maxClients, "there is no client %v, only 1 to %d", o.Peer, maxClients)
+	case Change, Transfer:
+		d.that(o.Node == 0 || node, "there is no n%v", o.Node)
+		d.that(int(o.Peer) <= nodes, "there is no n%v", o.Peer)
+		_, err := parseAlteration(o.Text, nodes)
+		d.that(err == nil || o.Kind == Transfer, "%v", err)
+	case Clone, Stray:
+		d.that(node && o.Peer >= 1 && int(o.Peer) <= nodes && o.Node != o.Peer, "it does not say where")
 	default:
 		d.that(!o.known() || node, "there is no n%v", o.Node)
 	}
@@ -78,6 +85,8 @@ func (o *Op) checkMeasure(d *demands) {
 		d.that(o.For > 0 || o.Mode != "open" && o.Under == "", "it does not say how long that lasts")
 		d.that(len(o.Under) <= replica.MaxKey && (o.Under == "" || o.Nth == 0),
 			"its key is too long, or it has a number too")
+	case Move:
+		d.that(o.Text != "" && len(o.Text) < 100, "it does not say where to")
 	case DiskStall, Clog:
 		d.that(o.For > 0, "it does not say for how long")
 	case Kill:
@@ -114,6 +123,10 @@ func (o *Op) modes() []string {
 		return []string{"", "linearizable", "leader", "stale", "at-least"}
 	case Flags:
 		return []string{"", "prevote", "checkquorum"}
+	case Change:
+		return []string{"", "careful"}
+	case Move:
+		return []string{"", "told"}
 	case Hold:
 		return append([]string{"", "all"}, messageTypes()...)
 	}
@@ -148,7 +161,8 @@ func (o *Op) known() bool {
 	case Load, Cut, Clog, Lag, Hold, Heal, Release, Discard, LoseReply, Drop, Duplicate, Delay, Corrupt,
 		Clock, Kill, Restart, Stall, Resume, Slow, Flags, Timeout, ApplySlow, ApplyPanic,
 		SnapshotSlow, TakeSnapshot, DiskStall,
-		DiskFail, DiskFull, DiskOK, Image, Wipe, Rollback, Rot, Propose, Read:
+		DiskFail, DiskFull, DiskOK, Image, Wipe, Rollback, Rot, Propose, Read,
+		Change, Transfer, Join, Move, Clone, Stray:
 		return true
 	}
 	return false

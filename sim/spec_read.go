@@ -136,10 +136,11 @@ func elements(text []byte, array part) (all []part) {
 func nodesOf(top []part) int {
 	for _, m := range top {
 		var o struct {
-			Nodes int `json:"nodes"`
+			Nodes  int `json:"nodes"`
+			Spares int `json:"spares"`
 		}
 		if m.name == "opt" && json.Unmarshal(m.text, &o) == nil {
-			return o.Nodes
+			return o.Nodes + o.Spares
 		}
 	}
 	return 0

@@ -14,7 +14,11 @@ import (
 // start is a start of the process. cut, if not 0, is the call of the disk in which the power goes again.
 func (s *server) start(cause, cut uint64) {
 	w := s.world
+	if !s.founded {
+		return
+	}
 	s.life++
+	s.routes, s.callers = nil, make([]raft.NodeID, len(w.servers)+1)
 	s.store.start++ // whether it comes to be durable or not
 	s.trouble.panicked, s.trouble.wasFull, s.store.fault.met = false, s.store.full, false
 	s.store.sealed = false // a start writes
@@ -53,7 +57,7 @@ func (s *server) start(cause, cut uint64) {
 	s.store.dir, s.store.incarnation, s.store.start = dir, found.Identity.Incarnation, found.Start
 	w.met(s, found.Peers)
 	p := w.note(Record{Kind: Started, Cause: cause, Node: s.id, N: found.Start, Hash: found.hash()})
-	w.ledger.started(w.moment(), s.id, found, s.trouble.rotten)
+	s.ledger.started(w.moment(), s.id, found, s.trouble.rotten)
 	s.trouble.rotten = false
 	w.recovers(s, found)
 	s.begin(p, found)
@@ -89,6 +93,7 @@ func (found *recovered) open(dir disk.Dir, chunk int, reserve int64) (*snapshot.
 	found.snapshots, found.broken = keeper.List(), len(kept.Broken)
 	found.joined, err = replica.Recover(found.Identity.Bootstrap, found.State, found.Before, found.Entries,
 		found.snapshots)
+	found.joined.Joins = found.Identity.Joins
 	for _, b := range kept.Broken {
 		if err == nil && !replica.Includes(found.joined, b.Last) {
 			err = fmt.Errorf("what it includes is nowhere else: %w", b.Err)
@@ -121,7 +126,7 @@ func (w *World) refused(s *server, err error) {
 	switch {
 	case damaged && s.trouble.rotten:
 		s.trouble.gone = true
-		w.ledger.lost(s.id)
+		s.ledger.lost(s.id)
 		w.saw(sawRotRefused)
 		if s.trouble.sealRot {
 			w.saw(sawSealRefused)

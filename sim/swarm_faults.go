@@ -1,6 +1,10 @@
 package sim
 
-import "balsa/raft"
+import (
+	"slices"
+
+	"balsa/raft"
+)
 
 // The ideas of a swarm. Each looks for somebody to whom it can happen, and plans how it ends.
 
@@ -11,7 +15,13 @@ func (s *swarm) one() *server {
 			return l
 		}
 	}
-	return s.world.servers[s.roll().below(uint64(len(s.world.servers)))]
+	founded := s.founded()
+	return founded[s.roll().below(uint64(len(founded)))]
+}
+
+// founded are the servers that have a data directory.
+func (s *swarm) founded() []*server {
+	return slices.DeleteFunc(slices.Clone(s.world.servers), func(o *server) bool { return !o.founded })
 }
 
 // leader returns a server that leads, or thinks so.
@@ -227,15 +237,21 @@ func (s *swarm) mayLose(o *server) bool { return s.lost(o, false) }
 // tell them from a cluster at its beginning.
 func (s *swarm) mayForget(o *server) bool { return s.lost(o, s.profile.beyond) }
 
-// lost reports whether a disk may still be lost: with it, fewer than half are, or have forgotten something.
+// lost reports whether a disk may still be lost: without it, every configuration by which something may be
+// decided has a quorum of servers that have forgotten nothing.
 func (s *swarm) lost(o *server, forgotten bool) bool {
-	gone := 0
-	for _, o := range s.world.servers {
-		if o.trouble.replaced || !forgotten && (o.trouble.gone || o.trouble.rotten) {
-			gone++
-		}
+	if o.trouble.gone || o.trouble.rotten || !o.founded {
+		return false
 	}
-	return !o.trouble.gone && !o.trouble.rotten && 2*(gone+1) < len(s.world.servers)
+	gone := func(m raft.Member) bool {
+		t := s.world.servers[m.ID-1]
+		return t == o || t.trouble.replaced ||
+			m.Incarnation != 0 && t.store.incarnation != 0 && m.Incarnation != t.store.incarnation ||
+			!forgotten && s.world.isGone(m)
+	}
+	return !slices.ContainsFunc(s.world.ledger.usable, func(c *standing) bool {
+		return !survives(c.Configuration, gone)
+	})
 }
 
 func rotDisk(s *swarm) {

@@ -35,7 +35,8 @@ const (
 	Replied // by a server
 	Heard   // an answer by its client
 	TimedOut
-	Decided // inside a server: no event of its own, and no part of the digest
+	Administered // an answer to an administrator
+	Decided      // inside a server: no event of its own, and no part of the digest
 )
 
 // String names the kind.
@@ -43,7 +44,7 @@ func (k Kind) String() string {
 	return [...]string{"", "intervened", "started", "start failed", "died", "ticked", "sent", "delivered",
 		"dropped", "returned", "written", "applied", "sealed", "prepared", "captured", "restored", "saved",
 		"chunk read", "chunk stored", "called", "taken", "replied",
-		"heard", "timed out", "decided"}[k]
+		"heard", "timed out", "administered", "decided"}[k]
 }
 
 // Record is one event of the trace. What its numbers mean depends on the kind.

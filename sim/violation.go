@@ -53,6 +53,7 @@ type Property string
 // The properties of Figure 3 of the paper and those beside them; Lively ones are checked in the healed tail.
 const (
 	ElectionSafety     Property = "ElectionSafety"     // at most one leader in a term (§5.2)
+	QuorumOverlap      Property = "QuorumOverlap"      // any two decisions share a server (§6)
 	LogMatching        Property = "LogMatching"        // one entry, one history before it (§5.3)
 	LeaderAppendOnly   Property = "LeaderAppendOnly"   // a leader never changes its own log (§5.3)
 	LeaderCompleteness Property = "LeaderCompleteness" // the committed is in every later leader (§5.4)

@@ -44,6 +44,8 @@ func (s *server) take(cause uint64, w replica.Work) {
 		}
 	case replica.Answer:
 		s.answer(cause, w)
+	case replica.Route:
+		s.routes = w.Members
 	case replica.Report:
 		for _, e := range w.Events {
 			s.world.note(Record{Kind: Decided, Cause: cause, Node: s.id, Event: e})

@@ -76,12 +76,14 @@ func New(spec Spec, parts Parts) (*World, error) {
 	o := spec.Options
 	addresses := map[raft.NodeID]string{}
 	for id := range o.Nodes {
-		addresses[raft.NodeID(id+1)] = fmt.Sprintf("n%d", id+1)
+		addresses[raft.NodeID(id+1)] = addressOf(raft.NodeID(id + 1))
 	}
+	members := raft.NewConfiguration(addresses)
 	w := &World{
 		spec: spec, options: o, parts: parts, chance: chance(spec.Seed),
-		members: raft.NewConfiguration(addresses), network: newNetwork(o.Nodes),
-		checks: checks{ledger: newLedger(o.Nodes, o.Limits, o.remembered()), history: newHistory()},
+		members: members, network: newNetwork(o.Nodes + o.Spares),
+		checks: checks{ledger: newLedger(o.Nodes+o.Spares, members, o.Limits, o.remembered()),
+			history: newHistory()},
 	}
 	if parts.Command == nil { // the clients' own puts are unique, their deletes and increments are not
 		w.ledger.repeats = func(c []byte) bool {
@@ -101,10 +103,8 @@ func New(spec Spec, parts Parts) (*World, error) {
 	if spec.Profile != "" {
 		w.swarm = newSwarm(w)
 	}
-	for id := range o.Nodes {
-		s := &server{world: w, id: raft.NodeID(id + 1), store: store{disk: disk.NewMemory()},
-			met: make([]raft.Acquaintance, o.Nodes)}
-		w.servers = append(w.servers, s)
+	for id := range o.Nodes + o.Spares {
+		w.addServer(id < o.Nodes)
 	}
 	for _, s := range w.servers {
 		s.start(0, 0)
@@ -113,6 +113,15 @@ func New(spec Spec, parts Parts) (*World, error) {
 		w.addClient(false)
 	}
 	return w, nil
+}
+
+// addServer adds the next server; one that is not founded has no data directory, and stands by.
+func (w *World) addServer(founded bool) {
+	id := raft.NodeID(len(w.servers) + 1)
+	w.servers = append(w.servers, &server{world: w, id: id,
+		store:   store{disk: disk.NewMemory()},
+		lodging: lodging{node: id, founded: founded, address: addressOf(id), ledger: w.ledger},
+		met:     make([]raft.Acquaintance, w.options.Nodes+w.options.Spares)})
 }
 
 func (w *World) push(d due) { w.queue.push(d) }
@@ -130,7 +139,7 @@ func (w *World) fail(p Property, format string, args ...any) {
 }
 
 func (w *World) violate(v *Violation) {
-	if w.violation == nil {
+	if w.violation == nil && v != nil {
 		w.violation = v
 	}
 }
@@ -293,8 +302,14 @@ func (w *World) look(s *server) {
 	v.commit, v.applied, v.durable, v.last = status.Commit, status.Applied, status.Durable, status.Last
 	v.progress, v.uncommitted = status.Progress, status.Uncommitted
 	v.before = max(status.First, 1) - 1
-	w.healed.stable(w, s)
-	w.ledger.stepped(w.moment(), s.id, v)
+	if s.foreign == nil {
+		w.healed.stable(w, s)
+	}
+	s.ledger.stepped(w.moment(), s.id, v)
+	if s.foreign != nil {
+		w.violate(s.ledger.violation())
+		return
+	}
 	w.commits(s)
 }
 

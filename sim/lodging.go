@@ -1,0 +1,159 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+
+	"balsa/disk"
+	"balsa/raft"
+)
+
+// Where servers are. A message goes to an address and reaches whoever is there now, be it another than the
+// one that was meant; an answer goes back on the connection on which its question came.
+//
+// A server of the world is a process with its disk. Its number is the id under which it runs, but for those
+// that should not be there: the copy of another's data directory, and a node of another cluster.
+
+// lodging is how a server was set up, and whom it finds where.
+type lodging struct {
+	node    raft.NodeID // the id under which it runs
+	founded bool        // it has, or had, a data directory; a spare has none at first
+	joins   bool        // its command line tells it to join
+	address string      // where others reach it
+	moved   bool        // since the last time that all were told of all addresses
+	flags   string      // what of its command line is not as in the others
+	ledger  *ledger     // of the cluster to which it belongs
+	foreign *foreign    // it belongs to another cluster; nil
+	routes  []raft.Member
+	told    []raft.Member // addresses that it was given by hand, which win
+	callers []raft.NodeID // by id: the server that has spoken last under it
+}
+
+// foreign is another cluster, one node of which has strayed.
+type foreign struct {
+	cluster raft.ClusterID
+	members raft.Configuration
+}
+
+// addressOf is where a server is at the beginning.
+func addressOf(id raft.NodeID) string { return fmt.Sprintf("n%v", id) }
+
+// at returns the server at an address; nil when nobody is there.
+func (w *World) at(address string) *server {
+	for _, s := range w.servers {
+		if s.address == address && s.founded {
+			return s
+		}
+	}
+	return nil
+}
+
+// reached returns whom a message of a server gets to; nil when nobody is there.
+func (w *World) reached(s *server, e raft.Envelope) *server {
+	_, refusal := e.Message.(raft.IdentityRefused)
+	if refusal || raft.IsResponse(e.Message) && e.Sequence != 0 {
+		if by := s.callers[e.To]; by != raft.None {
+			return w.servers[by-1]
+		}
+	}
+	for _, known := range [][]raft.Member{s.told, s.routes} {
+		at := slices.IndexFunc(known, func(m raft.Member) bool { return m.ID == e.To })
+		if at >= 0 {
+			return w.at(known[at].Address)
+		}
+	}
+	return nil
+}
+
+// move gives a server that is down another address: a new one, or that of another one that is down, which
+// gets its own in exchange.
+func (w *World) move(s *server, op Op) {
+	address, old := op.Text, s.address
+	if s.up() || !s.founded || address == old {
+		return
+	}
+	if there := w.at(address); there != nil {
+		if there.up() {
+			return
+		}
+		there.address, there.moved = old, true
+	}
+	s.address, s.moved = address, true
+	if op.Mode == "told" {
+		w.tellAddresses()
+	}
+	w.saw(sawMoved)
+}
+
+// countMoved is how many servers have moved, and nobody was told.
+func (w *World) countMoved() (n int) {
+	for _, s := range w.servers {
+		if s.moved && s.foreign == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// tellAddresses has every server be told, by hand, where all the others are.
+func (w *World) tellAddresses() {
+	var all []raft.Member
+	for _, s := range w.servers {
+		if s.founded && s.foreign == nil && s.node == s.id {
+			all = append(all, raft.Member{ID: s.id, Address: s.address})
+		}
+		s.moved = false
+	}
+	for _, s := range w.servers {
+		s.told = all
+	}
+}
+
+// join gives a server that is down an empty disk, and starts it to join the cluster.
+func (w *World) join(s *server, cause uint64) {
+	if s.up() || s.foreign != nil || s.node != s.id {
+		return
+	}
+	w.ledger.founds(s.id)
+	s.store.disk, s.store.sealed, s.store.image = disk.NewMemory(), false, nil
+	s.store.start = 0
+	s.store.repair()
+	s.trouble = trouble{}
+	s.founded, s.joins = true, true
+	s.met = make([]raft.Acquaintance, len(w.servers))
+	s.start(cause, 0)
+}
+
+// copied runs the copy of a server's disk beside it, as another process at an address of its own.
+func (w *World) clone(s *server, cause uint64, op Op) {
+	c := w.servers[op.Peer-1]
+	if c.founded || s.store.image == nil {
+		return
+	}
+	w.ledger.lost(c.id)
+	c.store.disk, c.store.start = s.store.image.Clone(), s.store.imageStart
+	c.store.incarnation = s.store.incarnation
+	c.store.repair()
+	c.trouble = trouble{gone: true, replaced: true, rolledBack: true}
+	c.founded, c.node, c.joins = true, s.node, s.joins
+	if w.mayStart(c) {
+		c.start(cause, 0)
+	}
+}
+
+// stray starts a node of another cluster where a server was, which is down and moves elsewhere.
+func (w *World) stray(s *server, cause uint64, op Op) {
+	c := w.servers[op.Peer-1]
+	if c.founded || s.up() || !s.founded {
+		return
+	}
+	f := &foreign{members: w.members.Clone(), cluster: w.cluster}
+	f.cluster[0] ^= byte(c.id) // one of its own
+	c.founded, c.foreign, c.node = true, f, s.node
+	c.trouble.gone = true
+	c.address, s.address, s.moved = s.address, c.address, true
+	c.ledger = newLedger(len(w.servers), f.members, w.options.Limits, w.options.remembered())
+	c.ledger.servers[s.id-1].disk.gone = true // it is here that it runs
+	c.start(cause, 0)
+	w.saw(sawStray)
+}
