@@ -93,6 +93,11 @@ type Config struct {
 	// every node.
 	Codec snapshot.Codec
 
+	// Repair lets Open set a damaged log or damaged snapshots aside, instead of refusing with an error:
+	// the node starts, counts for nothing, and counts again when the others have brought back what it
+	// lost. The damaged files stay, under names that begin with "damaged-". Both copies of the identity
+	// damaged, a disk that does not answer, and a cluster of this node alone are refused all the same.
+	Repair bool
 	// Logger takes what the node has to tell: changes of role as Info, every append, replication and commit
 	// as Debug, what needs a person as Warn or Error. nil means silence. It is called from the node's loop
 	// and should not block.

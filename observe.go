@@ -45,7 +45,9 @@ func (l *loop) tell(event raft.Event) {
 		l.tellAgain(&l.repeated.failing, slog.LevelWarn,
 			"Could not deal with a snapshot, and will try again: is the disk full?", "error", e.Err)
 	default:
-		l.tellDetail(event)
+		if !l.tellRepair(event) {
+			l.tellDetail(event)
+		}
 	}
 }
 

@@ -32,20 +32,41 @@ func Open(config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, found, err := openLog(dir, config)
+	files, found, restored, err := openFiles(dir, config)
 	if err != nil {
 		return nil, errors.Join(err, unlock())
 	}
-	keeper, restored, err := openSnapshots(dir, config, found)
+	n, err := assemble(config, files, found, restored)
 	if err != nil {
-		return nil, errors.Join(err, log.Close(), unlock())
-	}
-	n, err := assemble(config, files{log, keeper}, found, restored)
-	if err != nil {
-		return nil, errors.Join(err, keeper.Close(), log.Close(), unlock())
+		return nil, errors.Join(err, files.snapshots.Close(), files.log.Close(), unlock())
 	}
 	n.unlock = unlock
 	return n, nil
+}
+
+// openFiles opens the log and the snapshots; when they are damaged, and other nodes may have what was lost,
+// it sets them aside and begins with what is good.
+func openFiles(dir disk.Dir, config Config) (files, wal.Recovered, raft.Restored, error) {
+	opened, found, restored, err := openSound(dir, config)
+	if !config.Repair || !isDamage(err) {
+		return opened, found, restored, err
+	}
+	if refusal := setDamagedAside(dir, config, err); refusal != nil {
+		return files{}, wal.Recovered{}, raft.Restored{}, refusal
+	}
+	return openSound(dir, config)
+}
+
+func openSound(dir disk.Dir, config Config) (files, wal.Recovered, raft.Restored, error) {
+	log, found, err := openLog(dir, config)
+	if err != nil {
+		return files{}, wal.Recovered{}, raft.Restored{}, err
+	}
+	keeper, restored, err := openSnapshots(dir, config, found)
+	if err != nil {
+		return files{}, wal.Recovered{}, raft.Restored{}, errors.Join(err, log.Close())
+	}
+	return files{log, keeper}, found, restored, nil
 }
 
 // assemble joins the parts in the order in which they depend on each other, and starts them.
@@ -149,7 +170,11 @@ func openSnapshots(dir disk.Dir, config Config,
 	keeper := snapshot.NewKeeper(store)
 	restored, err := replica.Recover(found.Identity.Bootstrap, found.State, found.Before, found.Entries,
 		keeper.List())
-	restored.Joins = found.Identity.Joins
+	restored.Joins, restored.Repairing = found.Identity.Joins, found.Repairing
+	if err == nil && found.Repairing { // what they included comes back with the rest
+		err = asideToo(dir, config, kept.Broken)
+		kept.Broken = nil
+	}
 	for _, b := range kept.Broken {
 		if err == nil && !replica.Includes(restored, b.Last) {
 			err = fmt.Errorf("what it includes is nowhere else: %w", b.Err)

@@ -95,6 +95,9 @@ type LogExtent struct {
 	// SnapshotError is why the latest attempt to take a snapshot failed, or that it has not ended in five
 	// minutes; nil otherwise. The log grows meanwhile, until a leader refuses proposals as ErrOverloaded.
 	SnapshotError error
+	// Repair is what this node lost when its disk was damaged, and who else repairs itself, as far as it
+	// knows.
+	Repair raft.Repair
 }
 
 // LastSnapshot is a snapshot that a node has taken of its own state machine; zero when there is none.
@@ -119,6 +122,9 @@ type Peer struct {
 	// holds what it lacks. It has Offset of them.
 	Installing   bool
 	Offset, Size uint64
+	// Repairing says, at a leader, that the peer has lost what it promised, and counts for nothing until it
+	// has it back.
+	Repairing bool
 	// Lag is, at a leader, how many entries of its log the peer lacks on its disk, as far as it has answered.
 	Lag raft.Index
 	// Contact is, at a leader, the time since the peer last answered in this term; negative if it has not,
@@ -181,6 +187,7 @@ func (l *loop) status() Status {
 			LogBytes:     core.LogBytes,
 			Snapshot:     core.Snapshot,
 			LastSnapshot: l.saves.last,
+			Repair:       core.Repair,
 		},
 		Stats:   l.counted(core),
 		Refused: core.Refused,
@@ -220,6 +227,7 @@ func (l *loop) peers(core raft.Status, members raft.Configuration) (peers []Peer
 func (p *Peer) follow(of raft.Progress, last raft.Index) {
 	p.Match, p.Next, p.Lag = of.Match, of.Next, last-min(of.Match, last)
 	p.Installing, p.Offset, p.Size = of.Installing, of.Offset, of.Size
+	p.Repairing = of.Repairing
 	if of.Heard {
 		p.Contact = time.Duration(of.Silent) * tick
 	}

@@ -105,6 +105,9 @@ func (c *Core) Role() Role { return c.role }
 // Term returns the server's current term.
 func (c *Core) Term() Term { return c.hard.Term }
 
+// Repairing reports whether this server repairs itself, and counts for nothing.
+func (c *Core) Repairing() bool { return c.repair.on }
+
 // Leader returns the leader of this term, None when unknown.
 func (c *Core) Leader() NodeID { return c.leader }
 

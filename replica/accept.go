@@ -23,7 +23,7 @@ const (
 type accepted struct {
 	reigns     []*reign // of commands, by term
 	forgotten  raft.Term
-	bornIn     raft.Term               // the term in which this run began
+	bornIn     raft.Term               // the term in which this run began, or above all: it is not known
 	foreign    map[raft.Ticket]foreign // questions that the core has not answered
 	foreigners raft.Ticket
 }

@@ -16,6 +16,7 @@ func (r *Replica) gatherWrite(out raft.Output) {
 	if out.HardState != nil {
 		g.State = out.HardState
 	}
+	g.Repaired = g.Repaired || out.Repaired
 	if out.Restart != (raft.EntryID{}) { // nothing stays of what was to be written before
 		g.Restart, g.Release, g.Entries = out.Restart, 0, nil
 		r.reaches = out.Restart.Index

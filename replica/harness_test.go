@@ -47,6 +47,14 @@ type modelLog struct {
 	entries []raft.Entry
 	peers   []raft.Acquaintance // by node
 	fail    error               // what Append answers instead of writing
+	repairs bool                // the mark
+}
+
+func (l *modelLog) Repaired() error {
+	if l.fail == nil {
+		l.repairs = false
+	}
+	return l.fail
 }
 
 func (l *modelLog) Append(state *raft.HardState, entries []raft.Entry, peers ...raft.Acquaintance) error {
@@ -101,7 +109,7 @@ func (l *modelLog) Release(through raft.Index) error {
 
 func (l *modelLog) restored(n int) raft.Restored {
 	return raft.Restored{HardState: l.state, Before: l.base, Entries: slices.Clone(l.entries),
-		Members: voters(n)}
+		Members: voters(n), Repairing: l.repairs}
 }
 
 // recorder is a state machine that remembers what it was given. A result names the entry and how many came

@@ -129,15 +129,16 @@ func TestAServerComesBackFromAnyMomentOfItsSnapshots(t *testing.T) {
 func TestAWriteIsPerformedInItsOrder(t *testing.T) {
 	var order []string
 	entries := entriesOf(8, 2)
-	w := Write{State: &raft.HardState{Term: 2}, Restart: at(7, 2), Entries: entries, Release: 7}
+	w := Write{State: &raft.HardState{Term: 2}, Restart: at(7, 2), Entries: entries, Repaired: true,
+		Release: 7}
 	wrote := w.Perform(logOf(func(s string) error { order = append(order, s); return nil }))
 	if wrote.Err != nil {
 		t.Fatal(wrote.Err)
 	}
-	if got := strings.Join(order, ", "); got != "restart 7/t2, append 1, release 7" {
+	if got := strings.Join(order, ", "); got != "restart 7/t2, append 1, repaired, release 7" {
 		t.Errorf("the order is %s", got)
 	}
-	for n, want := range []int{1, 2, 3} {
+	for n, want := range []int{1, 2, 3, 4} {
 		calls := 0
 		wrote := w.Perform(logOf(func(string) error {
 			if calls++; calls == n+1 {
@@ -157,6 +158,7 @@ func (l logOf) Append(_ *raft.HardState, entries []raft.Entry, _ ...raft.Acquain
 	return l(fmt.Sprint("append ", len(entries)))
 }
 func (l logOf) Restart(last raft.EntryID) error  { return l(fmt.Sprint("restart ", last)) }
+func (l logOf) Repaired() error                  { return l("repaired") }
 func (l logOf) Release(through raft.Index) error { return l(fmt.Sprint("release ", through)) }
 
 // A full disk costs a snapshot and not the server; it is tried again, but not at once. Anything else ends it.

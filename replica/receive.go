@@ -94,6 +94,9 @@ func (r *Replica) takeForCore(now raft.Time, e raft.Envelope) {
 	if byHand {
 		before = r.core.Status().Refused
 	}
+	if r.wouldCount(e) {
+		return
+	}
 	sound := digestible(e.Message)
 	if !sound {
 		r.undigested(e)
@@ -105,6 +108,19 @@ func (r *Replica) takeForCore(now raft.Time, e raft.Envelope) {
 		refusal := raft.IdentityRefused{Why: raft.Nonsense}
 		r.send(raft.Letter{To: e.From.Node, Sequence: e.Sequence, Message: refusal})
 	}
+}
+
+// wouldCount reports whether a message asks for an answer that its sender would count although this server
+// repairs itself: a program from before there was such a thing does not read that it must not.
+func (r *Replica) wouldCount(e raft.Envelope) bool {
+	if !r.core.Repairing() || e.From.Version > 0 || e.From.Cluster == (raft.ClusterID{}) {
+		return false
+	}
+	switch e.Message.(type) {
+	case raft.AppendEntries, raft.InstallSnapshot:
+		return true
+	}
+	return false
 }
 
 // digestible reports whether every server can carry out the entries in a message. One that none can would

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"math"
 
 	"balsa/raft"
 )
@@ -110,6 +111,9 @@ func New(config Config, restored raft.Restored) (*Replica, error) {
 		core:     core,
 		gate:     newGate(config.Identity, config.ByHand, config.Peers),
 		accepted: accepted{bornIn: restored.HardState.Term, foreign: map[raft.Ticket]foreign{}},
+	}
+	if restored.Repairing { // in which terms it led, and what it took then, is not known
+		r.bornIn = math.MaxUint64
 	}
 	r.reaches = restored.Before.Index
 	if s := restored.Snapshot; s.Last.Index > 0 {

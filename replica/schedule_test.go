@@ -36,6 +36,8 @@ func (p *perfect) Append(state *raft.HardState, entries []raft.Entry, peers ...r
 
 func (p *perfect) Restart(last raft.EntryID) error { return p.disk.Restart(last) }
 
+func (p *perfect) Repaired() error { return p.disk.Repaired() }
+
 func (p *perfect) Release(through raft.Index) error { return p.disk.Release(through) }
 
 func (p *perfect) failNext(dice *rand.Rand) { p.fail, p.landed = true, dice.IntN(2) == 0 }

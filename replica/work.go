@@ -17,6 +17,9 @@ type Log interface {
 	// Restart makes durable that the log begins anew behind an entry: everything that it held is dropped. The
 	// hard state and the peers stay.
 	Restart(last raft.EntryID) error
+	// Repaired makes durable that the mark of a repair (raft.Restored.Repairing) is gone, behind everything
+	// that was appended before.
+	Repaired() error
 	// Release says that the entries up to an index are needed no more. The log must reach back to it.
 	Release(through raft.Index) error
 }
@@ -31,11 +34,13 @@ type Write struct {
 	Restart raft.EntryID // zero, or the log begins anew behind it, before Entries are written
 	Entries []raft.Entry
 	Peers   []raft.Acquaintance // met anew, by node
-	Release raft.Index          // 0, or once Entries are written the log needs nothing up to it any more
+	// Repaired: once all of the above is written, the mark of a repair is gone.
+	Repaired bool
+	Release  raft.Index // 0, or once Entries are written the log needs nothing up to it any more
 }
 
-// Perform makes the write durable, in the order Restart, Append, Release. It may take as long as the disk
-// does. A panic of the log counts as its failure.
+// Perform makes the write durable, in the order Restart, Append, Repaired, Release. It may take as long as
+// the disk does. A panic of the log counts as its failure.
 func (w Write) Perform(log Log) (wrote Wrote) {
 	wrote.Number, wrote.Peers = w.Number, w.Peers
 	defer func() {
@@ -48,6 +53,9 @@ func (w Write) Perform(log Log) (wrote Wrote) {
 	}
 	if wrote.Err == nil && (w.State != nil || len(w.Entries) > 0 || len(w.Peers) > 0) {
 		wrote.Err = log.Append(w.State, w.Entries, w.Peers...)
+	}
+	if wrote.Err == nil && w.Repaired {
+		wrote.Err = log.Repaired()
 	}
 	if wrote.Err == nil && w.Release != 0 {
 		wrote.Err = log.Release(w.Release)

@@ -48,6 +48,9 @@ func hashWrite(w *replica.Write) uint64 {
 		h = mix(mix(h, uint64(w.Entries[0].Index)), mix(uint64(last.Term), uint64(last.Index)))
 	}
 	h = mix(mix(mix(h, uint64(w.Restart.Index)), uint64(w.Restart.Term)), uint64(w.Release))
+	if w.Repaired {
+		h = mix(h, 1)
+	}
 	for _, p := range w.Peers {
 		h = mix(mix(mix(h, uint64(p.Node)), uint64(p.Incarnation)), p.Start)
 	}

@@ -26,6 +26,7 @@ type Log struct {
 	outline outline
 	chain   chain
 	peers   peers
+	repairs bool // the server repairs itself
 	sealed  bool // nothing was written since the last seal
 
 	next successor
@@ -119,14 +120,17 @@ func (l *Log) commit(b batch) error {
 	return nil
 }
 
-// opening makes a batch the first of a segment: it repeats the hard state, the start number, the peers and
-// where the log begins, so that the segments before it can go one day. It is never a seal as well: the end
-// mark before it says as much, and if all of it rots nothing is lost that does not stand in front of that
-// mark.
+// opening makes a batch the first of a segment: it repeats the hard state, the start number, the peers, where
+// the log begins and that the server repairs itself, so that the segments before it can go one day. It is
+// never a seal as well: the end mark before it says as much, and if all of it rots nothing is lost that
+// does not stand in front of that mark.
 func (l *Log) opening(b batch) batch {
 	b.state, b.start, b.peers, b.seal = &l.state, l.start, l.peers, false
 	if b.base == nil && l.chain.base.segment > 0 {
 		b.base = &l.chain.base
+	}
+	if b.mark == nil && l.repairs {
+		b.mark = &l.repairs
 	}
 	return b
 }

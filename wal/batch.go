@@ -23,6 +23,7 @@ const (
 	peersRecord   recordKind = 6 // node u64 │ incarnation u64 │ highest start u64, for each, by node
 	baseRecord    recordKind = 7 // where the log begins, see base: six u64
 	restartRecord recordKind = 8 // nothing: what stands before this batch is dropped, behind the base too
+	repairRecord  recordKind = 9 // u64: 1 the server repairs itself; 0 not any more
 )
 
 // Lengths of payloads in bytes, and what must be known of wire's form of an entry (held by a test).
@@ -31,6 +32,7 @@ const (
 	startLength = 8
 	peerLength  = 24
 	baseLength  = 48 // six u64
+	markLength  = 8
 	entryHeader = 32 // bytes before an entry's command
 	entryKindAt = 24 // the byte that is its kind
 )
@@ -46,6 +48,7 @@ type batch struct {
 	peers   []raft.Acquaintance // what of them was met anew; in the first batch of a segment all
 	base    *base               // where the log begins now; nil: unchanged. It counts before the entries do
 	restart bool                // the log begins anew behind the base, whatever it held
+	mark    *bool               // whether the server repairs itself; nil: unchanged
 }
 
 // size returns how many bytes the batch takes on disk, padding included.
@@ -74,6 +77,9 @@ func (b batch) size() int64 {
 	}
 	if b.restart {
 		n += recordHeader
+	}
+	if b.mark != nil {
+		n += recordHeader + markLength
 	}
 	return align(n, alignment)
 }
@@ -151,6 +157,10 @@ func (b batch) appendRecords(dst []byte) []byte {
 	if b.restart {
 		dst = appendRecord(dst, restartRecord, 0)
 	}
+	if b.mark != nil {
+		dst = appendRecord(dst, repairRecord, markLength)
+		dst = binary.LittleEndian.AppendUint64(dst, markOf(*b.mark))
+	}
 	return dst
 }
 
@@ -206,7 +216,7 @@ func decode(b []byte, room []raft.Entry) (batch, error) {
 	last := padding
 	for b = b[batchHeader:]; len(b) >= recordHeader && recordKind(b[0]) != padding; {
 		kind, length := recordKind(b[0]), binary.LittleEndian.Uint32(b[4:])
-		if kind > restartRecord || b[1]|b[2]|b[3] != 0 {
+		if kind > repairRecord || b[1]|b[2]|b[3] != 0 {
 			return out, fmt.Errorf("a record of kind %d: %w", kind, ErrVersion)
 		}
 		if kind <= last || uint64(length) > uint64(len(b)-recordHeader) {
@@ -247,6 +257,9 @@ func (b *batch) take(kind recordKind, payload []byte) error {
 		b.base = decodeBase(payload)
 	case kind == restartRecord && len(payload) == 0:
 		b.restart = true
+	case kind == repairRecord && len(payload) == markLength && binary.LittleEndian.Uint64(payload) <= 1:
+		mark := payload[0] == 1
+		b.mark = &mark
 	default:
 		return fmt.Errorf("a record of kind %d with %d bytes", kind, len(payload))
 	}
@@ -287,4 +300,12 @@ func extent(b []byte) int {
 		n--
 	}
 	return n
+}
+
+// markOf is what a repair record holds.
+func markOf(repairs bool) uint64 {
+	if repairs {
+		return 1
+	}
+	return 0
 }

@@ -21,6 +21,9 @@ type Recovered struct {
 	Peers    []raft.Acquaintance // what of each other server was appended last, by node
 	Torn     int64               // how many bytes of a last write that was never synced were cut off
 	First    bool                // the directory was not in use before
+	// Repairing says that the directory was damaged, and has been made usable again by Repair: what was
+	// promised may be lost. It lasts until Log.Repaired.
+	Repairing bool
 	// Copies says what is wrong with one copy of the identity while the other one is good: damage, what the
 	// disk said, or fs.ErrNotExist. Open has written it anew. It is missing without damage when a first start
 	// was cut short, after which nothing was appended.

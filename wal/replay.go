@@ -74,6 +74,8 @@ func (r *recovery) judge(b batch, first bool) error {
 		return errors.New("an end mark or a seal with other records")
 	case first && (b.state == nil || b.start == 0):
 		return errors.New("the first batch of a segment does not repeat the hard state and the start number")
+	case first && r.Repairing && b.mark == nil:
+		return errors.New("the first batch of a segment does not repeat that the server repairs itself")
 	case b.state != nil && b.state.Term < r.State.Term:
 		return fmt.Errorf("the term goes back from %d to %d", r.State.Term, b.state.Term)
 	case b.start != 0 && b.start < r.Start:
@@ -117,6 +119,9 @@ func (r *recovery) keep(b batch) {
 		r.State = *b.state
 	}
 	r.Start = max(r.Start, b.start)
+	if b.mark != nil {
+		r.Repairing = *b.mark
+	}
 	if b.restart {
 		r.Before, r.Entries = b.base.before, nil
 	} else if b.base != nil {

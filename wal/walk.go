@@ -23,6 +23,7 @@ type Piece struct {
 	Restart bool                // everything before this batch is dropped
 	End     bool                // the log goes on in the next segment
 	Seal    bool                // everything before it was durable when it was written
+	Mark    *bool               // whether the server repairs itself from here on; nil: not said
 }
 
 // File is the name of the segment's file.
@@ -114,7 +115,7 @@ func (r *recovery) showBatch(s *segment, offset, length int64, b batch) error {
 	p := Piece{
 		Segment: s.number, Last: r.segments[len(r.segments)-1], Offset: offset, Length: length,
 		Batch: b.number, State: b.state, Start: b.start, Entries: b.entries, Peers: b.peers,
-		Restart: b.restart, End: b.end, Seal: b.seal,
+		Restart: b.restart, End: b.end, Seal: b.seal, Mark: b.mark,
 	}
 	if b.base != nil {
 		p.Before = b.base.before

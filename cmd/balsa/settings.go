@@ -23,7 +23,7 @@ type serveFlags struct {
 	advertise, advertiseRaft    string
 	join                        []string
 	dial                        []string
-	byHand, insecure            bool
+	byHand, insecure, repair    bool
 	heartbeat                   time.Duration
 	election, logLevel          string
 	snapshotBytes, snapshotRate string
@@ -61,6 +61,9 @@ func (f *serveFlags) register(flags *pflag.FlagSet) {
 			"Snapshots leave 256MiB of the disk free for the log, or 64MiB where it never has so much")
 	flags.StringVar(&f.snapshotRate, "snapshot-rate", "",
 		"how much of snapshots is sent to other nodes in a second, as in 20MiB; default: no bound")
+	flags.BoolVar(&f.repair, "repair", true,
+		"with damage of the log or of snapshots: set the damaged files aside, count for nothing until the "+
+			"other nodes have brought back what was lost, and then go on; --repair=false: refuse to start")
 	flags.BoolVar(&f.insecure, "insecure-i-understand", false,
 		"listen on addresses that other machines reach, though nothing is encrypted or authenticated")
 	registerLevel(flags, &f.logLevel, "info")
@@ -96,7 +99,7 @@ func (f *serveFlags) settings() (settings, error) {
 	var wrong mistakes
 	s := settings{http: f.http, supervised: f.supervised}
 	s.node = balsa.Config{Dir: f.data, Cluster: f.cluster, Listen: f.raft, Advertise: f.advertiseRaft,
-		ByHand: f.byHand, Heartbeat: f.heartbeat}
+		ByHand: f.byHand, Heartbeat: f.heartbeat, Repair: f.repair}
 	if f.id == "" {
 		wrong.add("--id is missing: give every node a number of its own, as in --id 1")
 	} else if id, err := parseID(f.id); err != nil {

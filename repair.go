@@ -1,0 +1,114 @@
+package balsa
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"balsa/disk"
+	"balsa/raft"
+	"balsa/replica"
+	"balsa/snapshot"
+	"balsa/wal"
+)
+
+// Repair of a damaged data directory, up to where the node takes part again; what then makes it count
+// again is in package raft (repair.go).
+
+// isDamage reports whether an error of opening says that something has changed at rest. A disk that does not
+// answer may yet, and what a later version wrote is not for this one to judge.
+func isDamage(err error) bool {
+	return errors.Is(err, wal.ErrCorrupt) || errors.Is(err, snapshot.ErrCorrupt) ||
+		errors.Is(err, replica.ErrGap)
+}
+
+// setDamagedAside makes the directory usable again: the log is set aside, and one that begins behind the
+// newest good snapshot, and says that the node repairs itself, takes its place. A node that nobody can
+// bring back what it lost is refused: it would stand still with less than it has.
+func setDamagedAside(dir disk.Dir, config Config, damage error) error {
+	found, err := wal.Inspect(dir)
+	if err != nil && found.Identity.Cluster == (raft.ClusterID{}) {
+		return damage
+	}
+	members, last := found.Identity.Bootstrap, raft.EntryID{}
+	snapshots, _ := snapshot.Inspect(dir) // what is wrong with some of them is no matter here
+	for _, s := range snapshots.Snapshots {
+		if s.Cluster == found.Identity.Cluster {
+			if c, _, err := raft.DecodeConfiguration(s.Configuration); err == nil {
+				members = c
+			}
+			last = s.Last
+			break
+		}
+	}
+	alone := slices.Equal(members.Voters, []raft.NodeID{config.ID}) && len(members.Outgoing) == 0
+	if alone {
+		return fmt.Errorf("%w (no other node is known that could repair this one)", damage)
+	}
+	aside, err := wal.Repair(dir, wal.Options{Identity: wal.Identity{Node: config.ID},
+		SegmentBytes: config.SegmentBytes}, last)
+	if err != nil {
+		return errors.Join(err, damage)
+	}
+	config.Logger.Error("The data directory is damaged, and this node repairs itself: it counts for nothing "+
+		"until the others have brought back what it lost; nothing was deleted",
+		"damage", place(damage), "set_aside", aside, "begins_behind", last)
+	return nil
+}
+
+// place says where damage is, without what to do when a node cannot start.
+func place(damage error) string {
+	if d := (*wal.Damage)(nil); errors.As(damage, &d) {
+		return fmt.Sprintf("%s at byte %d: %s", d.File, d.Offset, d.What)
+	}
+	if d := (*snapshot.Damage)(nil); errors.As(damage, &d) {
+		return fmt.Sprintf("%s at byte %d: %s", d.File, d.Offset, d.What)
+	}
+	return damage.Error()
+}
+
+// tellRepair tells of damage and its repair, and reports whether an event is about that.
+func (l *loop) tellRepair(event raft.Event) bool {
+	switch e := event.(type) {
+	case raft.PeerRepairs:
+		l.logger.Warn("A node repairs itself after damage, and counts for nothing", "node", e.ID)
+	case raft.FloorLearned:
+		l.logger.Info("Repairs itself: may count again under a leader of a later term", "than", e.Floor)
+	case raft.RepairComplete:
+		l.logger.Info("Repaired itself", "through", e.Through, "term", e.Term)
+	case raft.Returned:
+		l.logger.Warn("Is repaired and counts again", "term", e.Term)
+	case raft.RepairHalts:
+		l.tellHalt(e)
+	default:
+		return false
+	}
+	return true
+}
+
+func (l *loop) tellHalt(e raft.RepairHalts) {
+	if e.Over {
+		l.logger.Warn("A quorum does not repair itself any more: the cluster can go on")
+		return
+	}
+	l.logger.Error("The cluster stands still: so many members repair themselves that no quorum is left; "+
+		"nothing is guessed: put back the files that they had before the damage, restore a backup, or run "+
+		"balsa recover on one of them", "repairing", e.Servers, "repair", len(e.Servers),
+		"of", len(l.replica.Members().Members))
+}
+
+// asideToo sets damaged snapshots aside in a directory that is marked as repairing. One that cannot be read
+// may yet be.
+func asideToo(dir disk.Dir, config Config, broken []snapshot.Broken) error {
+	for _, b := range broken {
+		if !errors.Is(b.Err, snapshot.ErrCorrupt) {
+			continue
+		}
+		to, err := wal.SetAside(dir, b.Name)
+		if err != nil {
+			return err
+		}
+		config.Logger.Warn("Set a damaged snapshot aside", "damage", place(b.Err), "as", to)
+	}
+	return nil
+}
