@@ -62,10 +62,12 @@ const (
 	CodeWouldBePromoted    Code = "would_be_promoted"         // 409: learners are promoted by themselves
 	CodeIncarnationChanged Code = "incarnation_changed"       // 409: remove the voter, and then add it
 	CodeVersionUnsupported Code = "version_unsupported"       // 409: a program that is too old
+	CodeVersionTooLow      Code = "version_too_low"           // 409: a member is too old, or not heard yet
 	CodeNoTarget           Code = "no_target"                 // 409: nobody can take over
 	CodeNoVoterLeft        Code = "no_voter_left"             // 422: nobody would have a vote
 	CodeNamedTwice         Code = "named_twice"               // 422: a node is named for two things
 	CodeBadMember          Code = "bad_member"                // 422: no member can be like that
+	CodeDriftTooLarge      Code = "drift_too_large"           // 422: with such clocks there are no leases
 	CodeVersionLowered     Code = "version_lowered"           // 422: the cluster version never goes back
 	CodeTransferTimeout    Code = "transfer_timeout"          // 504: nobody took over in time
 )
@@ -141,14 +143,15 @@ func (c Code) class() error {
 	case CodePreconditionFailed:
 		return ErrPreconditionFailed
 	case CodeConflict, CodeNothingNew, CodeMemberExists, CodeNotAVoter, CodeNotALearner, CodeWouldLoseQuorum,
-		CodeLearnerBehind, CodeWouldBePromoted, CodeIncarnationChanged, CodeVersionUnsupported, CodeNoTarget:
+		CodeLearnerBehind, CodeWouldBePromoted, CodeIncarnationChanged, CodeVersionUnsupported,
+		CodeVersionTooLow, CodeNoTarget:
 		return ErrConflict
 	case CodeSessionGone:
 		return ErrSessionGone
 	case CodeKeyReused:
 		return ErrKeyReused
 	case CodeBadRequest, CodeNotFound, CodeMethodNotAllowed, CodeTooLarge, CodeNoVoterLeft,
-		CodeNamedTwice, CodeBadMember, CodeVersionLowered:
+		CodeNamedTwice, CodeBadMember, CodeVersionLowered, CodeDriftTooLarge:
 		return ErrBadRequest
 	case CodeNoLeader, CodeLeaderChanged, CodeStaleRead, CodeNotReady, CodeShuttingDown, CodeOverloaded,
 		CodeTimeout, CodeUnreachable, CodeBroken, CodeTooManyKeys, CodeChangeInProgress, CodeLeaderNotSettled:

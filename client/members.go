@@ -142,11 +142,12 @@ func (c *Client) SetVoters(
 	})
 }
 
-// SetAutoPromote says whether learners that have caught up get a vote by themselves. Every error is an
-// *Error.
-func (c *Client) SetAutoPromote(ctx context.Context, on bool) (configuration uint64, err error) {
-	return c.change(ctx, call{method: http.MethodPatch, path: PathCluster}, ClusterPatch{AutoPromote: &on},
-		func(now Cluster) bool { return now.AutoPromote == on })
+// UpdateCluster changes what concerns all members; nil leaves it as it is. Every error is an *Error.
+func (c *Client) UpdateCluster(ctx context.Context, patch ClusterPatch) (configuration uint64, err error) {
+	return c.change(ctx, call{method: http.MethodPatch, path: PathCluster}, patch, func(now Cluster) bool {
+		return (patch.AutoPromote == nil || now.AutoPromote == *patch.AutoPromote) &&
+			(patch.LeaseDrift == nil || now.LeaseDrift == *patch.LeaseDrift)
+	})
 }
 
 // TransferLeadership has the leader hand over, to a voter or with 0 to the one that is fittest, and returns

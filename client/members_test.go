@@ -62,7 +62,7 @@ func TestChangesAreSaidAsTheyAre(t *testing.T) {
 				`DELETE /v1/cluster/members/4?force&incarnation=a0 `},
 			{func() (uint64, error) { return c.SetVoters(ctx, []uint64{1, 4}, []uint64{2}, Force()) },
 				`PUT /v1/cluster/members {"voters":[1,4],"learners":[2],"force":true}`},
-			{func() (uint64, error) { return c.SetAutoPromote(ctx, false) },
+			{func() (uint64, error) { return c.UpdateCluster(ctx, ClusterPatch{AutoPromote: new(bool)}) },
 				`PATCH /v1/cluster {"auto_promote":false}`},
 		} {
 			k.asked = nil

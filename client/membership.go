@@ -43,6 +43,7 @@ type Cluster struct {
 	Joint         bool   `json:"joint"`                 // a change of the voters is under way
 	Version       uint32 `json:"version"`               // of the cluster
 	AutoPromote   bool   `json:"auto_promote"`          // learners that have caught up get a vote
+	LeaseDrift    uint32 `json:"lease_drift"`           // in parts per million; 0: no leases
 	TransferTo    uint64 `json:"transfer_to,omitempty"` // to whom the leader hands over
 	// FailureTolerance is how many more voters may fail before nothing can be decided; nil when the node that
 	// answers does not lead.
@@ -110,6 +111,8 @@ type VotersRequest struct {
 // ClusterPatch asks for what concerns all members to be changed.
 type ClusterPatch struct {
 	AutoPromote *bool `json:"auto_promote,omitempty"`
+	// LeaseDrift bounds how far clocks drift apart, in parts per million; 0 switches leases off.
+	LeaseDrift *uint32 `json:"lease_drift,omitempty"`
 }
 
 // ChangeBody answers a change. Configuration is the index of the entry with the configuration that it has

@@ -22,7 +22,7 @@ func showCluster(c *call) *problem {
 		}
 		c.w.Header().Set(client.HeaderConsistency, client.ConsistencyStale)
 		c.showContact(c.status.Contact)
-		c.json(http.StatusOK, clusterBody(c.status))
+		c.json(http.StatusOK, c.clusterBody(c.status))
 		return nil
 	}
 	reach, p := c.toLeader()
@@ -38,7 +38,7 @@ func showCluster(c *call) *problem {
 			message: "the node has stopped leading in this moment", retry: electionRetry}
 	}
 	c.w.Header().Set(client.HeaderConsistency, client.ConsistencyLinearizable)
-	c.json(http.StatusOK, clusterBody(status))
+	c.json(http.StatusOK, c.clusterBody(status))
 	return nil
 }
 
@@ -55,7 +55,8 @@ func (c *call) toLeader() (reach, *problem) {
 	return redirect, nil
 }
 
-func clusterBody(s balsa.Status) client.Cluster {
+func (c *call) clusterBody(s balsa.Status) client.Cluster {
+	members, _ := c.api.node.Members()
 	body := client.Cluster{
 		Cluster:       s.Cluster.String(),
 		Node:          uint64(s.ID),
@@ -66,6 +67,7 @@ func clusterBody(s balsa.Status) client.Cluster {
 		Joint:         s.Joint,
 		Version:       s.Version,
 		AutoPromote:   s.AutoPromote,
+		LeaseDrift:    members.LeaseDrift,
 		TransferTo:    uint64(s.TransferTo),
 		Members:       []client.Member{},
 	}

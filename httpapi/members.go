@@ -206,7 +206,7 @@ func updateCluster(c *call) *problem {
 	if patch == (client.ClusterPatch{}) {
 		return badRequest(`say what is to be changed, as in {"auto_promote":true}`)
 	}
-	return c.change(raft.Change{AutoPromote: patch.AutoPromote}, reach)
+	return c.change(raft.Change{AutoPromote: patch.AutoPromote, LeaseDrift: patch.LeaseDrift}, reach)
 }
 
 // transferLeadership has this leader hand over.

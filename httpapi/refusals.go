@@ -31,6 +31,8 @@ func refusals() []refusalRow {
 		{raft.BadMember, http.StatusUnprocessableEntity, client.CodeBadMember},
 		{raft.VersionLowered, http.StatusUnprocessableEntity, client.CodeVersionLowered},
 		{raft.VersionUnsupported, http.StatusConflict, client.CodeVersionUnsupported},
+		{raft.VersionTooLow, http.StatusConflict, client.CodeVersionTooLow},
+		{raft.DriftTooLarge, http.StatusUnprocessableEntity, client.CodeDriftTooLarge},
 		{raft.LearnerBehind, http.StatusConflict, client.CodeLearnerBehind},
 	}
 }

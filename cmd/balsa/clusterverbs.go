@@ -271,36 +271,39 @@ func (c *console) clusterStatus(ctx context.Context, as format, now outcome) err
 	defer cluster.Close()
 	var members []memberReport
 	var rows [][]string
-	for i, r := range askAll(ctx, cluster) {
+	reports := askAll(ctx, cluster)
+	arriving := arriving(reports)
+	for i, r := range reports {
 		m := memberReport{now.Members[i], r}
 		members = append(members, m)
-		rows = append(rows, m.row())
+		rows = append(rows, m.row(arriving))
 	}
 	if as == "json" {
 		return outputError(c.json(map[string]any{"data": now.Plan.data, "members": members, "cut": now.Cut}))
 	}
-	err = c.table(as, strings.Fields("NODE PROCESS PID ROLE TERM LEADER COMMIT APPLIED KEYS ENDPOINT"), rows)
+	head := strings.Fields("NODE PROCESS PID ROLE TERM LEADER COMMIT APPLIED SNAPSHOT KEYS ENDPOINT")
+	err = c.table(as, head, rows)
 	if err == nil && len(now.Cut) > 0 && as == "table" {
 		_, err = fmt.Fprintln(c.err, "parted: "+ways(now.Cut))
 	}
 	return outputError(err)
 }
 
-func (m memberReport) row() []string {
+func (m memberReport) row(arriving map[uint64]*client.Installing) []string {
 	pid := "-"
 	if m.PID != 0 {
 		pid = fmt.Sprint(m.PID)
 	}
 	row := []string{fmt.Sprint(m.ID), m.State, pid}
 	if m.Status == nil {
-		return append(row, "-", "-", "-", "-", "-", "-", m.Endpoint)
+		return append(row, "-", "-", "-", "-", "-", "-", "-", m.Endpoint)
 	}
 	s, leader := m.Status, "-"
 	if s.Leader != 0 {
 		leader = number(s.Leader)
 	}
-	return append(row, m.role(), number(s.Term), leader, number(s.Commit), number(s.Applied), number(s.Keys),
-		m.Endpoint)
+	return append(row, m.role(), number(s.Term), leader, number(s.Commit), number(s.Applied),
+		snapshotCell(s, arriving[s.ID]), number(s.Keys), m.Endpoint)
 }
 
 // ways writes the directions that are cut.

@@ -44,7 +44,7 @@ func rootCommand(c *console) *cobra.Command {
 	root.AddCommand(serveCommand(c), devCommand(c), clusterCommand(c), versionCommand(c), simCommand(c))
 	root.AddCommand(demoCommand(c), verifyCommand(c), logCommand(c))
 	root.AddCommand(putCommand(c), getCommand(c), delCommand(c), incrCommand(c),
-		statusCommand(c), snapshotCommand(c))
+		statusCommand(c), snapshotCommand(c), memberCommand(c), leaderCommand(c))
 	root.AddCommand(backupCommand(c), restoreCommand(c), recoverCommand(c), checkCommand(c))
 	return root
 }

@@ -187,6 +187,13 @@ func (r report) notes() (notes []string) {
 	if leads(s) && len(s.Peers) > 0 {
 		notes = append(notes, fmt.Sprintf("node %d leads, and knows its peers at %s", s.ID, peersAt(s.Peers)))
 	}
+	if s.Joint {
+		notes = append(notes, fmt.Sprintf("node %d knows that the voters change: configuration %d",
+			s.ID, s.Configuration))
+	}
+	if s.TransferTo != 0 {
+		notes = append(notes, fmt.Sprintf("node %d hands over to node %d", s.ID, s.TransferTo))
+	}
 	for _, p := range s.Peers {
 		if sent := p.Installing; sent != nil {
 			notes = append(notes, fmt.Sprintf("node %d is sending node %d a snapshot: %d %%", s.ID, p.ID,
@@ -205,6 +212,9 @@ func leads(s *client.Status) bool { return s.Leader == s.ID && s.ID != 0 }
 func (r report) role() string {
 	if r.Status.Stopped != "" {
 		return "stopped"
+	}
+	if s := r.Status; s.Role == "follower" && s.Standing != "" && s.Standing != client.RoleVoter {
+		return s.Standing // a learner, say: that it follows goes without saying
 	}
 	return r.Status.Role
 }
