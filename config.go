@@ -136,6 +136,13 @@ func (c *Config) setDefaults() {
 	}
 }
 
+// maxBody bounds a message in JSON, in bytes: one of the largest command, or of the largest configuration,
+// which must get through however small the largest command is.
+func (c *Config) maxBody() int64 {
+	largest := max(c.MaxCommand, appendBytes, largestConfiguration) + largestOverhead
+	return wire.JSONGrowth*int64(largest) + wire.JSONOverhead
+}
+
 // reserve is how many bytes of the disk snapshots leave to the log: the segment that it writes, the next one,
 // which is prepared beside it, and two more until somebody has made room. A log that finds none ends the
 // node. Where there is never so much, snapshots leave less (snapshot.Options.Reserve).
@@ -252,10 +259,8 @@ func (c *Config) core(seed uint64) raft.Config {
 		ElectionMin: ticks(c.ElectionMin),
 		ElectionMax: ticks(c.ElectionMax),
 		Heartbeat:   ticks(c.Heartbeat),
-		Limits: raft.Limits{
-			SnapshotBytes: int(min(c.SnapshotBytes, math.MaxInt)), Version: raft.SupportedVersion,
-		},
-		Seed:   seed,
-		Events: true,
+		Limits:      raft.Limits{SnapshotBytes: int(min(c.SnapshotBytes, math.MaxInt))},
+		Seed:        seed,
+		Events:      true,
 	}
 }

@@ -229,13 +229,12 @@ func newTransport(config Config, identity raft.Identity, listen string) (transpo
 	if config.Transport != nil {
 		return config.Transport, nil
 	}
-	largest := max(config.MaxCommand, appendBytes, largestConfiguration) + largestOverhead
 	return httpjson.New(httpjson.Config{
 		Self:    identity,
 		Listen:  listen,
 		Dial:    config.Dial,
 		ByHand:  config.ByHand,
-		MaxBody: wire.JSONGrowth*int64(largest) + wire.JSONOverhead,
+		MaxBody: config.maxBody(),
 		Log:     config.Logger,
 	})
 }
