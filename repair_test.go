@@ -1,6 +1,7 @@
 package balsa_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,12 +37,12 @@ var damages = []string{"flip", "zero", "truncate", "stale", "duplicate", "misdir
 var places = []struct {
 	name  string
 	fates string
-	files func(names []string) []string
+	files func(*disk.Memory) []string
 	part  func(content []byte) (from, to int) // what is hit; never empty
 }{
 	{"header of the log", "RRRRRRRxx", first(".wal"), bytesOf(8, 48)},
 	{"record in the middle", "RRRRRRRxx", middle(".wal"), bytesOf(96, 160)},
-	{"last record, under its seal", "RRRRRRRxx", last(".wal"), lastRecord},
+	{"last record, under its seal", "RRRRRRRxx", sealed, lastRecord},
 	{"zeros behind the end", "..R...Rxx", last(".wal"), tail},
 	{"identity copy 1", ".........", named("identity.1"), bytesOf(20, 60)},
 	{"identity copy 2", ".........", named("identity.2"), bytesOf(20, 60)},
@@ -255,7 +256,18 @@ func (c *cluster) busy(count int) (commands []string) {
 	for i := range count {
 		commands = append(commands, fmt.Sprintf("command %d of %d", len(before)+i, count))
 	}
-	c.mustPropose(leader, commands...)
+	for _, command := range commands {
+		for {
+			_, err := c.propose(leader, command)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, balsa.ErrOverloaded) { // it waits for a snapshot
+				c.t.Fatal(err)
+			}
+			advance(50 * time.Millisecond)
+		}
+	}
 	ids := make([]raft.NodeID, 0, len(c.nodes))
 	for id := range c.nodes {
 		ids = append(ids, id)
@@ -267,9 +279,9 @@ func (c *cluster) busy(count int) (commands []string) {
 
 // damage damages part of some files of a disk at rest. What an error of reading them stands for is
 // returned as what to do with the configuration: nothing, as the disk itself is intercepted.
-func damage(m, earlier *disk.Memory, kind string, files func([]string) []string,
+func damage(m, earlier *disk.Memory, kind string, files func(*disk.Memory) []string,
 	part func([]byte) (int, int)) func(*balsa.Config) {
-	names := files(m.Names())
+	names := files(m)
 	if len(names) == 0 {
 		panic("nothing to damage")
 	}
@@ -317,9 +329,9 @@ func damageFile(m, earlier *disk.Memory, kind, name string, part func([]byte) (i
 	}
 }
 
-func suffix(part string) func([]string) []string {
-	return func(names []string) (found []string) {
-		for _, name := range names {
+func suffix(part string) func(*disk.Memory) []string {
+	return func(m *disk.Memory) (found []string) {
+		for _, name := range m.Names() {
 			if strings.Contains(name, part) && !strings.HasSuffix(name, ".tmp") {
 				found = append(found, name)
 			}
@@ -328,24 +340,24 @@ func suffix(part string) func([]string) []string {
 	}
 }
 
-func named(name string) func([]string) []string {
-	return func([]string) []string { return []string{name} }
+func named(name string) func(*disk.Memory) []string {
+	return func(*disk.Memory) []string { return []string{name} }
 }
 
-func first(part string) func([]string) []string {
-	return func(names []string) []string { return suffix(part)(names)[:1] }
+func first(part string) func(*disk.Memory) []string {
+	return func(m *disk.Memory) []string { return suffix(part)(m)[:1] }
 }
 
-func last(part string) func([]string) []string {
-	return func(names []string) []string {
-		found := suffix(part)(names)
+func last(part string) func(*disk.Memory) []string {
+	return func(m *disk.Memory) []string {
+		found := suffix(part)(m)
 		return found[len(found)-1:]
 	}
 }
 
-func middle(part string) func([]string) []string {
-	return func(names []string) []string {
-		found := suffix(part)(names)
+func middle(part string) func(*disk.Memory) []string {
+	return func(m *disk.Memory) []string {
+		found := suffix(part)(m)
 		return found[len(found)/2 : len(found)/2+1]
 	}
 }
@@ -357,10 +369,36 @@ func bytesOf(from, to int) func([]byte) (int, int) {
 func half(content []byte) (int, int) { return len(content) / 2, len(content)/2 + 16 }
 func end(content []byte) (int, int)  { return len(content) - 12, len(content) }
 
-// lastRecord is the end of what was written before the seal, which has 32 bytes.
+// batches returns where the batches of a segment begin, and where the last one ends (package wal).
+func batches(content []byte) (at []int) {
+	next := 64
+	for next+32 <= len(content) {
+		at = append(at, next)
+		length := int(binary.LittleEndian.Uint32(content[next+8:]))
+		if length == 0 {
+			break
+		}
+		next += length
+	}
+	return at
+}
+
+// sealed is the segment with the last record. A seal for which there was no room began another one.
+func sealed(m *disk.Memory) []string {
+	found := suffix(".wal")(m)
+	for i := len(found) - 1; i > 0; i-- {
+		if len(batches(m.Read(found[i]))) > 2 {
+			return found[i : i+1]
+		}
+	}
+	return found[:1]
+}
+
+// lastRecord is the last batch but one: the last is the seal, or the mark that the log goes on in the next
+// segment.
 func lastRecord(content []byte) (int, int) {
-	written := (len(strings.TrimRight(string(content), "\x00")) + 15) / 16 * 16
-	return max(written-64, 64), max(written-32, 80)
+	at := batches(content)
+	return at[len(at)-3], at[len(at)-2]
 }
 
 // tail is a part of the zeros behind what was written.
