@@ -54,7 +54,8 @@ func demandAll(t *testing.T, total map[string]int) {
 		"answer to an earlier start", "answer of an earlier term", "read done at its leader",
 		"read forwarded and done", "read refused", "await done",
 		"snapshot saved", "snapshot on a full disk", "snapshot arrived", "snapshot restored",
-		"command replayed",
+		"command replayed", "change done", "change refused", "change lost with its leadership",
+		"transfer done", "transfer refused",
 	}
 	for _, what := range interesting {
 		if total[what] == 0 {
@@ -190,6 +191,10 @@ func (w *relay) answered(n *node, a Answer) {
 		failf("server %v answers ticket %d twice, or unasked: %+v", n.id, a.Ticket, a)
 	}
 	delete(w.open, a.Ticket)
+	if q.asks != "" {
+		w.changeAnswered(q, a)
+		return
+	}
 	if q.command == "" {
 		w.readAnswered(n, q, a)
 		return

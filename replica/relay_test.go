@@ -40,7 +40,7 @@ type relay struct {
 // relayOdds are the weights of the steps, and percentages. Some are zero, so that schedules differ in kind.
 type relayOdds struct {
 	time, deliver, disk, machine, propose, read, await int
-	crash, restart, replay, cut, hamper                int
+	crash, restart, replay, cut, hamper, change        int
 	lose, repeat, reorder, late                        int // percent
 }
 
@@ -48,6 +48,7 @@ type relayOdds struct {
 type caller struct {
 	at        raft.NodeID
 	command   string // empty for a read
+	asks      string // change or transfer; empty for everything else
 	forwarded bool
 	awaits    raft.Index // of Awaited
 	keyed     bool       // proposed before, perhaps, under the same key
@@ -85,7 +86,8 @@ func newRelay(seed uint64, trace func(string, ...any)) *relay {
 			crash: sometimes(
 				2,
 			), restart: 1 + upTo(5), replay: sometimes(8), cut: sometimes(2), hamper: sometimes(2),
-			lose: sometimes(15), repeat: sometimes(30), reorder: sometimes(60), late: sometimes(30),
+			change: sometimes(2),
+			lose:   sometimes(15), repeat: sometimes(30), reorder: sometimes(60), late: sometimes(30),
 		},
 		cut: map[[2]raft.NodeID]bool{}, open: map[raft.Ticket]caller{}, history: map[raft.Index]raft.Entry{},
 		places: map[string]raft.EntryID{}, denied: map[string]Fate{}, tally: map[string]int{},
@@ -102,7 +104,7 @@ func newRelay(seed uint64, trace func(string, ...any)) *relay {
 		if dice.IntN(4) == 0 {
 			n.config.Core.Limits.SnapshotBytes = -1
 		}
-		n.config.Identity.Start = 0
+		n.config.Identity.Start, n.config.Identity.Version = 0, 1
 		w.nodes = append(w.nodes, n)
 		w.start(n)
 	}
@@ -141,6 +143,7 @@ func (w *relay) move() {
 			o.crash,
 			w.crash,
 		}, {o.restart, w.restart}, {o.replay, w.replay}, {o.cut, w.cutOrMend}, {o.hamper, w.hamper},
+		{o.change, w.change},
 	}
 	total := 0
 	for _, s := range steps {
