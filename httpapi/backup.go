@@ -49,8 +49,9 @@ func backup(c *call) *problem {
 	h.Set(client.HeaderBackupTerm, strconv.FormatUint(uint64(b.Last.Term), 10))
 	h.Set(client.HeaderConsistency, mode.Consistency.String())
 	c.w.WriteHeader(http.StatusOK)
-	sum := sha256.New()
-	if _, err := b.WriteTo(io.MultiWriter(lenient{c.w, http.NewResponseController(c.w)}, sum)); err != nil {
+	sum, control := sha256.New(), http.NewResponseController(c.w)
+	_ = control.Flush() // the client knows that it begins
+	if _, err := b.WriteTo(io.MultiWriter(lenient{c.w, control}, sum)); err != nil {
 		c.api.logger.Warn("A backup was not written to its end", "through", b.Last, "error", err)
 		panic(http.ErrAbortHandler)
 	}

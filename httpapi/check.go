@@ -90,9 +90,9 @@ func ownHash(c *call) *problem {
 func memberHash(ctx context.Context, id uint64, asked *balsa.Hashing) client.MemberHash {
 	m := client.MemberHash{ID: id}
 	hash, err := asked.Wait(ctx)
-	switch {
-	case errors.Is(err, balsa.ErrPassed):
-		m.Passed, m.Error = true, err.Error()
+	switch e := (*balsa.Error)(nil); {
+	case errors.As(err, &e): // there is no command that could have been applied
+		m.Passed, m.Error = e.Kind == balsa.ErrPassed, firstLine(e.Reason())
 	case err != nil:
 		m.Error = firstLine(err.Error())
 	default:

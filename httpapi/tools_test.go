@@ -74,22 +74,8 @@ func TestCheckComparesAllMembers(t *testing.T) {
 func TestAMemberSaysThatItKnowsTheIndex(t *testing.T) {
 	inKnownCluster(t, func(c *cluster, _ *client.Client) {
 		index := c.nodes[1].Status().Applied + 3
-		near, far := net.Pipe()
-		server := Server(c.apis["1"])
-		go func() { _ = server.Serve(&single{conn: far}) }()
-		defer server.Close()
-		peer := &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
-			DialContext: func(context.Context, string, string) (net.Conn, error) { return near, nil }}}
-		request, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet,
-			fmt.Sprintf("http://127.0.0.1%s?index=%d", client.PathCheck, index), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := peer.Do(request)
-		if err != nil || response.StatusCode != http.StatusOK {
-			t.Fatal(response, err)
-		}
-		defer response.Body.Close()
+		response, done := c.overPipe("1", fmt.Sprintf("%s?index=%d", client.PathCheck, index))
+		defer done()
 		if now := c.nodes[1].Status().Applied; now >= index {
 			t.Fatalf("the head came only with entry %d", now)
 		}
@@ -97,11 +83,30 @@ func TestAMemberSaysThatItKnowsTheIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 		var body bytes.Buffer
-		_, err = body.ReadFrom(response.Body)
+		_, err := body.ReadFrom(response.Body)
 		if err != nil || !strings.Contains(body.String(), `"hash":"`) {
 			t.Errorf("%v, %s", err, body.String())
 		}
 	})
+}
+
+// overPipe asks a node over a connection, which shows when what is sent.
+func (c *cluster) overPipe(node, path string) (response *http.Response, done func()) {
+	c.t.Helper()
+	near, far := net.Pipe()
+	server := Server(c.apis[node])
+	go func() { _ = server.Serve(&single{conn: far}) }()
+	peer := &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return near, nil }}}
+	request, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, "http://127.0.0.1"+path, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	response, err = peer.Do(request)
+	if err != nil || response.StatusCode != http.StatusOK {
+		c.t.Fatal(response, err)
+	}
+	return response, func() { response.Body.Close(); server.Close() }
 }
 
 // single is a listener of one connection.
@@ -145,6 +150,21 @@ func TestABackupOverHTTP(t *testing.T) {
 		}
 		if _, err := cl.Backup(c.t.Context(), brokenWriter{}, 0); !errors.Is(err, errBroken) {
 			t.Errorf("a full disk: %v", err)
+		}
+	})
+}
+
+// Whoever reads a backup by hand learns from the connection that it broke off: it must not end as a whole one
+// does.
+func TestABackupThatBreaksOffBreaksTheConnection(t *testing.T) {
+	inKnownCluster(t, func(c *cluster, _ *client.Client) {
+		response, done := c.overPipe("1", client.PathBackup+"?stale&rate=50")
+		defer done()
+		advance(time.Second)
+		c.nodes[1].Close()
+		var body bytes.Buffer
+		if _, err := body.ReadFrom(response.Body); err == nil {
+			t.Errorf("%d bytes, as if they were all", body.Len())
 		}
 	})
 }

@@ -114,3 +114,28 @@ func TestTimePasses(t *testing.T) {
 		t.Errorf("%+v, the machine was given %d commands", a, len(b.machine.applied)-applied)
 	}
 }
+
+// A machine that jumps over an entry, restored from a snapshot, can never give the state after it; what was
+// asked for before the restore, without naming an entry, is what was restored.
+func TestAnImageBehindAJump(t *testing.T) {
+	s := &modelSnapshots{}
+	b := holdKept(t, 1, &modelLog{}, s)
+	b.lead()
+	b.untilCapture()
+	b.capture()
+	b.save()
+	last := b.Newest().Last
+	b.settle()
+	again := holdKept(t, 1, b.log, s)
+	again.do(ImageAsked{Ticket: 900, Index: last.Index - 1}, ImageAsked{Ticket: 901},
+		ImageAsked{Ticket: 902, Index: last.Index})
+	again.waits(900)
+	again.restore()
+	if a := again.answer(900); a.Fate != Passed {
+		t.Errorf("of an entry that was jumped over: %+v", a)
+	}
+	again.capture()
+	if again.imageOf(901) != again.imageOf(902) || again.answer(902).Entry != last {
+		t.Errorf("of what was restored: %+v", again.answer(902))
+	}
+}
