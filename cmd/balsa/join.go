@@ -24,20 +24,8 @@ import (
 // is added or refused for good. To ask twice does no harm. A later start asks nobody, unless the one before
 // ended before the node was added.
 
-// pathMembers is where a member is added: POST newMember.
-const pathMembers = "/v1/cluster/members"
-
 // joinPatience is how long a first start tries to reach the cluster.
 const joinPatience = 30 * time.Second
-
-// newMember is who asks to be added.
-type newMember struct {
-	ID          uint64 `json:"id"`
-	Incarnation string `json:"incarnation"` // in hexadecimal
-	Address     string `json:"address"`     // where peers reach it
-	API         string `json:"api,omitempty"`
-	Version     uint32 `json:"version,omitempty"` // the newest cluster version that its program supports
-}
 
 // joiner asks a cluster, through whichever of its nodes answers.
 type joiner struct {
@@ -112,7 +100,7 @@ type candidate interface {
 // announce asks the cluster to add the node, until it is a member, or refused for good: that is the error.
 func (j joiner) announce(ctx context.Context, node candidate) error {
 	self := node.Identity()
-	request, err := json.Marshal(newMember{ID: uint64(self.Node), Address: self.Address, API: self.API,
+	request, err := json.Marshal(client.MemberRequest{ID: uint64(self.Node), Address: self.Address, API: self.API,
 		Incarnation: fmt.Sprintf("%016x", uint64(self.Incarnation)), Version: self.Version})
 	if err != nil {
 		return err
@@ -121,7 +109,7 @@ func (j joiner) announce(ctx context.Context, node candidate) error {
 		if ctx.Err() != nil || added(node) {
 			return nil
 		}
-		_, err := j.exchange(ctx, http.MethodPost, u+pathMembers, request)
+		_, err := j.exchange(ctx, http.MethodPost, u+client.PathMembers, request)
 		return err
 	})
 	if err == nil && ctx.Err() == nil {

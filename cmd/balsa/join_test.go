@@ -24,7 +24,7 @@ type town struct {
 	*httptest.Server
 	mutex   sync.Mutex
 	answers []townAnswer
-	asked   []newMember
+	asked   []client.MemberRequest
 	cluster string
 }
 
@@ -48,8 +48,8 @@ func (w *town) ServeHTTP(to http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(to).Encode(client.Status{Cluster: w.cluster})
 		return
 	}
-	var m newMember
-	if err := json.NewDecoder(r.Body).Decode(&m); err != nil || r.URL.Path != pathMembers {
+	var m client.MemberRequest
+	if err := json.NewDecoder(r.Body).Decode(&m); err != nil || r.URL.Path != client.PathMembers {
 		http.Error(to, "?", http.StatusNotFound)
 		return
 	}
@@ -59,13 +59,13 @@ func (w *town) ServeHTTP(to http.ResponseWriter, r *http.Request) {
 		w.answers = w.answers[1:]
 	}
 	if a.header != "" {
-		to.Header().Set("Location", a.header+pathMembers)
+		to.Header().Set("Location", a.header+client.PathMembers)
 	}
 	to.WriteHeader(a.status)
 	_, _ = io.WriteString(to, a.body)
 }
 
-func (w *town) requests() []newMember {
+func (w *town) requests() []client.MemberRequest {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	return slices.Clone(w.asked)
@@ -104,7 +104,7 @@ func TestAnApplicantAsksUntilItIsAdded(t *testing.T) {
 	if err := j.announce(ctx, applicant{}); err != nil {
 		t.Fatal(err)
 	}
-	want := newMember{ID: 4, Incarnation: "000000000000beef", Address: "127.0.0.1:7004", API: "http://a:1",
+	want := client.MemberRequest{ID: 4, Incarnation: "000000000000beef", Address: "127.0.0.1:7004", API: "http://a:1",
 		Version: 1}
 	if got := leader.requests(); len(got) != 3 || got[0] != want || got[2] != want {
 		t.Errorf("the leader was asked %+v", got)
