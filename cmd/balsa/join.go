@@ -100,8 +100,9 @@ type candidate interface {
 // announce asks the cluster to add the node, until it is a member, or refused for good: that is the error.
 func (j joiner) announce(ctx context.Context, node candidate) error {
 	self := node.Identity()
-	request, err := json.Marshal(client.MemberRequest{ID: uint64(self.Node), Address: self.Address, API: self.API,
-		Incarnation: fmt.Sprintf("%016x", uint64(self.Incarnation)), Version: self.Version})
+	request, err := json.Marshal(client.MemberRequest{ID: uint64(self.Node),
+		Incarnation: fmt.Sprintf("%016x", uint64(self.Incarnation)),
+		Address:     self.Address, API: self.API, Version: self.Version})
 	if err != nil {
 		return err
 	}

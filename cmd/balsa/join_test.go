@@ -104,8 +104,8 @@ func TestAnApplicantAsksUntilItIsAdded(t *testing.T) {
 	if err := j.announce(ctx, applicant{}); err != nil {
 		t.Fatal(err)
 	}
-	want := client.MemberRequest{ID: 4, Incarnation: "000000000000beef", Address: "127.0.0.1:7004", API: "http://a:1",
-		Version: 1}
+	want := client.MemberRequest{ID: 4, Incarnation: "000000000000beef", Address: "127.0.0.1:7004",
+		API: "http://a:1", Version: 1}
 	if got := leader.requests(); len(got) != 3 || got[0] != want || got[2] != want {
 		t.Errorf("the leader was asked %+v", got)
 	}
