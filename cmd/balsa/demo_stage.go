@@ -191,6 +191,9 @@ func (s *stage) says(e raft.Entry) string {
 	if text := s.writes[string(e.Command)]; text != "" {
 		return text
 	}
+	if e.Kind == raft.ConfigurationChange {
+		return "(members)"
+	}
 	return "(empty)"
 }
 
