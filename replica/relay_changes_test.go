@@ -18,7 +18,7 @@ func (w *relay) change() {
 		return
 	}
 	w.tickets++
-	q := caller{at: n.id, asks: "change"}
+	q := caller{at: n.id, asks: "change", awaits: n.replica.Status().Last.Index}
 	var e Event
 	if w.percent(50) {
 		q.asks = "transfer"
@@ -50,8 +50,9 @@ func (w *relay) anyChange(n *node) raft.Change {
 
 func (w *relay) changeAnswered(q caller, a Answer) {
 	switch {
-	case a.Fate == Done && q.asks == "change" && (a.Entry.Index == 0 || a.Entry.Index > w.committed):
-		failf("a change is said to be done by %v, and %d are committed", a.Entry, w.committed)
+	case a.Fate == Done && q.asks == "change" && (a.Entry.Index <= q.awaits || a.Entry.Index > w.committed):
+		failf("a change that was asked for behind %d is said to be done by %v, and %d are committed", q.awaits,
+			a.Entry, w.committed)
 	case a.Fate == Done:
 		w.note(q.asks + " done")
 	case a.Fate == LeadershipLost, a.Fate == Replaced:

@@ -50,7 +50,7 @@ type caller struct {
 	command   string // empty for a read
 	asks      string // change or transfer; empty for everything else
 	forwarded bool
-	awaits    raft.Index // of Awaited
+	awaits    raft.Index // of Awaited; of a change, where the log ended before
 	keyed     bool       // proposed before, perhaps, under the same key
 	committed raft.Index // by anybody, when a linearizable read was asked
 }
