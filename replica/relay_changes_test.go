@@ -52,8 +52,8 @@ func (w *relay) changeAnswered(q caller, a Answer) {
 	switch {
 	case a.Fate == Done && q.asks == "change" &&
 		(a.Entry.Index <= q.awaits || a.Entry.Index > w.committed):
-		failf("a change that was asked for behind %d is said to be done by %v, and %d are committed", q.awaits,
-			a.Entry, w.committed)
+		failf("a change that was asked for behind %d is said to be done by %v, and %d are committed",
+			q.awaits, a.Entry, w.committed)
 	case a.Fate == Done:
 		w.note(q.asks + " done")
 	case a.Fate == LeadershipLost, a.Fate == Replaced:
