@@ -31,7 +31,10 @@ func setDamagedAside(dir disk.Dir, config Config, damage error) error {
 		return damage
 	}
 	members, last := found.Identity.Bootstrap, raft.EntryID{}
-	snapshots, _ := snapshot.Inspect(dir) // what is wrong with some of them is no matter here
+	snapshots, err := snapshot.Inspect(dir)
+	if err = unreadable(snapshots.Broken, err); err != nil {
+		return errors.Join(err, damage)
+	}
 	for _, s := range snapshots.Snapshots {
 		if s.Cluster == found.Identity.Cluster {
 			if c, _, err := raft.DecodeConfiguration(s.Configuration); err == nil {
@@ -54,6 +57,20 @@ func setDamagedAside(dir disk.Dir, config Config, damage error) error {
 		"until the others have brought back what it lost; nothing was deleted",
 		"damage", place(damage), "set_aside", aside, "begins_behind", last)
 	return nil
+}
+
+// unreadable returns why not all snapshots could be judged. One that a disk does not show now may be good, and
+// be there again at the next start, where the log would know nothing of it.
+func unreadable(broken []snapshot.Broken, err error) error {
+	for _, b := range broken {
+		if !errors.Is(b.Err, snapshot.ErrCorrupt) {
+			return b.Err
+		}
+	}
+	if errors.Is(err, snapshot.ErrCorrupt) {
+		return nil // of all that are there, or they contradict each other: those that are good are told
+	}
+	return err
 }
 
 // place says where damage is, without what to do when a node cannot start.
