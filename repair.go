@@ -59,8 +59,8 @@ func setDamagedAside(dir disk.Dir, config Config, damage error) error {
 	return nil
 }
 
-// unreadable returns why not all snapshots could be judged. One that a disk does not show now may be good, and
-// be there again at the next start, where the log would know nothing of it.
+// unreadable returns why not all snapshots could be judged. One that a disk does not show now may be good,
+// and be there again at the next start, where the log would know nothing of it.
 func unreadable(broken []snapshot.Broken, err error) error {
 	for _, b := range broken {
 		if !errors.Is(b.Err, snapshot.ErrCorrupt) {
