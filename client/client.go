@@ -253,14 +253,17 @@ const (
 )
 
 // pauseAfter is how long to wait before the next round: not all of the time that a node suggests, for another
-// one may lead before. But room for a new key comes only with time, and each try before costs an entry of the
+// one may lead before, and least of all for want of a leader: one that has handed over has a successor in a
+// few milliseconds. But room for a new key comes only with time, and each try before costs an entry of the
 // log. Pauses are drawn at random, so that many clients that lost the same leader do not come back in step.
 func pauseAfter(round int, e *Error) time.Duration {
 	d := min(firstPause<<min(round, 8), longestPause)
 	if e.Code == CodeTooManyKeys {
 		return e.RetryAfter + rand.N(d+1)
 	}
-	d = max(d, min(e.RetryAfter, longestPause))
+	if e.Code != CodeNoLeader && e.Code != CodeLeaderChanged {
+		d = max(d, min(e.RetryAfter, longestPause))
+	}
 	return d/2 + rand.N(d/2+1)
 }
 

@@ -346,9 +346,13 @@ func TestPauses(t *testing.T) {
 		}{
 			{0, 0, firstPause}, {1, 0, 2 * firstPause}, {8, 0, longestPause}, {1 << 40, 0, longestPause},
 			{0, 100 * time.Millisecond, 100 * time.Millisecond}, {0, time.Hour, longestPause},
+			{0, -time.Hour, firstPause}, {4, -time.Hour, longestPause}, // for want of a leader
 		} {
-			began := time.Now()
-			again := pause(t.Context(), pauseAfter(test.round, &Error{RetryAfter: test.suggested}))
+			began, told := time.Now(), &Error{RetryAfter: test.suggested}
+			if test.suggested < 0 {
+				told = &Error{Code: CodeNoLeader, RetryAfter: -test.suggested}
+			}
+			again := pause(t.Context(), pauseAfter(test.round, told))
 			if took := time.Since(began); !again || took < test.want/2 || took > test.want {
 				t.Errorf("round %d, suggested %v: %v", test.round, test.suggested, took)
 			}

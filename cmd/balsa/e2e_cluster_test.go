@@ -69,7 +69,7 @@ func freePorts(t *testing.T, n int) int {
 	const lowest, all = 10_000, 22_000
 	lastPort.CompareAndSwap(0, int64(os.Getpid()*64%all))
 	for range all / n {
-		first := lowest + int(lastPort.Add(int64(n)))%(all-n)
+		first := lowest + int(lastPort.Add(int64(n))-int64(n))%(all-n)
 		if listening(first, n) == 0 {
 			return first
 		}

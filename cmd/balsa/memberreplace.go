@@ -91,8 +91,8 @@ func (r *replacement) later(ctx context.Context, err error) error {
 	return fail(exitStatus(clientError(err)), "%w. To go on: %s", err, again)
 }
 
-// deathTime is how long a member that answers is given to fall silent: one that was just killed is called
-// silent by the leader only after a second.
+// deathTime is how long a member that answers is given to fall silent, as one that was just killed is called
+// silent by the leader only after a second; and a learner that does not, to answer, as it may have just come.
 const deathTime = 3 * time.Second
 
 // remove has the lost one removed, and returns it. That it is gone already is no error.
@@ -109,10 +109,12 @@ func (r *replacement) remove(ctx context.Context) (was client.Member, err error)
 		case r.lost != "" && m.Incarnation != r.lost,
 			r.lost == "" && m.Role == client.RoleLearner && alive(m):
 			return m, nil // the new one has come
-		case alive(m) && time.Since(began) > deathTime:
+		case (alive(m) || m.Role == client.RoleLearner) && time.Since(began) < deathTime:
+			// it may fall silent yet, or be a new one that has not said anything
+		case alive(m):
 			return m, fail(exitPrecondition, "node %d answers, so its data is not lost: stop it first, "+
 				"or take it away with %s member remove %[1]d", r.id, programName())
-		case !alive(m):
+		default:
 			return m, r.removeLost(ctx, m)
 		}
 		pauseFor(ctx, 200*time.Millisecond)
