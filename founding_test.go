@@ -329,3 +329,23 @@ func TestOpenRefusesWhatIsUnfinished(t *testing.T) {
 		}
 	}
 }
+
+// What a damaged directory has lost is not known, also when its log was set aside and it repairs itself: it
+// looks sound then, and what is left may be a snapshot of long ago.
+func TestADirectoryThatRepairsItselfIsNotRecovered(t *testing.T) {
+	m := remnant(t, true)
+	dir := opened(t, m)
+	defer func() { must(t, dir.Close()) }()
+	_, err := wal.Repair(dir, wal.Options{Identity: wal.Identity{Node: 2}}, raft.EntryID{Term: 2, Index: 3})
+	must(t, err)
+	before := m.Names()
+	if had, err := balsa.Examine(dir, nil); !errors.Is(err, wal.ErrCorrupt) {
+		t.Errorf("examined: %+v, %v", had, err)
+	}
+	if made, err := balsa.Recover(dir, survivor); !errors.Is(err, wal.ErrCorrupt) {
+		t.Errorf("recovered: %+v, %v", made, err)
+	}
+	if after := m.Names(); !slices.Equal(after, before) {
+		t.Errorf("the files are %v, and were %v", after, before)
+	}
+}

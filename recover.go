@@ -53,8 +53,9 @@ type Remains struct {
 }
 
 // Examine reads what a directory holds, and writes nothing. Damage is an error: what a damaged directory has
-// lost is not known, and to found a cluster on the rest would hide that. With ErrUnfinished a Recover was cut
-// short, which goes on without being examined anew.
+// lost is not known, and to found a cluster on the rest would hide that. So it is when the node repairs
+// itself (Config.Repair): wal.ErrCorrupt. With ErrUnfinished a Recover was cut short, which goes on without
+// being examined anew.
 func Examine(dir disk.Dir, codec snapshot.Codec) (Remains, error) {
 	if err := finished(dir); err != nil {
 		return Remains{}, err
@@ -66,6 +67,10 @@ func examine(dir disk.Dir, codec snapshot.Codec) (Remains, error) {
 	log, err := wal.Inspect(dir)
 	if err != nil {
 		return Remains{}, err
+	}
+	if log.Repairing { // it looks sound again, and may hold no more than a snapshot of long ago
+		return Remains{}, fmt.Errorf("the node repairs itself, for its log was damaged and set aside: "+
+			"recover a node that does not, or restore a backup: %w", wal.ErrCorrupt)
 	}
 	kept, err := snapshot.Inspect(dir)
 	if err != nil && (log.Before != raft.EntryID{} || !errors.Is(err, snapshot.ErrCorrupt)) {

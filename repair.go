@@ -109,8 +109,8 @@ func (l *loop) tellHalt(e raft.RepairHalts) {
 		return
 	}
 	l.logger.Error("The cluster stands still: so many members repair themselves that no quorum is left; "+
-		"nothing is guessed: put back the files that they had before the damage, restore a backup, or run "+
-		"balsa recover on one of them", "repairing", e.Servers, "repair", len(e.Servers),
+		"nothing is guessed: restore a backup, or run balsa recover on a member that does not repair itself",
+		"repairing", e.Servers, "repair", len(e.Servers),
 		"of", len(l.replica.Members().Members))
 }
 
