@@ -168,7 +168,7 @@ func (w *World) isGone(m raft.Member) bool {
 		return true
 	}
 	s := w.servers[m.ID-1]
-	return s.trouble.gone || s.trouble.rotten || !s.founded ||
+	return s.trouble.gone || s.trouble.rotten || s.trouble.repairs || !s.founded ||
 		m.Incarnation != 0 && m.Incarnation != s.store.incarnation
 }
 

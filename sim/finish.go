@@ -126,9 +126,8 @@ func (w *World) heal() {
 		if s.trouble.stalled {
 			w.resume(s)
 		}
-		s.trouble = trouble{gone: s.trouble.gone, rotten: s.trouble.rotten, rolledBack: s.trouble.rolledBack,
-			replaced: s.trouble.replaced,
-			wasFull:  s.trouble.wasFull}
+		s.trouble = trouble{gone: s.trouble.gone, repairs: s.trouble.repairs, rotten: s.trouble.rotten,
+			rolledBack: s.trouble.rolledBack, replaced: s.trouble.replaced, wasFull: s.trouble.wasFull}
 		w.setClock(s, exact, 0)
 		if !s.up() && s.founded && w.mayStart(s) {
 			s.start(p, 0)

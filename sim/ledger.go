@@ -106,8 +106,9 @@ type witnessed struct {
 
 // matched is up to where a leader knows the log of a server to be its own, and whose data directory that is.
 type matched struct {
-	index raft.Index
-	of    raft.Incarnation
+	index   raft.Index
+	of      raft.Incarnation
+	repairs bool
 }
 
 // leadership is who leads a term.

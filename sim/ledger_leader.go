@@ -101,6 +101,9 @@ func (l *ledger) checkProgress(m Moment, o *observed, s *sight) bool {
 			return false
 		}
 		was, member, is := l.matchOf(o, p)
+		if p.Repairing || was.repairs { // it may have lost what it held, and does not count
+			was.index, was.repairs = min(was.index, p.Match), p.Repairing
+		}
 		if p.Match == was.index {
 			continue
 		}

@@ -78,10 +78,11 @@ type trouble struct {
 	panicked    bool   // by the script, in this life
 	wasFull     bool   // its disk, in this life
 	lastSends   uint64 // how many messages it still sends before it ends; 0: it does not
-	rotten      bool   // its disk was damaged at rest: it must refuse to start, or have lost nothing
+	rotten      bool   // its disk was damaged at rest: it must repair itself, refuse, or have lost nothing
 	sealRot     bool   // where nothing but the seal behind it proves that it was durable
 	rolledBack  bool   // it counts its starts up from an old copy of its disk
 	replaced    bool   // its disk is not the one that it was, and remembers less
+	repairs     bool   // its disk was damaged, and it counts for nothing until it has back what it lost
 	gone        bool   // it has refused; or its disk was wiped or put back, and it will be refused for ever
 }
 

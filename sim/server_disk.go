@@ -30,6 +30,10 @@ func (s *server) endWrite(cause uint64) {
 		if w.Release != 0 {
 			s.world.saw(sawReleased)
 		}
+		if w.Repaired {
+			s.trouble.repairs = false
+			s.world.saw(sawRepaired)
+		}
 	}
 	s.world.attempt(s, p, wrote)
 	if s.up() && wrote.Err == nil {

@@ -30,6 +30,9 @@ func (s *server) start(cause, cut uint64) {
 		return
 	}
 	found, err := s.recover(dir)
+	if isDamage(err) && w.mayRepair(s) {
+		found, err = s.repair(dir, err)
+	}
 	s.store.fault.cutIn(0)
 	switch {
 	case errors.Is(err, disk.ErrPowerCut):
@@ -93,8 +96,12 @@ func (found *recovered) open(dir disk.Dir, chunk int, reserve int64) (*snapshot.
 	found.snapshots, found.broken = keeper.List(), len(kept.Broken)
 	found.joined, err = replica.Recover(found.Identity.Bootstrap, found.State, found.Before, found.Entries,
 		found.snapshots)
-	found.joined.Joins = found.Identity.Joins
+	found.joined.Joins, found.joined.Repairing = found.Identity.Joins, found.Repairing
 	for _, b := range kept.Broken {
+		if found.Repairing && err == nil { // what it included comes back with the rest
+			_, err = wal.SetAside(dir, b.Name)
+			continue
+		}
 		if err == nil && !replica.Includes(found.joined, b.Last) {
 			err = fmt.Errorf("what it includes is nowhere else: %w", b.Err)
 		}
@@ -121,8 +128,7 @@ func (found *recovered) hash() uint64 {
 
 // refused takes it that a server does not start: because its disk was damaged, or has just failed.
 func (w *World) refused(s *server, err error) {
-	damaged := errors.Is(err, wal.ErrCorrupt) || errors.Is(err, snapshot.ErrCorrupt) ||
-		errors.Is(err, replica.ErrGap)
+	damaged := isDamage(err)
 	switch {
 	case damaged && s.trouble.rotten:
 		s.trouble.gone = true

@@ -240,7 +240,7 @@ func (s *swarm) mayForget(o *server) bool { return s.lost(o, s.profile.beyond) }
 // lost reports whether a disk may still be lost: without it, every configuration by which something may be
 // decided has a quorum of servers that have forgotten nothing.
 func (s *swarm) lost(o *server, forgotten bool) bool {
-	if o.trouble.gone || o.trouble.rotten || !o.founded {
+	if o.trouble.gone || o.trouble.rotten || o.trouble.repairs || !o.founded {
 		return false
 	}
 	gone := func(m raft.Member) bool {

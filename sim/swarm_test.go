@@ -93,7 +93,7 @@ func faultsOfChaos() []string {
 
 func effectsOfChaos() []string {
 	all := []string{
-		sawTornWrite, sawLostBytes, sawRotRefused, sawRotHarmless, sawRotPassed,
+		sawTornWrite, sawLostBytes, sawRotRepaired, sawRepaired, sawRotHarmless, sawRotPassed,
 		sawStranger, sawDamage, sawStale,
 		sawLost, sawCut, sawDeposed, sawCutElection, sawTruncation, sawBusy, sawOverloaded,
 		sawReadRefused, sawFullDisk, sawFailedDisk, sawFailedStart, sawPanic, sawBrokenWrite,
