@@ -95,12 +95,16 @@ func (r *Replica) newsOf(m raft.Member) (news raft.Member, is bool) {
 }
 
 // saysOf returns what a member of a configuration has said of itself in this run, and whether it was heard.
+// What another data directory has said under that id is not about it: who takes a place is elsewhere.
 func (r *Replica) saysOf(m raft.Member) (said raft.Identity, heard bool) {
 	if said = r.config.Identity; said.Node != m.ID {
 		said = r.gate.said(m.ID)
 	}
 	means := m.Incarnation == 0 || m.Incarnation == said.Incarnation
-	return said, said.Node == m.ID && means
+	if said.Node != m.ID || !means {
+		return raft.Identity{}, false
+	}
+	return said, true
 }
 
 // leastVersion is the newest version that all members support; 0 when one of them was not heard.

@@ -178,3 +178,19 @@ func TestALaterVersionStopsTheServer(t *testing.T) {
 		t.Errorf("starts with %v", err)
 	}
 }
+
+// Who takes a place is reached where it is, and not where the one before it said that it was.
+func TestWhoTakesAPlaceIsReachedWhereItIs(t *testing.T) {
+	c := gather(t, 3)
+	l := c.settled()
+	id := l.id()%3 + 1
+	c.end(id)
+	c.must(raft.Change{Remove: []raft.NodeID{id}})
+	fresh := found(id, 999, true)
+	fresh.self.Address, fresh.self.API = "elsewhere:9", "http://elsewhere:10"
+	c.must(adding(fresh))
+	at := slices.IndexFunc(l.Replica.routes, func(m raft.Member) bool { return m.ID == id })
+	if at < 0 || l.Replica.routes[at].Address != "elsewhere:9" || l.API(id) != "http://elsewhere:10" {
+		t.Errorf("reached at %+v, with clients sent to %q", l.Replica.routes, l.API(id))
+	}
+}

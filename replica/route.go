@@ -36,7 +36,8 @@ func (r *Replica) API(id raft.NodeID) string {
 		return r.config.Identity.API
 	}
 	m, _ := r.core.Known(id)
-	return cmp.Or(r.gate.said(id).API, m.API)
+	said, _ := r.saysOf(m)
+	return cmp.Or(said.API, m.API)
 }
 
 // reroute hands out whom this server may have to speak to, when that has changed, and has its messages say by
@@ -45,7 +46,8 @@ func (r *Replica) reroute() {
 	r.config.Identity.Configuration = r.core.NamedAt()
 	now := r.core.AppendReached(r.spare[:0])
 	for i := range now {
-		now[i].Address = cmp.Or(r.gate.said(now[i].ID).Address, now[i].Address)
+		said, _ := r.saysOf(now[i])
+		now[i].Address = cmp.Or(said.Address, now[i].Address)
 	}
 	leader, _ := r.Leader()
 	if s := r.gate.stranger; s.Node == leader && leader != raft.None && s.Address != "" {
