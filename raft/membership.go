@@ -81,23 +81,35 @@ func (m *membership) at(index Index) placed {
 	return p
 }
 
+// settled returns the latest configuration that is known to be committed. A leader appends none before the
+// one before it is: so it may only be the last of the log that is not, even on a server that has just
+// started and knows nothing else to be committed.
+func (m *membership) settled(commit Index) placed {
+	if n := len(m.earlier); m.index > commit && n > 0 {
+		return m.earlier[n-1]
+	}
+	return m.placed
+}
+
 // mayCampaign reports whether this server has a vote, or had one in a configuration that may yet be needed:
 // as long as the entry that takes its vote away is not known to be committed, it may be the only one whose
 // log those who keep theirs would vote for (thesis §4.2.2). It does not count itself then. Were nobody to
 // campaign but who has a vote in its own latest configuration, the new voters could be waiting for an entry
 // that the old ones hold, and the old ones for the new ones to lead, for ever.
+//
+// A log that goes on to a further configuration says that the entry is committed. Were it asked for no more
+// than a commit index, which a restart forgets, a server that left long ago could campaign beside the data
+// directory that has its id now: a vote names an id alone, and those who gave theirs to one of the two would
+// give it again to the other, in the same term.
 func (c *Core) mayCampaign() bool {
 	if c.repair.on {
 		return false
 	}
-	if c.members.Voter(c.config.ID) {
-		return c.members.means(c.config.ID, c.members.Configuration)
+	id, in := c.config.ID, c.members.Configuration
+	if !in.Voter(id) {
+		in = c.members.settled(c.commitIndex).Configuration
 	}
-	settled := c.members.at(c.commitIndex).index
-	return c.members.index > c.commitIndex && slices.ContainsFunc(c.members.earlier,
-		func(p placed) bool {
-			return p.index >= settled && p.Voter(c.config.ID) && c.members.means(c.config.ID, p.Configuration)
-		})
+	return in.Voter(id) && c.members.means(id, in)
 }
 
 // Known returns the member that an id means: that of the configuration in force, or else of the latest before
@@ -152,6 +164,13 @@ func (c *Core) Members() Configuration { return c.members.Configuration }
 // no voters as long as a server that joins has not learned who the servers are. It must not be written to.
 func (c *Core) MembersAt(index Index) (Configuration, Index) {
 	p := c.members.at(index)
+	return p.Configuration, p.index
+}
+
+// Settled returns the latest configuration that is known here to be committed, and the index of the entry
+// that brought it. It must not be written to.
+func (c *Core) Settled() (Configuration, Index) {
+	p := c.members.settled(c.commitIndex)
 	return p.Configuration, p.index
 }
 

@@ -257,3 +257,31 @@ func TestOfACloneOnlyTheLaterStartIsHeard(t *testing.T) {
 	}
 	c.serves()
 }
+
+// One whose place was taken is not heard by a server that has just started either, and knows nothing to be
+// committed yet: the log tells that the configuration that took it out is.
+func TestWhosePlaceWasTakenIsNotHeardAfterARestart(t *testing.T) {
+	c := gather(t, 3)
+	l := c.settled()
+	id := l.id()%3 + 1
+	old := c.server(id).config.Identity
+	c.end(id)
+	c.must(raft.Change{Remove: []raft.NodeID{id}})
+	fresh := found(id, 999, true)
+	c.must(adding(fresh))
+	c.pass(2)
+	b := c.start(c.volumeOf(l.id()))
+	if commit := b.core.Commit(); commit > 0 || old.Configuration == 0 {
+		t.Fatalf("%d is known to be committed, and %d names the old one", commit, old.Configuration)
+	}
+	b.do(Received{raft.Envelope{From: old, To: b.id(), Sequence: 9,
+		Message: raft.RequestVote{Term: 100, Last: raft.EntryID{Term: 100, Index: 100}}}})
+	if now := b.Status(); now.Term >= 100 {
+		t.Errorf("its word counts: %+v", now)
+	}
+	b.do(Received{raft.Envelope{From: fresh.self, To: b.id(), Sequence: 9, Message: raft.PreVote{Term: 100}}})
+	b.settle()
+	if len(b.gate.heard) != 1 || b.gate.heard[0] != fresh.self {
+		t.Errorf("heard are %+v", b.gate.heard)
+	}
+}

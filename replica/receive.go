@@ -43,7 +43,7 @@ func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 // standing looks up what the configurations here say of a sender.
 func (r *Replica) standing(from raft.Identity) standing {
 	m, is := r.core.Known(from.Node)
-	settled, index := r.core.MembersAt(r.core.Commit())
+	settled, index := r.core.Settled()
 	bound, _ := settled.Member(from.Node)
 	return standing{
 		member: is,
