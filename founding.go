@@ -118,8 +118,8 @@ func (f Founder) founding(old raft.ClusterID, after raft.Configuration) founding
 	incarnation := raft.Incarnation(random())
 	members := raft.NewConfiguration(map[raft.NodeID]string{f.ID: f.Address})
 	members.Members[0].Incarnation, members.Members[0].API = incarnation, f.API
-	members.AutoPromote, members.Version, members.LeaseDrift = after.AutoPromote, after.Version,
-		after.LeaseDrift
+	members.AutoPromote, members.Version = after.AutoPromote, after.Version
+	members.LeaseDrift, members.LeaseTime = after.LeaseDrift, after.LeaseTime
 	var mixed [16]byte
 	_, _ = rand.Read(mixed[:]) // never fails
 	made := founding{identity: wal.Identity{Cluster: wire.SucceedingClusterID(old, mixed, members),

@@ -218,7 +218,8 @@ func (c Configuration) left() Configuration {
 func (c Configuration) equal(d Configuration) bool {
 	return slices.Equal(c.Members, d.Members) && slices.Equal(c.Voters, d.Voters) &&
 		slices.Equal(c.Outgoing, d.Outgoing) && slices.Equal(c.Learners, d.Learners) &&
-		c.AutoPromote == d.AutoPromote && c.Version == d.Version && c.LeaseDrift == d.LeaseDrift
+		c.AutoPromote == d.AutoPromote && c.Version == d.Version && c.LeaseDrift == d.LeaseDrift &&
+		c.LeaseTime == d.LeaseTime
 }
 
 // without and including return sorted ids with one less or more.

@@ -1,6 +1,7 @@
 package raft_test
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 
@@ -44,6 +45,8 @@ type clockedServer struct {
 	disk   raft.Restored
 	slow   bool // its disk acknowledges nothing
 	late   bool // it takes no ticks, and nothing from others
+	min    int  // its ElectionMin; 0: clockedMin
+	timer  bool // it campaigns by itself
 	writes []raft.Output
 	read   map[raft.Ticket]raft.Reading
 	answer map[raft.Ticket]raft.Answer
@@ -67,6 +70,9 @@ func newClocked(t *testing.T, servers, voters int, drift uint32) *clocked {
 	}
 	c.members = raft.NewConfiguration(addresses)
 	c.members.Version, c.members.LeaseDrift = 1, drift
+	if drift > 0 {
+		c.members.LeaseTime = clockedMin * clockedTick
+	}
 	for id := raft.NodeID(1); id <= raft.NodeID(servers); id++ {
 		s := &clockedServer{id: id, rate: clockedRates, began: 1e9 * int64(id),
 			disk: raft.Restored{Members: c.members}}
@@ -88,8 +94,13 @@ func (c *clocked) boot(id raft.NodeID) {
 	s.disk.Start = s.start
 	s.writes = nil
 	s.read, s.answer = map[raft.Ticket]raft.Reading{}, map[raft.Ticket]raft.Answer{}
-	core, err := raft.New(raft.Config{ID: id, ElectionMin: clockedMin, ElectionMax: clockedMax,
-		Heartbeat: clockedHeartbeat, Tick: clockedTick, Seed: uint64(id), Events: true, NoElectionTimer: true,
+	least := cmp.Or(s.min, clockedMin)
+	most := least + clockedMax - clockedMin
+	if s.timer {
+		most = least // as soon as it can
+	}
+	core, err := raft.New(raft.Config{ID: id, ElectionMin: least, ElectionMax: most,
+		Heartbeat: clockedHeartbeat, Tick: clockedTick, Seed: uint64(id), Events: true, NoElectionTimer: !s.timer,
 		Limits: raft.Limits{Version: 1, SnapshotBytes: -1}}, s.disk)
 	if err != nil {
 		c.t.Fatal(err)

@@ -33,6 +33,10 @@ type Configuration struct {
 	// LeaseDrift bounds by how much every server's clock runs too fast or too slow, in parts per million up
 	// to 200,000; 0 switches leases off. A read by lease may be stale if a clock errs by more.
 	LeaseDrift uint32
+	// LeaseTime is for how long, in nanoseconds by its own clock, each voter votes for nobody after it has
+	// heard a leader, as long as leases are on. It is the ElectionMin of the leader that switched them on,
+	// and stays until they are off: servers' own settings may differ, and change at a restart.
+	LeaseTime Time
 }
 
 // NewConfiguration makes a configuration of voters from their addresses, keyed by id.

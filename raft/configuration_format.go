@@ -22,6 +22,7 @@ const configurationVersion = 1
 const (
 	flagAutoPromote = 1
 	flagGates       = 2 // version and lease drift follow: at least one of them is not 0
+	flagLeaseTime   = 4 // the lease time follows: it is positive
 )
 
 // The roles of a member in the binary form, as bits.
@@ -32,9 +33,9 @@ const (
 )
 
 // Check reports why a configuration has no binary form: members out of order, without an id or without a
-// role, a role without its member, a learner that votes, too many members, an address too long. The error is
-// a sentence about that; what comes from a person is checked with it before it is encoded. An empty
-// configuration has a form.
+// role, a role without its member, a learner that votes, too many members, an address too long, a lease time
+// below 0. The error is a sentence about that; what comes from a person is checked with it before it is
+// encoded. An empty configuration has a form.
 func (c Configuration) Check() error {
 	if len(c.Members) > MaxMembers {
 		return fmt.Errorf("%d members, at most %d", len(c.Members), MaxMembers)
@@ -54,6 +55,9 @@ func (c Configuration) Check() error {
 			return fmt.Errorf("member %d is both voter and learner", m.ID)
 		}
 		last = m.ID
+	}
+	if c.LeaseTime < 0 {
+		return fmt.Errorf("a lease time of %d ns, which is no length", c.LeaseTime)
 	}
 	return c.checkRoles()
 }
@@ -88,12 +92,12 @@ func (c Configuration) roles(id NodeID) (roles byte) {
 // AppendTo appends the binary form of a configuration, little-endian, ids in order. It panics when Check
 // objects: a voter or the end of an address that went missing silently would split the cluster.
 //
-//	┌─────────┬───────┬───────┬──────────────────────────┬─────────────────────────────────────┐
-//	│ version │ flags │ count │ gates, if flagged        │ count × member                      │
-//	│ u8 = 1  │ u8    │ u16   │ version u32 │ drift u32  │                                     │
-//	└─────────┴───────┴───────┴──────────────────────────┴─────────────────────────────────────┘
-//	flags   1 auto-promote, 2 gates: cluster version and lease drift (ppm) follow; unset when both are 0,
-//	        so that a server from before them can read whatever does not need them
+//	┌─────────┬───────┬───────┬──────────────────────────┬────────────────┬────────────────┐
+//	│ version │ flags │ count │ gates, if flagged        │ if flagged     │ count × member │
+//	│ u8 = 1  │ u8    │ u16   │ version u32 │ drift u32  │ lease time u64 │                │
+//	└─────────┴───────┴───────┴──────────────────────────┴────────────────┴────────────────┘
+//	flags   1 auto-promote, 2 gates: cluster version and lease drift (ppm) follow, 4 lease time (ns)
+//	        follows; unset when all of it is 0, so that a server from before can read what does not need it
 //	member  ┌────────┬─────────────┬───────┬────────┬─────────┬────────┬─────────┐
 //	        │ id u64 │ incarn. u64 │ roles │ length │ address │ length │ API     │
 //	        │        │             │ u8    │ u16    │         │ u16    │ address │
@@ -110,10 +114,16 @@ func (c Configuration) AppendTo(dst []byte) []byte {
 	if gates {
 		flags |= flagGates
 	}
+	if c.LeaseTime != 0 {
+		flags |= flagLeaseTime
+	}
 	le := binary.LittleEndian
 	dst = le.AppendUint16(append(dst, configurationVersion, flags), uint16(len(c.Members)))
 	if gates {
 		dst = le.AppendUint32(le.AppendUint32(dst, c.Version), c.LeaseDrift)
+	}
+	if c.LeaseTime != 0 {
+		dst = le.AppendUint64(dst, uint64(c.LeaseTime))
 	}
 	for _, m := range c.Members {
 		dst = le.AppendUint64(le.AppendUint64(dst, uint64(m.ID)), uint64(m.Incarnation))
@@ -129,7 +139,7 @@ func (c Configuration) AppendTo(dst []byte) []byte {
 // two forms: what it takes, AppendTo makes again, byte for byte. The error is a sentence about what no server
 // can have written.
 func DecodeConfiguration(src []byte) (c Configuration, rest []byte, err error) {
-	if len(src) < 4 || src[0] != configurationVersion || src[1] > flagAutoPromote|flagGates {
+	if len(src) < 4 || src[0] != configurationVersion || src[1] > flagAutoPromote|flagGates|flagLeaseTime {
 		return c, nil, fmt.Errorf("configuration: not of version %d", configurationVersion)
 	}
 	flags, count, src := src[1], int(binary.LittleEndian.Uint16(src[2:])), src[4:]
@@ -144,6 +154,15 @@ func DecodeConfiguration(src []byte) (c Configuration, rest []byte, err error) {
 		c.Version, c.LeaseDrift = binary.LittleEndian.Uint32(src), binary.LittleEndian.Uint32(src[4:])
 		if src = src[8:]; c.Version == 0 && c.LeaseDrift == 0 {
 			return Configuration{}, nil, fmt.Errorf("configuration: gates that are all 0")
+		}
+	}
+	if flags&flagLeaseTime != 0 {
+		if len(src) < 8 {
+			return Configuration{}, nil, fmt.Errorf("configuration: the lease time is cut off")
+		}
+		c.LeaseTime = Time(binary.LittleEndian.Uint64(src))
+		if src = src[8:]; c.LeaseTime <= 0 {
+			return Configuration{}, nil, fmt.Errorf("configuration: a lease time of %d ns", c.LeaseTime)
 		}
 	}
 	for range count {

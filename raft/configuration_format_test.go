@@ -12,7 +12,7 @@ func FuzzDecodeConfiguration(f *testing.F) {
 	f.Add(c.AppendTo(nil))
 	c.Voters, c.Outgoing, c.Learners = []NodeID{1}, []NodeID{1, 2}, []NodeID{2, 3}
 	f.Add(c.AppendTo(nil))
-	c.Version, c.LeaseDrift, c.AutoPromote = 1, 2, true
+	c.Version, c.LeaseDrift, c.LeaseTime, c.AutoPromote = 1, 2, 3, true
 	f.Add(c.AppendTo(nil))
 	f.Add(Configuration{}.AppendTo(nil))
 	f.Fuzz(func(t *testing.T, src []byte) {

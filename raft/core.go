@@ -39,7 +39,7 @@ type following struct {
 	leader     NodeID // None when unknown
 	verified   Index  // how far our log is known to be the leader's
 	heardRound Round  // the newest one that it has named to us
-	quiet      int    // ticks since any leader was heard, or since the start; no more than ElectionMin
+	quiet      int    // ticks since any leader was heard, or since the start; no more than promise
 }
 
 // contest is what a server knows of who is to lead next.

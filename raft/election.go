@@ -28,7 +28,7 @@ type timer struct {
 
 func (c *Core) tick() {
 	c.timer.elapsed++
-	c.quiet = min(c.quiet+1, c.config.ElectionMin)
+	c.quiet = min(c.quiet+1, c.promise())
 	c.tickHandover()
 	c.tickRepair()
 	c.checkDisk()
@@ -45,7 +45,7 @@ func (c *Core) tick() {
 			c.timer.elapsed = 0
 			c.heartbeat()
 		}
-	case c.timer.elapsed >= c.timer.timeout && !c.config.NoElectionTimer:
+	case c.timer.elapsed >= c.timer.timeout && !c.config.NoElectionTimer && !c.promised():
 		c.electionTimeout()
 	}
 }

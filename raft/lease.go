@@ -7,12 +7,13 @@ import (
 
 // Reads by lease (thesis §6.4.1): a leader answers a read at once, without asking anybody, as long as nobody
 // else can have been elected. It is switched on in the configuration, because it rests on rules that every
-// voter keeps, and on a bound ρ on how far clocks err (Configuration.LeaseDrift).
+// voter keeps, and on a bound ρ on how far clocks err (Configuration.LeaseDrift). How long voters vote for
+// nobody, P, is said there too (LeaseTime): by their settings some may have less patience than the leader.
 //
 //	         round r begins
-//	leader     ├───────────────── lease ─────────────────┤    by its own Now:
-//	           │      a quorum has answered r                 (ElectionMin − 2) ticks × (1−ρ)/(1+ρ)
-//	voter      └──▶ hears r ────── votes for nobody ─────────────┤    by its own ticks: ElectionMin of them
+//	leader     ├───────────────── lease ─────────────────┤    by its own Now: (P − 2 ticks) × (1−ρ)/(1+ρ)
+//	           │      a quorum has answered r
+//	voter      └──▶ hears r ────── votes for nobody ─────────────┤    by its own ticks: as many as P takes
 //
 // Why it holds. Say leader L of term T answers a read by lease at the real time t, by a round r that a quorum
 // Q of the configuration in force at L answered, and some server C was elected in a later term before t; let
@@ -22,14 +23,14 @@ import (
 //     configuration but one of L's log, of which one change at a time is open. So the quorum that elected C
 //     meets Q, in a voter v (§6), and v is not L, which would be no leader any more.
 //  2. v heard round r before it voted, for its term is a later one since. It gives no vote before it has
-//     counted ElectionMin ticks since: not when it comes to know of a higher term and so of no leader, and
-//     not after a restart, of whose time it knows nothing and from which it counts anew. That it has to do so
+//     counted P in ticks since: not when it comes to know of a higher term and so of no leader, and not
+//     after a restart, of whose time it knows nothing and from which it counts anew. That it has to do so
 //     it knows after a restart by its log: only voters whose log is known to hold, durably, the
 //     configuration that switched leases on count in Q.
-//  3. The first of these ticks may come right after r was heard, so they take more than ElectionMin − 1 times
-//     the length of a tick by v's clock, and in real time no less than 1/(1+ρ) of that. They began no earlier
-//     than r, for the beginning of r is noted before anything of it is sent. A tick that comes late makes v
-//     wait longer; none comes early, for the driver counts them by the clock.
+//  3. The first of these ticks may come right after r was heard, so they take more than P less one tick by
+//     v's clock, and in real time no less than 1/(1+ρ) of that. (A tick is as long everywhere.) They began no
+//     earlier than r, for the beginning of r is noted before anything of it is sent. A tick that comes late
+//     makes v wait longer; none comes early, for the driver counts them by the clock.
 //  4. L compares Now, which is read after the read has come, with the beginning of r by the same clock: no
 //     more than 1/(1−ρ) of the lease's length has passed in real time. The lease is one tick shorter than
 //     item 3 admits. A tick of L that comes late, as after a pause, prolongs nothing.
@@ -122,14 +123,14 @@ func (c *Core) leaseRound(since Index) Round {
 // leaseLength is how long a lease runs from the beginning of its round, by Now; 0 when leases are off. A
 // lower bound on drift counts once it is committed, a higher one at once, and so does that there are none.
 func (c *Core) leaseLength() Time {
-	if c.members.LeaseDrift == 0 {
+	if c.members.LeaseDrift == 0 || c.config.Tick == 0 {
 		return 0
 	}
 	drift := Time(max(c.members.LeaseDrift, c.members.at(c.commitIndex).LeaseDrift))
 	if drift >= million {
 		return 0
 	}
-	longest := Time(c.config.ElectionMin-2) * c.config.Tick
+	longest := c.members.LeaseTime - 2*c.config.Tick
 	slow, fast := million-drift, million+drift
 	return longest/fast*slow + longest%fast*slow/fast // the product of the whole may be too large
 }
@@ -154,9 +155,37 @@ func (m *membership) leased() bool {
 		slices.ContainsFunc(m.earlier, func(p placed) bool { return p.LeaseDrift > 0 })
 }
 
-// promised reports whether a lease may rest on this server's voting for nobody: it heard a leader less than
-// a minimum election timeout ago, or has not been up for so long and may have heard one before.
-func (c *Core) promised() bool { return c.quiet < c.config.ElectionMin && c.members.leased() }
+// promised reports whether a lease may rest on this server's voting for nobody: it has not been for long that
+// it heard a leader, or that it has been up, and it may have heard one before.
+func (c *Core) promised() bool { return c.quiet < c.promise() && c.members.leased() }
+
+// promise is for how many ticks this server votes for nobody after it has heard a leader, when leases are on:
+// its own minimum election timeout, and no less than any configuration says that the log may go back to.
+func (c *Core) promise() int {
+	longest := c.members.LeaseTime
+	for _, p := range c.members.earlier {
+		longest = max(longest, p.LeaseTime)
+	}
+	if c.config.Tick == 0 {
+		return c.config.ElectionMin
+	}
+	ticks := longest / c.config.Tick
+	if longest%c.config.Tick > 0 {
+		ticks++
+	}
+	return max(c.config.ElectionMin, int(ticks))
+}
+
+// setLeaseTime has the configuration that switches leases on say for how long voters promise to vote for
+// nobody: it stays as it is until leases are off, so that a voter whose log holds the one keeps the other.
+func (c *Core) setLeaseTime(next *Configuration) {
+	switch {
+	case next.LeaseDrift == 0:
+		next.LeaseTime = 0
+	case c.members.LeaseDrift == 0:
+		next.LeaseTime = Time(c.config.ElectionMin) * c.config.Tick
+	}
+}
 
 // ordered notes that a server is told to campaign.
 func (l *lease) ordered(to NodeID, round Round) {

@@ -225,6 +225,7 @@ func (c *Core) change(change Change) (EntryID, Refusal) {
 		return EntryID{}, NotCommittedInTerm
 	}
 	next, why := c.members.with(change)
+	c.setLeaseTime(&next)
 	if why == Accepted {
 		why = c.objection(next, change.Force)
 	}

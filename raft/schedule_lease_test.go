@@ -44,7 +44,7 @@ func (w *world) drawClocks(seed uint64) {
 	w.odds.restart = max(w.odds.restart, dice.IntN(30))
 	w.members.Version = 1
 	if dice.IntN(4) > 0 {
-		w.members.LeaseDrift = w.drift
+		w.members.LeaseDrift, w.members.LeaseTime = w.drift, raft.Time(w.timing.min)*worldTick
 	} else {
 		w.odds.change = max(w.odds.change, 5)
 	}

@@ -72,6 +72,7 @@ func drawConfiguration(t *rapid.T) (c raft.Configuration) {
 	c.AutoPromote = rapid.Bool().Draw(t, "auto promote")
 	c.Version = rapid.Uint32Range(0, 2).Draw(t, "version")
 	c.LeaseDrift = rapid.Uint32Range(0, 2).Draw(t, "lease drift")
+	c.LeaseTime = raft.Time(rapid.Int64Range(0, 2).Draw(t, "lease time"))
 	return c
 }
 
