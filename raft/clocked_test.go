@@ -100,8 +100,8 @@ func (c *clocked) boot(id raft.NodeID) {
 		most = least // as soon as it can
 	}
 	core, err := raft.New(raft.Config{ID: id, ElectionMin: least, ElectionMax: most,
-		Heartbeat: clockedHeartbeat, Tick: clockedTick, Seed: uint64(id), Events: true, NoElectionTimer: !s.timer,
-		Limits: raft.Limits{Version: 1, SnapshotBytes: -1}}, s.disk)
+		Heartbeat: clockedHeartbeat, Tick: clockedTick, Seed: uint64(id), Events: true,
+		NoElectionTimer: !s.timer, Limits: raft.Limits{Version: 1, SnapshotBytes: -1}}, s.disk)
 	if err != nil {
 		c.t.Fatal(err)
 	}
