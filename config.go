@@ -86,7 +86,7 @@ type Config struct {
 	// Node.Snapshot takes snapshots.
 	SnapshotBytes int64
 	// SnapshotRate bounds the bytes of snapshots that this node sends to others in a second; 0 is no bound.
-	// Below what the log grows by in a second, for each follower that lacks one, those may never get there.
+	// Below what the log grows by in a second, a follower that lacks one may never get there.
 	SnapshotRate int64
 	// Codec compresses snapshots; nil means that they are written as they are. A node reads those that are
 	// not compressed and those of its own codec, also when another node sends them: it should be the same on

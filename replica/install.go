@@ -160,19 +160,24 @@ type chunks struct {
 	storing bool        // a StoreChunk is in flight
 
 	asked   []raft.Letter // to be filled with what a snapshot has: at most one for each follower
+	latest  raft.NodeID   // whom the latest chunk was for
 	reading bool          // a ReadChunk is in flight
 	free    raft.Time     // when the rate lets the next chunk go
 }
 
-// startChunks hands out what is to be done for snapshots that arrive or leave.
+// startChunks hands out what is to be done for snapshots that arrive or leave. Whoever was sent the latest
+// chunk comes first again: were the rate shared evenly, the log could outgrow a snapshot that goes to two
+// followers before either has it, and the next one too, though one after the other they would have got it.
 func (r *Replica) startChunks() {
 	if r.arrived != nil && !r.storing && r.install == nil {
 		r.ready = append(r.ready, StoreChunk{Chunk: *r.arrived})
 		r.arrived, r.storing = nil, true
 	}
 	for len(r.asked) > 0 && !r.reading && r.hours.now >= r.free {
-		letter := r.asked[0]
-		r.asked = r.asked[1:]
+		at := max(slices.IndexFunc(r.asked, func(l raft.Letter) bool { return l.To == r.latest }), 0)
+		letter := r.asked[at]
+		r.asked = slices.Delete(r.asked, at, at+1)
+		r.latest = letter.To
 		if r.stillSends(letter) {
 			r.ready = append(r.ready, ReadChunk{Letter: letter, Limit: r.core.Limits().ChunkBytes})
 			r.reading = true

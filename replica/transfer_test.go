@@ -2,6 +2,7 @@ package replica
 
 import (
 	"hash/crc32"
+	"slices"
 	"testing"
 
 	"balsa/raft"
@@ -153,5 +154,40 @@ func TestOneChunkForEachFollowerWaits(t *testing.T) {
 	}
 	if len(b.chunks.asked) != 2 || b.chunks.asked[1].Message.(raft.InstallSnapshot).Offset != 4 {
 		t.Errorf("waiting: %+v", b.chunks.asked)
+	}
+}
+
+// Two followers are sent their snapshots one after the other, as long as the first has something to be sent.
+func TestOneFollowerAfterTheOtherIsSentASnapshot(t *testing.T) {
+	b := leadsWithSnapshot(t, func(c *Config) { c.SnapshotRate = 100 })
+	last := b.Newest().Last
+	asks := func(to raft.NodeID) { // what the core has said when a follower wants more
+		b.sendSnapshot(raft.Letter{To: to, Message: raft.InstallSnapshot{Term: b.Status().Term, Last: last}})
+	}
+	var order []raft.NodeID
+	next := func() {
+		for range 100 {
+			if len(b.chunkReads) > 0 {
+				order = append(order, b.chunkReads[0].Letter.To)
+				b.readChunk()
+				return
+			}
+			b.pass(1)
+			b.do(b.from(2, raft.AppendEntriesResponse{Term: b.Status().Term, Match: 6, Round: 1}))
+		}
+		t.Fatalf("nothing is sent any more, after %v", order)
+	}
+	asks(2)
+	asks(3)
+	for range 3 {
+		next()
+		asks(2) // behind the other one
+	}
+	next()
+	next()
+	asks(3)
+	next()
+	if want := []raft.NodeID{2, 2, 2, 2, 3, 3}; !slices.Equal(order, want) {
+		t.Errorf("chunks went to %v, want %v", order, want)
 	}
 }

@@ -5,7 +5,7 @@ import "balsa/raft"
 // What is not held against a cluster that has healed: what the options of its servers bring about, and not a
 // fault. Each excuse ends by itself, and the cluster must come to one state behind it.
 
-// bearable is the shortest mean time for which clients may think, so that a snapshot is sent to all followers
+// bearable is the shortest mean time for which clients may think, so that a snapshot is sent to one follower
 // before the log has grown by half of one. An operator who sets a rate far below that may wait for a follower
 // for ever: a leader keeps two snapshots, and if the one on its way is neither of them, another begins.
 func (o *Options) bearable() Time {
@@ -18,7 +18,7 @@ func (o *Options) bearable() Time {
 		tries += int64(o.Retries * o.UnderKeys)
 	}
 	written := int64(o.Clients) * int64(o.Largest/2+overhead) * int64(100-o.Reads) * tries / (100 * 100)
-	return Time(2*written*int64(o.Nodes-1)*1000/o.SnapshotRate) * Millisecond
+	return Time(2*written*1000/o.SnapshotRate) * Millisecond
 }
 
 // sending is how long it takes to send the largest snapshot to all followers, and once more to those to whom

@@ -2,15 +2,15 @@ package sim
 
 import "testing"
 
-// With as much thinking as that the log grows by half of what may be sent to each follower, at most.
+// With as much thinking as that the log grows by half of what may be sent, at most.
 func TestThinkingLeavesRoomForSnapshots(t *testing.T) {
 	o := DefaultOptions() // five servers and clients, half of whose requests are for values of 50 bytes
 	if got := o.bearable(); got != 0 {
 		t.Errorf("where nothing bounds the rate they are to think for %v", got)
 	}
 	o.SnapshotRate = 1024
-	// A request, on average, lets the log grow by 57 bytes; four followers may be sent 256 in a second each.
-	want := 5 * Time(57) * Second / 128
+	// A request of one of the five, on average, lets the log grow by 57 bytes.
+	want := 5 * Time(57) * Second / 512
 	if got := o.bearable(); got < want-want/50 || got > want+want/50 {
 		t.Errorf("they are to think for %v, want about %v", got, want)
 	}
