@@ -194,3 +194,30 @@ func TestWhoTakesAPlaceIsReachedWhereItIs(t *testing.T) {
 		t.Errorf("reached at %+v, with clients sent to %q", l.Replica.routes, l.API(id))
 	}
 }
+
+// Who was moved while it was down is looked for where a person says that it is now, under the next leader
+// too: what it said before holds no longer. One without a vote asks nobody for anything, and would never be
+// found.
+func TestWhereAPersonSaysThatAMemberIsItIsLookedFor(t *testing.T) {
+	c := gather(t, 3)
+	l := c.settled()
+	id := l.id()%3 + 1
+	c.pass(20)
+	for _, b := range c.servers { // everybody has heard it where it was
+		if said := b.gate.said(id); b.id() != id && said.Node == raft.None {
+			b.do(Received{raft.Envelope{From: c.server(id).config.Identity, To: b.id(), Sequence: 1,
+				Message: raft.PreVote{Term: 1}}})
+		}
+	}
+	c.end(id)
+	c.must(raft.Change{Update: []raft.Member{{ID: id, Address: "elsewhere:1", API: "http://elsewhere:2"}}})
+	c.pass(60)
+	for _, b := range c.servers {
+		m, _ := b.Members().Member(id)
+		at := slices.IndexFunc(b.Replica.routes, func(m raft.Member) bool { return m.ID == id })
+		if m.Address != "elsewhere:1" || b.Replica.routes[at].Address != m.Address || b.API(id) != m.API {
+			t.Errorf("server %v: it is %+v, reached at %+v, with clients sent to %q", b.id(), m,
+				b.Replica.routes[at], b.API(id))
+		}
+	}
+}

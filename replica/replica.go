@@ -281,6 +281,8 @@ func (r *Replica) collect(out raft.Output) {
 			r.stop(err)
 			return
 		}
+		before, _ := r.core.MembersAt(max(out.MembersIndex, 1) - 1)
+		r.gate.moved(before, *out.Members)
 	}
 	for _, letter := range out.Messages {
 		if !raft.IsResponse(letter.Message) {

@@ -29,6 +29,23 @@ func (g *gate) said(node raft.NodeID) raft.Identity {
 	return raft.Identity{}
 }
 
+// moved drops what members have said of where they are when a configuration says since that they are
+// elsewhere: a person knows better where those are that cannot speak. Whoever is still where it was says so
+// again.
+func (g *gate) moved(before, now raft.Configuration) {
+	for i := range g.heard {
+		h := &g.heard[i]
+		was, _ := before.Member(h.Node)
+		is, _ := now.Member(h.Node)
+		if h.Address == was.Address && is.Address != was.Address {
+			h.Address = ""
+		}
+		if h.API == was.API && is.API != was.API {
+			h.API = ""
+		}
+	}
+}
+
 // API returns where clients reach a server: as it says itself, or when it does not or was not heard in this
 // run, as the configuration says; empty when neither does.
 func (r *Replica) API(id raft.NodeID) string {
