@@ -96,16 +96,20 @@ func rename(dir disk.Dir, from, to string) error {
 	return nil
 }
 
-// salvage reads what good batches tell of start numbers and peers, as far as they can be read one after the
-// other in each segment.
+// salvage reads what good batches tell of start numbers and peers, also of those behind a bad one: the files
+// that earlier repairs set aside may be gone, and then nothing else tells which numbers were given.
 func (r *recovery) salvage() {
 	for _, n := range r.segments {
 		s, err := r.load(n)
 		if err != nil {
 			continue
 		}
-		at := int64(segmentHeader)
-		for raw := s.readable(at); raw != nil; raw = s.readable(at) {
+		for at := int64(segmentHeader); at < s.written && at+batchHeader <= int64(len(s.image)); {
+			raw := s.readable(at)
+			if raw == nil {
+				at += alignment
+				continue
+			}
 			if b, err := decode(raw, r.room[:0]); err == nil {
 				r.Start = max(r.Start, b.start)
 				if known := slices.Clone(r.Peers); (*peers)(&known).accept(b.peers) == nil {

@@ -200,3 +200,27 @@ func TestWhatCannotBeRepaired(t *testing.T) {
 		})
 	}
 }
+
+// A start number that comes a second time would have answers to the earlier run taken for answers to this
+// one: the floor of before the damage, for one (raft/repair.go). The files that a repair set aside may be
+// gone, and the first batch of the only segment be what is damaged.
+func TestStartNumbersRiseFromRepairToRepair(t *testing.T) {
+	rotten, l := newRotten(t)
+	ok(t, l.Close())
+	rotten.disk.Flip(segmentName(2), 8*(segmentHeader+30))
+	start := uint64(0)
+	for range 3 {
+		aside, err := repairOn(rotten.disk, raft.EntryID{})
+		ok(t, err)
+		dir, err := rotten.disk.Open()
+		ok(t, err)
+		for _, name := range aside {
+			ok(t, dir.Remove(name))
+		}
+		ok(t, errors.Join(dir.Sync(), dir.Close()))
+		l, r := demandRepairing(t, rotten.disk, raft.EntryID{}, start)
+		start = r.Start
+		ok(t, l.Close())
+		rotten.disk.Flip(segmentName(1), 8*(segmentHeader+30))
+	}
+}
