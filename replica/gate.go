@@ -14,7 +14,7 @@ import (
 //	                   by none yet, as bootstrap does   it is heard, if no other was met
 //	                   by another, or another was met   OtherIncarnation, but …
 //	they do not name it                                 NotAMember, but …
-//	there is none: this server joins                    anybody of the cluster is heard
+//	there is none: this server joins                    it is heard, if a configuration names it
 //
 // Known to this server are the configuration in force, those before it as far as they are in the log, and,
 // while it leads, who leaves and is yet to be told. So a leader that has removed itself is heard until it has
@@ -28,6 +28,10 @@ import (
 // An answer is never heard so. It is counted, as the vote or the acknowledgement of the server that the
 // configuration means, and if that is another data directory than the one that answers, two quorums may meet
 // in nobody who remembers: here is who asks, and who asks is not behind.
+//
+// A server that joins hears nobody whom no configuration entry names: whoever knows it to be a member is named
+// by one. Else it could vote for a wiped disk that takes itself for a first member; with others of its kind
+// they would begin the cluster anew.
 //
 // What was met is durable before anything is acted upon of a member. Else this server could vote on the word
 // of a disk, lose its power, and hear the word of another disk under the same id: two majorities would share
@@ -137,7 +141,7 @@ func (g *gate) judge(e raft.Envelope, s standing) (why raft.IdentityReason, stra
 	case known && g.met[at].Incarnation == from.Incarnation && from.Start < g.met[at].Start:
 		return raft.OlderStart, false
 	}
-	if why != 0 && (s.joins || s.behind && !raft.IsResponse(e.Message)) {
+	if why != 0 && s.behind && (s.joins || !raft.IsResponse(e.Message)) {
 		return 0, true
 	}
 	return why, false

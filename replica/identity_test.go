@@ -250,18 +250,23 @@ func TestAServerSaysByWhichConfigurationItIsNamed(t *testing.T) {
 	demand("when all that is truncated", 1)
 }
 
-// A server that joins and has learned nothing hears everybody of its cluster, and nobody else, and remembers
-// nobody.
-func TestWhoJoinsHearsAnybody(t *testing.T) {
+// A server that joins and has learned nothing hears everybody of its cluster whom a configuration entry names,
+// and nobody else, and remembers nobody. A wiped disk that takes itself for a first member names none: with
+// the votes of servers that join, such disks could begin the cluster anew.
+func TestWhoJoinsHearsWhoIsNamed(t *testing.T) {
 	c := &company{t: t, now: 1000 * aTick}
 	joiner := found(1, 101, true)
 	b := c.start(joiner)
-	for _, who := range []raft.Identity{life(2, 102, 1, 0), life(2, 999, 3, 7), life(9, 109, 1, 0)} {
+	for _, who := range []raft.Identity{life(2, 102, 1, 1), life(2, 999, 3, 7), life(9, 109, 1, 2)} {
 		if request, answer, why := b.hears(who); !request || !answer {
 			t.Errorf("%+v: %v, %v, reason %d", who, request, answer, why)
 		}
 	}
-	other := life(2, 102, 1, 0)
+	first := life(2, 999, 1, 0)
+	if request, answer, why := b.hears(first); request || answer || why != raft.NotAMember {
+		t.Errorf("one that takes itself for a first member: %v, %v, reason %d", request, answer, why)
+	}
+	other := life(2, 102, 1, 1)
 	other.Cluster[3]++
 	if request, answer, why := b.hears(other); request || answer || why != raft.OtherCluster {
 		t.Errorf("another cluster: %v, %v, reason %d", request, answer, why)

@@ -168,7 +168,7 @@ func (w *World) takeRequest(d due) {
 	switch {
 	case c.open == nil || c.n != d.n:
 		return // the client has given up, and its connection is closed
-	case !s.up():
+	case !s.up() || s.foreign != nil:
 		w.respond(d.cause, s, q, response{outcome: No}) // nobody listens
 		return
 	case s.trouble.stalled:

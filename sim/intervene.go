@@ -94,7 +94,7 @@ func (w *World) Do(op Op) {
 	case Move:
 		w.move(w.servers[op.Node-1], op)
 	case Join:
-		w.join(w.servers[op.Node-1], p)
+		w.join(w.servers[op.Node-1], p, op)
 	case Clone:
 		w.clone(w.servers[op.Node-1], p, op)
 	case Stray:
@@ -258,8 +258,11 @@ func (w *World) doDisk(s *server, op Op) {
 		w.queue.hasten(w.now, func(d *due) bool { return d.node == s.id && d.ofDisk() })
 	case Image:
 		s.store.image, s.store.imageStart = s.store.disk.Clone(), s.store.start
+		s.store.imageAlone = s.alone()
 	case Wipe:
-		if !s.up() {
+		if !s.up() && s.joins && s.node == s.id {
+			s.anew()
+		} else if !s.up() {
 			w.replaceDisk(s, disk.NewMemory())
 		}
 	case Rollback:

@@ -92,6 +92,13 @@ func (l *ledger) checkComplete(o *observed, upTo int, term raft.Term, now Moment
 // durably up to match, and match never goes back. A follower that is in a later term by now may have cut off
 // what it had acknowledged; one whose disk was lost has broken its word for a reason.
 func (l *ledger) checkProgress(m Moment, o *observed, s *sight) bool {
+	if c := l.inForce(&o.disk, o.log); c.Index != o.members {
+		for i := range o.matches { // who leaves and comes back begins anew
+			if _, is := c.Member(raft.NodeID(i + 1)); !is {
+				o.matches[i] = matched{}
+			}
+		}
+	}
 	for i := range s.progress {
 		p := &s.progress[i]
 		if p.Next <= p.Match || p.OnTheWay > l.limits.Window {
@@ -104,7 +111,7 @@ func (l *ledger) checkProgress(m Moment, o *observed, s *sight) bool {
 		if p.Repairing || was.repairs { // it may have lost what it held, and does not count
 			was.index, was.repairs = min(was.index, p.Match), p.Repairing
 		}
-		if p.Match == was.index {
+		if !is || p.Match == was.index {
 			continue
 		}
 		if p.Match < was.index {
@@ -113,7 +120,7 @@ func (l *ledger) checkProgress(m Moment, o *observed, s *sight) bool {
 				"the match index of n%v at leader n%v went back from %d to %d", p.ID, o.id, was.index,
 				p.Match)
 		}
-		if is && !l.checkMatch(m, o, s.term, p, member) {
+		if !l.checkMatch(m, o, s.term, p, member) {
 			return false
 		}
 		was.index = p.Match

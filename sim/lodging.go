@@ -76,13 +76,23 @@ func (w *World) move(s *server, op Op) {
 		if there.up() {
 			return
 		}
-		there.address, there.moved = old, true
+		there.address = old
+		w.leaves(there)
 	}
-	s.address, s.moved = address, true
+	s.address = address
+	w.leaves(s)
 	if op.Mode == "told" {
 		w.tellAddresses()
 	}
 	w.saw(sawMoved)
+}
+
+// leaves takes that a server is not where it was: nobody has an address of it by hand any more.
+func (w *World) leaves(s *server) {
+	s.moved = true
+	for _, o := range w.servers {
+		o.told = slices.DeleteFunc(slices.Clone(o.told), func(m raft.Member) bool { return m.ID == s.id })
+	}
 }
 
 // countMoved is how many servers have moved, and nobody was told.
@@ -109,25 +119,46 @@ func (w *World) tellAddresses() {
 	}
 }
 
-// join gives a server that is down an empty disk, and starts it to join the cluster.
-func (w *World) join(s *server, cause uint64) {
-	if s.up() || s.foreign != nil || s.node != s.id {
+// join gives a server that is down an empty disk, and starts it to join the cluster. Who is careful does not
+// take one for it that is a member as it is.
+func (w *World) join(s *server, cause uint64, op Op) {
+	if s.up() || s.foreign != nil || s.node != s.id || op.Mode == "careful" && w.inUse(s) {
 		return
 	}
-	w.ledger.founds(s.id)
-	s.store.disk, s.store.sealed, s.store.image = disk.NewMemory(), false, nil
-	s.store.start = 0
-	s.store.repair()
-	s.trouble = trouble{}
 	s.founded, s.joins = true, true
-	s.met = make([]raft.Acquaintance, len(w.servers))
+	s.anew()
 	s.start(cause, 0)
 }
 
-// copied runs the copy of a server's disk beside it, as another process at an address of its own.
+// anew gives a server that joins an empty disk: it says by itself that it knows nothing.
+func (s *server) anew() {
+	s.world.ledger.founds(s.id)
+	s.store.disk, s.store.sealed, s.store.image = disk.NewMemory(), false, nil
+	s.store.start, s.store.incarnation = 0, 0
+	s.store.repair()
+	s.trouble = trouble{}
+	s.met = make([]raft.Acquaintance, len(s.world.servers))
+}
+
+// inUse reports whether a configuration by which something may be decided means the data directory of a
+// server.
+func (w *World) inUse(s *server) bool {
+	return s.founded && !s.trouble.gone && slices.ContainsFunc(w.ledger.usable, func(c *standing) bool {
+		m, is := c.Member(s.id)
+		return is && (m.Incarnation == 0 || m.Incarnation == s.store.incarnation)
+	})
+}
+
+// alone reports whether a server is the only voter by some configuration that its disk may hold in force.
+func (s *server) alone() bool {
+	d := &s.ledger.servers[s.id-1].disk
+	return len(s.world.members.Voters) == 1 || len(s.ledger.inForce(d, d.log).Voters) == 1
+}
+
+// clone runs the copy of a server's disk beside it, as another process at an address of its own.
 func (w *World) clone(s *server, cause uint64, op Op) {
 	c := w.servers[op.Peer-1]
-	if c.founded || s.store.image == nil {
+	if c.founded || s.store.image == nil || s.store.imageAlone {
 		return
 	}
 	w.ledger.lost(c.id)
@@ -151,7 +182,8 @@ func (w *World) stray(s *server, cause uint64, op Op) {
 	f.cluster[0] ^= byte(c.id) // one of its own
 	c.founded, c.foreign, c.node = true, f, s.node
 	c.trouble.gone = true
-	c.address, s.address, s.moved = s.address, c.address, true
+	c.address, s.address = s.address, c.address
+	w.leaves(s)
 	c.ledger = newLedger(len(w.servers), f.members, w.options.Limits, w.options.remembered())
 	c.ledger.servers[s.id-1].disk.gone = true // it is here that it runs
 	c.start(cause, 0)

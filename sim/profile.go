@@ -27,6 +27,9 @@ func profiles() []profile {
 	disks := slices.Concat(broken, []fault{killPower, killInCall, strikeAtMoment, crashLoop})
 	others := []fault{clockRate, clockJump, wallJump, freezeClock, slowApply, panicApply, burst,
 		slowKeeping, takeOne}
+	admins := []fault{addOne, addOne, promoteOne, demoteOne, removeOne, removeOne, changeMany,
+		changeInSnapshot, forceOne, switchPromotion, transferOne, transferOne, replaceOne, replaceOne,
+		replaceOne, moveOne, moveAll, cloneOne, strayOne}
 	rotten := []fault{stallDisk, rotDisk, rotMany, rotMany, wipeDisk, rollBack}
 	return []profile{
 		{name: "calm", title: "nothing fails"},
@@ -39,6 +42,10 @@ func profiles() []profile {
 		{name: "chaos", title: "all of it", faults: slices.Concat(processes, network, broken, others),
 			loseReply: 100_000, drop: 300_000, repeat: 500_000, delay: 200_000, replay: 2000,
 			corrupt: 20_000},
+		{name: "membership", title: "servers join, leave, are replaced and move; leaders hand over",
+			faults: slices.Concat(admins, []fault{killOne, killPower, restartAll, stallOne, slowOne,
+				isolateOne, cutHalves, cutOneWay, slowLinks, rotDisk, wipeDisk, rollBack, slowApply}),
+			loseReply: 50_000, drop: 100_000, repeat: 200_000, delay: 100_000, replay: 2000},
 		{name: "beyond", title: "more disks rot than can be survived: halt, and never lie", beyond: true,
 			faults: slices.Concat(processes, network[:4], rotten), drop: 100_000, repeat: 100_000,
 			delay: 100_000},
@@ -101,6 +108,10 @@ func Drawn(profile string, seed uint64) Spec {
 	}
 	drawSnapshots(&o, draw)
 	drawRepetition(&o, draw)
+	if profile == "membership" {
+		o.Nodes = min(o.Nodes, 5)
+		o.Spares = 3 + int(draw(60).below(uint64(9-o.Nodes-2)))
+	}
 	o.NoCheckQuorum = draw(25).below(16) == 0
 	o.NoPreVote = draw(19).below(8) == 0
 	s.Options = o

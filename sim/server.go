@@ -55,6 +55,7 @@ type store struct {
 	disk        *disk.Memory
 	image       *disk.Memory // a copy, to be put back one day
 	imageStart  uint64       // the number of the start in which it was taken
+	imageAlone  bool         // its server could then decide something alone, and so can whoever has the copy
 	start       uint64       // the number of the present one
 	dir         disk.Dir
 	log         *wal.Log

@@ -123,7 +123,7 @@ func (o *Op) modes() []string {
 		return []string{"", "linearizable", "leader", "stale", "at-least"}
 	case Flags:
 		return []string{"", "prevote", "checkquorum"}
-	case Change:
+	case Change, Join:
 		return []string{"", "careful"}
 	case Move:
 		return []string{"", "told"}

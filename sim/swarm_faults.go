@@ -246,8 +246,18 @@ func (s *swarm) lost(o *server, forgotten bool) bool {
 	gone := func(m raft.Member) bool {
 		t := s.world.servers[m.ID-1]
 		return t == o || t.trouble.replaced ||
-			m.Incarnation != 0 && t.store.incarnation != 0 && m.Incarnation != t.store.incarnation ||
+			m.Incarnation != 0 && m.Incarnation != t.store.incarnation ||
 			!forgotten && s.world.isGone(m)
+	}
+	// Nobody could tell those that begin anew with the first configuration from a cluster at its beginning.
+	began := 0
+	for _, t := range s.world.servers {
+		if !t.joins && t.foreign == nil && (t == o || t.trouble.replaced) {
+			began++
+		}
+	}
+	if 2*began >= len(s.world.members.Voters) {
+		return false
 	}
 	return !slices.ContainsFunc(s.world.ledger.usable, func(c *standing) bool {
 		return !survives(c.Configuration, gone)
@@ -294,7 +304,7 @@ func rollBack(s *swarm) {
 		s.do(Op{Kind: Image, Node: o.id})
 		return
 	}
-	if !s.mayForget(o) || o.trouble.gone || !s.world.known(o, o.store.imageStart+1) {
+	if !s.mayForget(o) || o.trouble.gone || o.store.imageAlone || !s.world.known(o, o.store.imageStart+1) {
 		return
 	}
 	s.do(Op{Kind: Kill, Node: o.id, Mode: "power"})
