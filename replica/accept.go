@@ -34,9 +34,12 @@ type reign struct {
 	origins []taken // sorted by nothing: as many as there are servers
 }
 
-// taken lists what was forwarded by one start of one server.
+// taken lists what was forwarded by one start of one server. One whose disk was wiped, and that joins again
+// under its id, counts starts and numbers from the beginning: without the incarnation it would be told of
+// commands of its predecessor that they are its own.
 type taken struct {
 	node    raft.NodeID
+	of      raft.Incarnation
 	start   uint64
 	floor   uint64 // numbers up to it may have been forgotten: they are passed over
 	numbers map[uint64]verdict
@@ -53,6 +56,7 @@ type verdict struct {
 // foreign is a question of another server that was put to the core.
 type foreign struct {
 	node     raft.NodeID
+	of       raft.Incarnation
 	sequence raft.Sequence
 	leader   raft.Term
 	start    uint64
@@ -64,7 +68,8 @@ const foreignTicket raft.Ticket = 1 << 63
 
 // takeForwarded takes a command from another server, if this one leads the term that was addressed.
 func (r *Replica) takeForwarded(now raft.Time, e raft.Envelope, m raft.ForwardProposal) {
-	f := foreign{node: e.From.Node, sequence: e.Sequence, leader: m.Leader, start: m.Start, number: m.Number}
+	f := foreign{node: e.From.Node, of: e.From.Incarnation, sequence: e.Sequence, leader: m.Leader,
+		start: m.Start, number: m.Number}
 	if !r.mayForward(e, f) || !acceptable(m) {
 		return
 	}
@@ -76,7 +81,7 @@ func (r *Replica) takeForwarded(now raft.Time, e raft.Envelope, m raft.ForwardPr
 	if g == nil {
 		g = r.beginReign(m.Leader)
 	}
-	list := g.list(f.node, f.start)
+	list := g.list(f)
 	if v, met := list.recall(f); met {
 		r.repeat(f, v)
 		return
@@ -130,7 +135,7 @@ func (r *Replica) foreignAnswered(a raft.Answer) {
 	delete(r.foreign, a.Ticket)
 	v := verdict{answered: true, entry: a.Entry, why: a.Refusal}
 	if g := r.reign(f.leader); g != nil {
-		g.list(f.node, f.start).note(f, v)
+		g.list(f).note(f, v)
 	}
 	r.answerForwarded(f, v)
 }
@@ -151,7 +156,7 @@ func (r *Replica) answerForwarded(f foreign, v verdict) {
 func (r *Replica) refuseForwarded(f foreign) {
 	g := r.reign(f.leader)
 	if g != nil {
-		if v, met := g.list(f.node, f.start).recall(f); met {
+		if v, met := g.list(f).recall(f); met {
 			r.repeat(f, v)
 			return
 		}
@@ -186,16 +191,17 @@ func (r *Replica) beginReign(term raft.Term) *reign {
 
 // list returns what was taken from a server: from that start, or from a later one that was met already. An
 // earlier start can send nothing any more, so its list goes.
-func (g *reign) list(node raft.NodeID, start uint64) *taken {
+func (g *reign) list(f foreign) *taken {
 	for i := range g.origins {
-		if t := &g.origins[i]; t.node == node {
-			if start > t.start {
-				*t = taken{node: node, start: start, numbers: map[uint64]verdict{}}
+		if t := &g.origins[i]; t.node == f.node && t.of == f.of {
+			if f.start > t.start {
+				*t = taken{node: f.node, of: f.of, start: f.start, numbers: map[uint64]verdict{}}
 			}
 			return t
 		}
 	}
-	g.origins = append(g.origins, taken{node: node, start: start, numbers: map[uint64]verdict{}})
+	g.origins = append(g.origins,
+		taken{node: f.node, of: f.of, start: f.start, numbers: map[uint64]verdict{}})
 	return &g.origins[len(g.origins)-1]
 }
 

@@ -15,6 +15,9 @@ func forwardOf(leader raft.Term, number uint64, command string) raft.ForwardProp
 	return raft.ForwardProposal{Leader: leader, Start: 1, Number: number, Command: []byte(command)}
 }
 
+// from2 is what server 2 forwards in its first start.
+var from2 = foreign{node: 2, of: identity(2).Incarnation, start: 1}
+
 // verdicts are the answers to forwarded commands that were sent since the last call.
 func (b *bench) verdicts() []raft.ForwardProposalResponse {
 	all := messagesOf[raft.ForwardProposalResponse](b)
@@ -219,7 +222,7 @@ func TestARestartedLeaderDeniesNothingOfItsEarlierRun(t *testing.T) {
 func TestForgottenNumbersAreMetWithSilence(t *testing.T) {
 	b := ruler(t)
 	b.do(b.from(2, forwardOf(1, 10, "x")))
-	list := b.reign(1).list(2, 1)
+	list := b.reign(1).list(from2)
 	for i := range uint64(maxNumbers) {
 		list.take(1000 + i)
 	}
@@ -317,15 +320,32 @@ func TestEachStartOfAnOriginHasItsOwnNumbers(t *testing.T) {
 		got[1] != placed(again, entryAt(3, 1)) || refused != 1 {
 		t.Errorf("answers %+v, refused %d as an older start", got, refused)
 	}
-	if list := b.reign(1).list(2, 1); list.start != 2 {
+	if list := b.reign(1).list(from2); list.start != 2 {
 		t.Errorf("a late look at start 1 brought back its list, of start %d", list.start)
 	}
-	if _, met := b.reign(1).list(2, 1).recall(foreign{start: 1, number: 5}); !met {
+	if _, met := b.reign(1).list(from2).recall(foreign{start: 1, number: 5}); !met {
 		t.Error("a number of the earlier start would be taken")
 	}
 }
 
 // Nobody fills the lists but members, each for itself.
+// A server whose disk was wiped and that joins again counts from the beginning: what its predecessor under
+// that id has forwarded is not its own, and the predecessor's list stays as it is.
+func TestEachDataDirectoryHasItsOwnNumbers(t *testing.T) {
+	var g reign
+	old := foreign{node: 2, of: 102, start: 1, number: 1}
+	wiped := foreign{node: 2, of: 999, start: 1, number: 1}
+	g.list(old).take(1)
+	g.list(old).note(old, verdict{answered: true, entry: at(5, 1)})
+	if v, met := g.list(wiped).recall(wiped); met {
+		t.Errorf("the first command of a new data directory is answered with %v", v.entry)
+	}
+	g.list(wiped).take(1)
+	if v, met := g.list(old).recall(old); !met || v.entry != at(5, 1) {
+		t.Errorf("the old one's is recalled as %v, %v", v, met)
+	}
+}
+
 func TestStrangersAreNotTakenFrom(t *testing.T) {
 	b := ruler(t)
 	for id := range raft.NodeID(100) {

@@ -29,9 +29,9 @@ import (
 // configuration means, and if that is another data directory than the one that answers, two quorums may meet
 // in nobody who remembers: here is who asks, and who asks is not behind.
 //
-// A server that joins hears nobody whom no configuration entry names: whoever knows it to be a member is named
-// by one. Else it could vote for a wiped disk that takes itself for a first member; with others of its kind
-// they would begin the cluster anew.
+// A server that joins hears nobody whom no configuration entry names: whoever knows it to be a member is
+// named by one. Else it could vote for a wiped disk that takes itself for a first member; with others of its
+// kind they would begin the cluster anew.
 //
 // What was met is durable before anything is acted upon of a member. Else this server could vote on the word
 // of a disk, lose its power, and hear the word of another disk under the same id: two majorities would share

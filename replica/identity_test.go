@@ -250,9 +250,9 @@ func TestAServerSaysByWhichConfigurationItIsNamed(t *testing.T) {
 	demand("when all that is truncated", 1)
 }
 
-// A server that joins and has learned nothing hears everybody of its cluster whom a configuration entry names,
-// and nobody else, and remembers nobody. A wiped disk that takes itself for a first member names none: with
-// the votes of servers that join, such disks could begin the cluster anew.
+// A server that joins and has learned nothing hears everybody of its cluster whom a configuration entry
+// names, and nobody else, and remembers nobody. A wiped disk that takes itself for a first member names none:
+// with the votes of servers that join, such disks could begin the cluster anew.
 func TestWhoJoinsHearsWhoIsNamed(t *testing.T) {
 	c := &company{t: t, now: 1000 * aTick}
 	joiner := found(1, 101, true)
