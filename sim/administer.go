@@ -152,6 +152,9 @@ func (w *World) bears(s *server, x alteration) bool {
 	o := &s.ledger.servers[s.id-1]
 	c := s.ledger.inForce(&o.disk, o.log).Clone()
 	c.Outgoing = nil
+	if slices.ContainsFunc(x.add, func(id raft.NodeID) bool { return w.servers[id-1].trouble.gone }) {
+		return false // it would bring back what was to be replaced
+	}
 	for _, id := range slices.Concat(x.remove, x.demote) {
 		c.Voters = slices.DeleteFunc(c.Voters, func(v raft.NodeID) bool { return v == id })
 	}
