@@ -118,7 +118,7 @@ func (w *World) heal() {
 		w.network.links[i].cut, w.network.links[i].until, w.network.links[i].lag = false, 0, 0
 	}
 	w.setFree(p, nil, true)
-	if w.countMoved() > 1 { // they do not find each other by themselves
+	if w.apart() {
 		w.tellAddresses()
 	}
 	for _, s := range w.servers {

@@ -95,14 +95,19 @@ func (w *World) leaves(s *server) {
 	}
 }
 
-// countMoved is how many servers have moved, and nobody was told.
-func (w *World) countMoved() (n int) {
+// apart reports whether servers have moved that the others cannot find by themselves: a single voter says
+// where it is when it asks for votes, but two of them do not find each other, and a learner asks nobody.
+func (w *World) apart() bool {
+	moved := 0
 	for _, s := range w.servers {
 		if s.moved && s.foreign == nil {
-			n++
+			moved++
+			if !w.ledger.latest().Voter(s.id) {
+				moved++
+			}
 		}
 	}
-	return n
+	return moved > 1
 }
 
 // tellAddresses has every server be told, by hand, where all the others are.

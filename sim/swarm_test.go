@@ -48,11 +48,23 @@ func decisions(seen *[]Count) func(Record) {
 // least, and so must what faults lead to: a fault that is injected into a process that is down, or into a
 // disk that nobody reads, does nothing.
 func TestChaosHasEveryFaultInEveryHundredthSeed(t *testing.T) {
+	hasEveryFault(t, "chaos", faultsOfChaos(), effectsOfChaos())
+	if len(faultsOfChaos()) < 20 {
+		t.Errorf("%d kinds of faults, there must be at least 20", len(faultsOfChaos()))
+	}
+}
+
+func TestMembershipHasEveryFaultInEveryHundredthSeed(t *testing.T) {
+	hasEveryFault(t, "membership", faultsOfMembership(), effectsOfMembership())
+}
+
+func hasEveryFault(t *testing.T, profile string, wantFaults, wantEffects []string) {
+	t.Helper()
 	const seeds = 200
 	var faults, effects tally
 	for seed := range uint64(seeds) {
 		var decided []Count
-		w, err := New(Drawn("chaos", seed), Parts{Observe: decisions(&decided)})
+		w, err := New(Drawn(profile, seed), Parts{Observe: decisions(&decided)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,13 +83,29 @@ func TestChaosHasEveryFaultInEveryHundredthSeed(t *testing.T) {
 			}
 		}
 	}
-	seldom("fault", faults, faultsOfChaos())
-	seldom("effect", effects, effectsOfChaos())
-	if len(faultsOfChaos()) < 20 {
-		t.Errorf("%d kinds of faults, there must be at least 20", len(faultsOfChaos()))
-	}
+	seldom("fault", faults, wantFaults)
+	seldom("effect", effects, wantEffects)
 	t.Logf("%d kinds of faults: %v", len(faults), faults)
 	t.Logf("%d effects: %v", len(effects), effects)
+}
+
+func faultsOfMembership() []string {
+	return strings.Fields(`
+		change transfer join move clone stray wipe rollback image rot-flip kill-power restart`)
+}
+
+func effectsOfMembership() []string {
+	all := []string{"learner added", "learner promoted", "voter demoted", "member removed", "leader removed",
+		"several members changed at once", "leadership handed over", "address of a member changed",
+		"change of unknown fate", sawMoved, sawNobody, sawStray, sawAstray, sawStranger, sawReceived}
+	for _, why := range []raft.Refusal{raft.ChangeOpen, raft.NotCommittedInTerm, raft.VotersSilent,
+		raft.LearnerBehind, raft.NoVoterLeft, raft.AlreadyMember, raft.WouldBePromoted, raft.Transferring} {
+		all = append(all, "change refused: "+why.String())
+	}
+	for _, why := range []raft.Refusal{raft.NoTarget, raft.TransferExpired, raft.Transferring} {
+		all = append(all, "transfer refused: "+why.String())
+	}
+	return all
 }
 
 func faultsOfChaos() []string {
