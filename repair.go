@@ -108,10 +108,40 @@ func (l *loop) tellHalt(e raft.RepairHalts) {
 		l.logger.Warn("A quorum does not repair itself any more: the cluster can go on")
 		return
 	}
-	l.logger.Error("The cluster stands still: so many members repair themselves that no quorum is left; "+
-		"nothing is guessed: restore a backup, or run balsa recover on a member that does not repair itself",
-		"repairing", e.Servers, "repair", len(e.Servers),
-		"of", len(l.replica.Members().Members))
+	then := l.status()
+	then.Repair = raft.Repair{Servers: e.Servers, Halts: true}
+	l.logger.Error("The cluster stands still: "+then.Halted(), "repairing", e.Servers)
+}
+
+// Halted says that those that repair themselves leave no quorum, and what to do: one line. It is empty when
+// they leave one, as far as the node knows.
+func (s Status) Halted() string {
+	if !s.Repair.Halts {
+		return ""
+	}
+	voters, damaged, sound := 0, 0, 0
+	for _, p := range append(slices.Clone(s.Peers), Peer{ID: s.ID, Standing: s.Standing}) {
+		repairs := slices.Contains(s.Repair.Servers, p.ID)
+		if !repairs {
+			sound++
+		}
+		if p.Standing == Learner || p.Standing == Outsider {
+			continue
+		}
+		voters++
+		if repairs {
+			damaged++
+		}
+	}
+	report, advice := "%d of %d voters repair themselves", ""
+	if damaged == 1 {
+		report = "%d of %d voters repairs itself"
+	}
+	if sound > 0 {
+		advice = ", or run balsa recover on a member that does not repair itself"
+	}
+	return fmt.Sprintf(report+" after damage of the disk: no quorum is left, and nothing is guessed, for "+
+		"what was lost may have been acknowledged; restore a backup%s", damaged, voters, advice)
 }
 
 // asideToo sets damaged snapshots aside in a directory that is marked as repairing. One that cannot be read

@@ -25,10 +25,11 @@ const (
 
 // The health of members, as the leader sees it.
 const (
-	HealthOK      = "ok"
-	HealthBehind  = "behind"  // it answers, and lacks much of the log
-	HealthSilent  = "silent"  // it has not answered for a second, or never in this term
-	HealthUnknown = "unknown" // the node that was asked does not lead
+	HealthOK        = "ok"
+	HealthBehind    = "behind"    // it answers, and lacks much of the log
+	HealthSilent    = "silent"    // it has not answered for a second, or never in this term
+	HealthRepairing = "repairing" // it counts for nothing until it has back what its disk lost
+	HealthUnknown   = "unknown"   // the node that was asked does not lead
 )
 
 // Cluster is who the members are, and how they are (PathCluster). The leader answers, after it has made sure
@@ -47,8 +48,10 @@ type Cluster struct {
 	TransferTo    uint64 `json:"transfer_to,omitempty"` // to whom the leader hands over
 	// FailureTolerance is how many more voters may fail before nothing can be decided; nil when the node that
 	// answers does not lead.
-	FailureTolerance *int     `json:"failure_tolerance"`
-	Members          []Member `json:"members"` // by id
+	FailureTolerance *int `json:"failure_tolerance"`
+	// Repair is who repairs itself, as far as the node that answers knows; nil: nobody.
+	Repair  *Repair  `json:"repair,omitempty"`
+	Members []Member `json:"members"` // by id
 }
 
 // Settled reports whether no change is under way.
@@ -75,7 +78,7 @@ type Member struct {
 	Match       uint64 `json:"match"`      // it durably holds the log up to here
 	Lag         uint64 `json:"lag"`        // entries of the leader's log that it lacks
 	ContactMS   int64  `json:"contact_ms"` // since it last answered the leader; -1 if it has not, or unknown
-	Health      string `json:"health"`     // ok, behind, silent or unknown
+	Health      string `json:"health"`     // ok, behind, silent, repairing or unknown
 	// Installing says that it is sent a snapshot, and how far that has come; else nil.
 	Installing *Installing `json:"installing,omitempty"`
 }

@@ -41,6 +41,20 @@ type LogExtent struct {
 	// SnapshotError is why the latest attempt to take one failed, or that it has not ended in five minutes;
 	// empty otherwise.
 	SnapshotError string `json:"snapshot_error,omitempty"`
+	// Repair is who repairs itself after damage of its disk, as far as the node knows; nil: nobody.
+	Repair *Repair `json:"repair,omitempty"`
+}
+
+// Repair is what a node knows of the members whose disks were damaged. They count for nothing until the
+// others have brought back what they lost.
+type Repair struct {
+	On bool `json:"on"` // the node that answers is one of them
+	// Floor is, of a node that repairs itself, the term that it must leave behind: it counts again under a
+	// leader of a later one. 0: no leader has told it yet.
+	Floor uint64   `json:"floor,omitempty"`
+	Nodes []uint64 `json:"nodes"` // who repairs itself, by id
+	// Halted says that they leave no quorum, so that the cluster stands still, and what to do; else empty.
+	Halted string `json:"halted,omitempty"`
 }
 
 // Snapshot is one that a node has taken.

@@ -69,6 +69,7 @@ func (c *call) clusterBody(s balsa.Status) client.Cluster {
 		AutoPromote:   s.AutoPromote,
 		LeaseDrift:    members.LeaseDrift,
 		TransferTo:    uint64(s.TransferTo),
+		Repair:        repairBody(s),
 		Members:       []client.Member{},
 	}
 	peers := s.Peers
@@ -115,6 +116,8 @@ const silentAfter = time.Second
 
 func health(s balsa.Status, p balsa.Peer) string {
 	switch {
+	case slices.Contains(s.Repair.Servers, p.ID):
+		return client.HealthRepairing
 	case s.Role != raft.Leader:
 		return client.HealthUnknown
 	case p.ID == s.ID:
@@ -135,7 +138,7 @@ func failureTolerance(c client.Cluster) int {
 		for _, m := range c.Members {
 			if slices.Contains(roles, m.Role) {
 				voters++
-				if m.Health != client.HealthSilent {
+				if m.Health != client.HealthSilent && m.Health != client.HealthRepairing {
 					answer++
 				}
 			}

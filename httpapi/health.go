@@ -28,7 +28,7 @@ func showStatus(c *call) *problem {
 		Applied:     uint64(s.Applied),
 		Durable:     uint64(s.Durable),
 		Last:        client.Entry{Term: uint64(s.Last.Term), Index: uint64(s.Last.Index)},
-		LogExtent:   extent(s.LogExtent),
+		LogExtent:   extent(s),
 		Keys:        uint64(view.Len()),
 		Revision:    uint64(view.Revision()),
 		Membership:  membershipBody(s),
@@ -63,12 +63,14 @@ func membershipBody(s balsa.Status) client.Membership {
 	return body
 }
 
-func extent(e balsa.LogExtent) client.LogExtent {
+func extent(s balsa.Status) client.LogExtent {
+	e := s.LogExtent
 	shown := client.LogExtent{
 		First:    uint64(e.First),
 		Entries:  uint64(e.LogLength),
 		LogBytes: uint64(e.LogBytes),
 		Snapshot: client.Entry{Term: uint64(e.Snapshot.Term), Index: uint64(e.Snapshot.Index)},
+		Repair:   repairBody(s),
 	}
 	if last := e.LastSnapshot; last.Index > 0 {
 		shown.LastSnapshot = &client.Snapshot{
@@ -93,14 +95,14 @@ func milliseconds(d time.Duration) int64 {
 // want of a majority makes it worse.
 func showLive(c *call) *problem { return c.health(c.checkLoop()) }
 
-// showReady answers whether the node can do its part: it runs, knows a leader, and its map is near what is
-// committed.
+// showReady answers whether the node can do its part: it runs, knows a leader, its map is near what is
+// committed, and it does not repair itself.
 func showReady(c *call) *problem {
 	loop := c.checkLoop()
 	if !loop.OK {
 		return c.health(loop)
 	}
-	return c.health(loop, c.checkLeader(), c.checkHeard(), c.checkApplied())
+	return c.health(loop, c.checkLeader(), c.checkHeard(), c.checkApplied(), c.checkRepair())
 }
 
 // checkLoop: a question that the loop did not answer in time has ended the request's time.

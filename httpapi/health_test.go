@@ -73,13 +73,14 @@ func TestHealth(t *testing.T) {
 	}
 	expect(t, h, "GET /livez?verbose", "", 200, verbose+`]}`)
 	expect(t, h, "GET /readyz?verbose", "", 200,
-		verbose+`,{"name":"leader","ok":true},{"name":"heard","ok":true},{"name":"applied","ok":true}]}`)
+		verbose+`,{"name":"leader","ok":true},{"name":"heard","ok":true},{"name":"applied","ok":true},`+
+			`{"name":"repair","ok":true}]}`)
 
 	n.set(func(n *fakeNode) { n.status.Role, n.status.Leader = raft.Candidate, raft.None })
 	expect(t, h, "GET /livez", "", 200, ok) // without a quorum a node is alive
 	lost := `{"status":"failed","node":2,"checks":[{"name":"loop","ok":true},{"name":"leader","ok":false,` +
 		`"reason":"no leader is known: an election is on, or a majority is out of reach"},` +
-		`{"name":"heard","ok":true},{"name":"applied","ok":true}]}`
+		`{"name":"heard","ok":true},{"name":"applied","ok":true},{"name":"repair","ok":true}]}`
 	expect(t, h, "GET /readyz", "", 503, lost)
 	expect(t, h, "GET /health", "", 503, lost)
 
@@ -88,7 +89,8 @@ func TestHealth(t *testing.T) {
 	n.set(func(n *fakeNode) { n.status.Commit = 1005 })
 	expect(t, h, "GET /readyz", "", 503, `{"status":"failed","node":2,"checks":[{"name":"loop","ok":true},`+
 		`{"name":"leader","ok":true},{"name":"heard","ok":true},{"name":"applied","ok":false,`+
-		`"reason":"1001 committed entries are not applied yet"}]}`)
+		`"reason":"1001 committed entries are not applied yet"},`+
+		`{"name":"repair","ok":true}]}`)
 	expect(t, h, "GET /livez", "", 200, ok)
 }
 

@@ -134,6 +134,7 @@ func (c *call) fail(p *problem) {
 	} else {
 		c.showTerm(p.term, p.leader)
 	}
+	c.explainHalt(p)
 	if p.api == "" {
 		p.api = c.status.APIOf(p.leader)
 	}

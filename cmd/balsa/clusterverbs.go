@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -237,7 +238,8 @@ func clusterStatus(c *console) *cobra.Command {
 		Use:   "status",
 		Short: "Show the nodes' processes, and what each node knows",
 		Long: `Show each node's process (running, paused or stopped) and what the node answers. Exit
-status 5 says that no cluster runs.`,
+status 5 says that no cluster runs, or that it stands still because too many nodes repair
+themselves after damage.`,
 		Example: `  balsa cluster status
   balsa cluster status -o json`,
 		Args: noArguments,
@@ -279,14 +281,15 @@ func (c *console) clusterStatus(ctx context.Context, as format, now outcome) err
 		rows = append(rows, m.row(arriving))
 	}
 	if as == "json" {
-		return outputError(c.json(map[string]any{"data": now.Plan.data, "members": members, "cut": now.Cut}))
+		err = c.json(map[string]any{"data": now.Plan.data, "members": members, "cut": now.Cut})
+		return cmp.Or(outputError(err), halted(reports))
 	}
 	head := strings.Fields("NODE PROCESS PID ROLE TERM LEADER COMMIT APPLIED SNAPSHOT KEYS ENDPOINT")
 	err = c.table(as, head, rows)
 	if err == nil && len(now.Cut) > 0 && as == "table" {
 		_, err = fmt.Fprintln(c.err, "parted: "+ways(now.Cut))
 	}
-	return outputError(err)
+	return cmp.Or(outputError(err), halted(reports))
 }
 
 func (m memberReport) row(arriving map[uint64]*client.Installing) []string {

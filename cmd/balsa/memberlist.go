@@ -108,6 +108,9 @@ func memberNotes(now client.Cluster) (notes []string) {
 		notes = append(notes, fmt.Sprintf("a change of the members is under way: configuration %d",
 			now.Configuration))
 	}
+	if r := now.Repair; r != nil && r.Halted != "" {
+		notes = append(notes, "the cluster stands still: "+r.Halted)
+	}
 	if now.TransferTo != 0 {
 		notes = append(notes, fmt.Sprintf("node %d hands over to node %d", now.Leader, now.TransferTo))
 	}

@@ -22,7 +22,8 @@ func statusCommand(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what each node knows of itself and of the cluster",
-		Long: `Ask each endpoint for its status. Exit status 5 says that no node answered; a node that
+		Long: `Ask each endpoint for its status. Exit status 5 says that no node answered, or that the
+cluster stands still because too many nodes repair themselves after damage; a node that
 does not answer while others do is a line of the table. SNAPSHOT is the last entry that the
 node's newest snapshot includes, or that it is receiving or restoring one; 3@120 is how far
 the leader knows node 3 to have come.`,
@@ -92,10 +93,28 @@ func (c *console) status(as format, reports []report) error {
 	}
 	for _, r := range reports {
 		if r.Status != nil {
-			return nil
+			return halted(reports)
 		}
 	}
 	return clientError(reports[0].failure)
+}
+
+// halted is why the cluster stands still, when too many nodes repair themselves after damage and none leads.
+func halted(reports []report) error {
+	why := ""
+	for _, r := range reports {
+		switch {
+		case r.Status == nil:
+		case leads(r.Status):
+			return nil // what others say is older
+		case r.Status.Repair != nil && r.Status.Repair.Halted != "":
+			why = r.Status.Repair.Halted
+		}
+	}
+	if why == "" {
+		return nil
+	}
+	return fail(exitUnavailable, "the cluster stands still: %s", why)
 }
 
 // statusTable prints a row for each node, within the 80 columns of a terminal, and below them what would be
@@ -200,10 +219,22 @@ func (r report) notes() (notes []string) {
 				sent.Offset*100/max(sent.Size, 1)))
 		}
 	}
+	if r := s.Repair; r != nil && r.On {
+		notes = append(notes, repairNote(s.ID, r.Floor))
+	}
 	if s.SnapshotError != "" {
 		notes = append(notes, fmt.Sprintf("node %d could not take a snapshot: %s", s.ID, s.SnapshotError))
 	}
 	return notes
+}
+
+// repairNote says what a node waits for that repairs itself.
+func repairNote(id, floor uint64) string {
+	note := fmt.Sprintf("node %d repairs itself after damage of its disk, and counts for nothing yet", id)
+	if floor > 0 {
+		note += fmt.Sprintf(": it returns in a term after %d", floor)
+	}
+	return note
 }
 
 func leads(s *client.Status) bool { return s.Leader == s.ID && s.ID != 0 }
@@ -212,6 +243,9 @@ func leads(s *client.Status) bool { return s.Leader == s.ID && s.ID != 0 }
 func (r report) role() string {
 	if r.Status.Stopped != "" {
 		return "stopped"
+	}
+	if r.Status.Repair != nil && r.Status.Repair.On {
+		return "repairing"
 	}
 	if s := r.Status; s.Role == "follower" && s.Standing != "" && s.Standing != client.RoleVoter {
 		return s.Standing // a learner, say: that it follows goes without saying

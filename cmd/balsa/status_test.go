@@ -59,6 +59,64 @@ node 2 is sending node 5 a snapshot: 100 %
 	}
 }
 
+// A node that repairs itself is told of in the table and below it; when that leaves no quorum, the status of
+// the command says so too, unless a node leads and what the others say is old.
+func TestStatusShowsRepairs(t *testing.T) {
+	reports := make([]report, 3)
+	for i := range reports {
+		s := &client.Status{ID: uint64(i + 1), Role: "follower", Term: 9, Commit: 20, Applied: 20, Keys: 5}
+		reports[i] = report{Endpoint: "http://127.0.0.1:800" + number(s.ID), Status: s}
+	}
+	const why = "2 of 3 voters repair themselves"
+	for i, floor := range []uint64{0, 8} {
+		reports[i].Status.Repair = &client.Repair{On: true, Floor: floor, Nodes: []uint64{1, 2}, Halted: why}
+	}
+	reports[2].Status.Repair = &client.Repair{Nodes: []uint64{1, 2}, Halted: why}
+	const want = `ENDPOINT        NODE  ROLE       TERM  LEADER  COMMIT  APPLIED  SNAPSHOT  KEYS
+127.0.0.1:8001  1     repairing  9     -       20      20       -         5
+127.0.0.1:8002  2     repairing  9     -       20      20       -         5
+127.0.0.1:8003  3     follower   9     -       20      20       -         5
+node 1 repairs itself after damage of its disk, and counts for nothing yet
+node 2 repairs itself after damage of its disk, and counts for nothing yet: it returns in a term after 8
+`
+	for _, as := range []format{"table", "plain", "json"} {
+		var out bytes.Buffer
+		c := &console{out: &out}
+		err := c.status(as, reports)
+		if exitStatus(err) != exitUnavailable || err.Error() != "the cluster stands still: "+why {
+			t.Errorf("%s: %v", as, err)
+		}
+		if as == "table" && out.String() != want {
+			t.Errorf("%s\nwant\n%s", &out, want)
+		}
+	}
+	reports[2].Status.Leader, reports[2].Status.Repair = 3, nil
+	if err := (&console{out: &bytes.Buffer{}}).status("table", reports); err != nil {
+		t.Errorf("a node leads: %v", err)
+	}
+}
+
+// The members' health says who repairs itself, and a line below what that means for the cluster.
+func TestTheMemberListShowsRepairs(t *testing.T) {
+	now := client.Cluster{Node: 3, Members: []client.Member{
+		{ID: 1, Role: client.RoleVoter, Health: client.HealthRepairing, Match: 7, ContactMS: 30,
+			Address: "a:1", Installing: &client.Installing{Offset: 1, Size: 2}},
+		{ID: 3, Role: client.RoleVoter, Health: client.HealthUnknown, ContactMS: -1, Address: "c:1"},
+	}, Repair: &client.Repair{Nodes: []uint64{1}, Halted: "1 of 2 voters repairs itself"}}
+	var out bytes.Buffer
+	if err := (&console{out: &out}).members("table", now); err != nil {
+		t.Fatal(err)
+	}
+	const want = `ID  ROLE   HEALTH                                MATCH  LAG  CONTACT  RAFT  HTTP
+1   voter  repairing, receives a snapshot: 50 %  7      0    30ms     a:1   -
+3   voter  unknown                               0      0    -        c:1   -
+the cluster stands still: 1 of 2 voters repairs itself
+`
+	if out.String() != want {
+		t.Errorf("%s\nwant\n%s", &out, want)
+	}
+}
+
 // A node that could not be asked for a snapshot is named once in its row.
 func TestARowNamesItsEndpointOnce(t *testing.T) {
 	got := command(t, "", "snapshot", "-o", "plain", "--endpoints", "127.0.0.1:1")
