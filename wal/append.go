@@ -27,6 +27,7 @@ type Log struct {
 	chain   chain
 	peers   peers
 	repairs bool // the server repairs itself
+	gated   bool // a configuration was among the entries, see gated
 	sealed  bool // nothing was written since the last seal
 
 	next successor
@@ -57,7 +58,7 @@ func (l *Log) Append(state *raft.HardState, entries []raft.Entry, met ...raft.Ac
 	if state == nil && len(entries) == 0 && len(met) == 0 {
 		return nil
 	}
-	b := batch{state: state, entries: entries, peers: met}
+	b := batch{state: state, entries: entries, peers: met, gate: gated(entries)}
 	err := l.accept(b)
 	if err == nil {
 		err = l.commit(b)
@@ -103,7 +104,7 @@ func (l *Log) commit(b batch) error {
 	if b.state != nil {
 		l.state = *b.state
 	}
-	l.sealed = false
+	l.sealed, l.gated = false, l.gated || b.gate
 	if l.offset == segmentHeader {
 		b = l.opening(b)
 	}
@@ -121,11 +122,11 @@ func (l *Log) commit(b batch) error {
 }
 
 // opening makes a batch the first of a segment: it repeats the hard state, the start number, the peers, where
-// the log begins and that the server repairs itself, so that the segments before it can go one day. It is
-// never a seal as well: the end mark before it says as much, and if all of it rots nothing is lost that
-// does not stand in front of that mark.
+// the log begins, that the server repairs itself and that a later program is needed, so that the segments
+// before it can go one day. It is never a seal as well: the end mark before it says as much, and if all of it
+// rots nothing is lost that does not stand in front of that mark.
 func (l *Log) opening(b batch) batch {
-	b.state, b.start, b.peers, b.seal = &l.state, l.start, l.peers, false
+	b.state, b.start, b.peers, b.seal, b.gate = &l.state, l.start, l.peers, false, l.gated
 	if b.base == nil && l.chain.base.segment > 0 {
 		b.base = &l.chain.base
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"balsa/raft"
 	"balsa/wire"
@@ -14,16 +15,17 @@ import (
 type recordKind uint8
 
 const (
-	padding       recordKind = 0 // zeros up to the end of the batch
-	stateRecord   recordKind = 1 // term u64 │ vote u64
-	startRecord   recordKind = 2 // number of this start of the node u64
-	entryRecord   recordKind = 3 // entry │ entry │ …, each as in wire.AppendEntry
-	endRecord     recordKind = 4 // nothing: the segment ends here, the log goes on in the next one
-	sealRecord    recordKind = 5 // nothing: everything before it was durable when it was written
-	peersRecord   recordKind = 6 // node u64 │ incarnation u64 │ highest start u64, for each, by node
-	baseRecord    recordKind = 7 // where the log begins, see base: six u64
-	restartRecord recordKind = 8 // nothing: what stands before this batch is dropped, behind the base too
-	repairRecord  recordKind = 9 // u64: 1 the server repairs itself; 0 not any more
+	padding       recordKind = 0  // zeros up to the end of the batch
+	stateRecord   recordKind = 1  // term u64 │ vote u64
+	startRecord   recordKind = 2  // number of this start of the node u64
+	entryRecord   recordKind = 3  // entry │ entry │ …, each as in wire.AppendEntry
+	endRecord     recordKind = 4  // nothing: the segment ends here, the log goes on in the next one
+	sealRecord    recordKind = 5  // nothing: everything before it was durable when it was written
+	peersRecord   recordKind = 6  // node u64 │ incarnation u64 │ highest start u64, for each, by node
+	baseRecord    recordKind = 7  // where the log begins, see base: six u64
+	restartRecord recordKind = 8  // nothing: what stands before this batch is dropped, behind the base too
+	repairRecord  recordKind = 9  // u64: 1 the server repairs itself; 0 not any more
+	gateRecord    recordKind = 10 // nothing: from here on a later program is needed, see gated
 )
 
 // Lengths of payloads in bytes, and what must be known of wire's form of an entry (held by a test).
@@ -49,6 +51,16 @@ type batch struct {
 	base    *base               // where the log begins now; nil: unchanged. It counts before the entries do
 	restart bool                // the log begins anew behind the base, whatever it held
 	mark    *bool               // whether the server repairs itself; nil: unchanged
+	gate    bool                // a later program is needed from here on, see gated
+}
+
+// gated reports whether entries need a program of cluster version 1. A record says so beside them, and in the
+// first batch of every later segment, for a program from before it knows their kind and nothing of what they
+// mean: it would start, go by the members of the bootstrap, and give its vote to them, until it met such an
+// entry among the committed ones. Once voters have changed, two quorums of different members could then
+// decide on one index. A record of a kind that it does not know has it refuse the log as it opens it.
+func gated(entries []raft.Entry) bool {
+	return slices.ContainsFunc(entries, func(e raft.Entry) bool { return e.Kind == raft.ConfigurationChange })
 }
 
 // size returns how many bytes the batch takes on disk, padding included.
@@ -80,6 +92,9 @@ func (b batch) size() int64 {
 	}
 	if b.mark != nil {
 		n += recordHeader + markLength
+	}
+	if b.gate {
+		n += recordHeader
 	}
 	return align(n, alignment)
 }
@@ -161,6 +176,9 @@ func (b batch) appendRecords(dst []byte) []byte {
 		dst = appendRecord(dst, repairRecord, markLength)
 		dst = binary.LittleEndian.AppendUint64(dst, markOf(*b.mark))
 	}
+	if b.gate {
+		dst = appendRecord(dst, gateRecord, 0)
+	}
 	return dst
 }
 
@@ -216,7 +234,7 @@ func decode(b []byte, room []raft.Entry) (batch, error) {
 	last := padding
 	for b = b[batchHeader:]; len(b) >= recordHeader && recordKind(b[0]) != padding; {
 		kind, length := recordKind(b[0]), binary.LittleEndian.Uint32(b[4:])
-		if kind > repairRecord || b[1]|b[2]|b[3] != 0 {
+		if kind > gateRecord || b[1]|b[2]|b[3] != 0 {
 			return out, fmt.Errorf("a record of kind %d: %w", kind, ErrVersion)
 		}
 		if kind <= last || uint64(length) > uint64(len(b)-recordHeader) {
@@ -260,6 +278,8 @@ func (b *batch) take(kind recordKind, payload []byte) error {
 	case kind == repairRecord && len(payload) == markLength && binary.LittleEndian.Uint64(payload) <= 1:
 		mark := payload[0] == 1
 		b.mark = &mark
+	case kind == gateRecord && len(payload) == 0:
+		b.gate = true
 	default:
 		return fmt.Errorf("a record of kind %d with %d bytes", kind, len(payload))
 	}

@@ -26,7 +26,8 @@
 // segment of its own size. Batches are numbered through the whole log. Two checksums, of its header and of
 // all of it, are seeded with the place where it stands, so what was written elsewhere or in another life of
 // a file does not verify. The first batch of a segment repeats the hard state, the start number, the peers,
-// and where the log begins, so that older segments can go. An end mark is a batch too, and so is a seal.
+// where the log begins, and that it takes a later program to read on (gateRecord), so that older segments
+// can go. An end mark is a batch too, and so is a seal.
 //
 // # Where the log begins
 //

@@ -28,7 +28,7 @@ const (
 )
 
 // MaxBatch is how many bytes one Append may take on disk: its commands, 32 bytes for each entry, and at
-// most 192 more, and 24 for each peer of the cluster.
+// most 200 more, and 24 for each peer of the cluster.
 const MaxBatch = maxSegment - segmentHeader - endMark
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -157,7 +157,7 @@ func (r *recovery) settle(size int64) (*Log, error) {
 		dir: r.dir, incarnation: r.Identity.Incarnation, segmentBytes: size,
 		file: f, segment: r.tail.segment, size: r.tail.size, offset: r.tail.offset,
 		number: r.number, state: r.State, start: r.Start, outline: r.outline, chain: r.chain,
-		peers: slices.Clone(r.Peers), repairs: r.Repairing,
+		peers: slices.Clone(r.Peers), repairs: r.Repairing, gated: r.gated,
 	}, nil
 }
 

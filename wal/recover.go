@@ -44,6 +44,7 @@ type recovery struct {
 	outline outline
 	chain   chain
 	number  uint64 // of the next batch
+	gated   bool   // a configuration was among the entries, see gated
 	tail    tail
 
 	loaded *segment     // the last one that was read, in buffer

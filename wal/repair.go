@@ -111,7 +111,7 @@ func (r *recovery) salvage() {
 				continue
 			}
 			if b, err := decode(raw, r.room[:0]); err == nil {
-				r.Start = max(r.Start, b.start)
+				r.Start, r.gated = max(r.Start, b.start), r.gated || b.gate
 				if known := slices.Clone(r.Peers); (*peers)(&known).accept(b.peers) == nil {
 					r.Peers = known
 				}
@@ -125,7 +125,7 @@ func (r *recovery) salvage() {
 func (r *recovery) found(start uint64, size int64, last raft.EntryID) (temporary string, err error) {
 	repairs := true
 	state := raft.HardState{Term: last.Term}
-	b := batch{number: 1, state: &state, start: start, peers: r.Peers, mark: &repairs}
+	b := batch{number: 1, state: &state, start: start, peers: r.Peers, mark: &repairs, gate: r.gated}
 	if last.Index > 0 {
 		b.base, b.restart = &base{segment: 1, number: 1, before: last}, true
 	}

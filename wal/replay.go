@@ -76,6 +76,10 @@ func (r *recovery) judge(b batch, first bool) error {
 		return errors.New("the first batch of a segment does not repeat the hard state and the start number")
 	case first && r.Repairing && b.mark == nil:
 		return errors.New("the first batch of a segment does not repeat that the server repairs itself")
+	case first && r.gated && !b.gate:
+		return errors.New("the first batch of a segment does not repeat that a later program is needed")
+	case !first && b.gate && !gated(b.entries):
+		return errors.New("entries are said to need a later program, and none does")
 	case b.state != nil && b.state.Term < r.State.Term:
 		return fmt.Errorf("the term goes back from %d to %d", r.State.Term, b.state.Term)
 	case b.start != 0 && b.start < r.Start:
@@ -119,6 +123,7 @@ func (r *recovery) keep(b batch) {
 		r.State = *b.state
 	}
 	r.Start = max(r.Start, b.start)
+	r.gated = r.gated || b.gate
 	if b.mark != nil {
 		r.Repairing = *b.mark
 	}
