@@ -144,6 +144,7 @@ type call struct {
 	key          string // the cluster carries the write out once under it; empty: every time it is sent
 	harmless     bool   // a write that does no harm when it happens twice
 	long         bool   // the node may take as long as it ever does
+	members      bool   // programs from before cluster version 1 do not know the path
 	// doubted is when the first try was sent of which nobody knows what became; zero while there is none.
 	doubted time.Time
 }
@@ -209,6 +210,9 @@ func (c *Client) round(ctx context.Context, call *call) (*answer, *Error) {
 
 // mayRepeat says whether another try could help and cannot harm.
 func (c *call) mayRepeat(e *Error) bool {
+	if c.members && e.Code == CodeNotFound { // the leader may run a later program than this node
+		return e.Leader != e.Node
+	}
 	return e.Code.class() == ErrUnavailable && !c.tooLate() &&
 		(!c.write || c.harmless || c.key != "" || e.Outcome == NotApplied)
 }

@@ -179,18 +179,32 @@ func (c *Client) ClusterAt(ctx context.Context, endpoint string) (now Cluster, e
 	call := call{method: http.MethodGet, path: PathCluster + "?stale"}
 	a, failure := c.try(ctx, normal, call)
 	if failure != nil {
-		return now, failure
+		return now, ofOlder(failure)
 	}
 	return now, a.decode(call, &now)
 }
 
 // ask carries out a call and reads the answer's body.
 func (c *Client) ask(ctx context.Context, call call, into any) error {
+	call.members = true
 	a, err := c.do(ctx, call)
 	if err != nil {
-		return err
+		return ofOlder(err)
 	}
 	return a.decode(call, into)
+}
+
+// ofOlder says what it means that a node has no such path: in the middle of an upgrade the leader may still
+// run a program from before members could change.
+func ofOlder(err error) error {
+	said := (*Error)(nil)
+	if !errors.As(err, &said) || said.Code != CodeNotFound {
+		return err
+	}
+	clear := *said
+	clear.Message = "this node runs a program that does not know the members yet: start every node with a " +
+		"later one"
+	return &clear
 }
 
 func (a *answer) decode(call call, into any) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -125,6 +126,34 @@ func TestALostAnswerIsLookedUp(t *testing.T) {
 		}
 		if len(k.asked) != 2 {
 			t.Errorf("asked %d times", len(k.asked))
+		}
+	})
+}
+
+// TestAnOlderProgramIsToldApart: a node that does not know the path sends on to the leader that does, and is
+// the last word when it leads.
+func TestAnOlderProgramIsToldApart(t *testing.T) {
+	older := func(leader uint64) http.HandlerFunc {
+		return refuse(404, ErrorDetail{Code: CodeNotFound, Outcome: NotApplied, Node: 2,
+			Leader: &Leader{ID: leader}})
+	}
+	onPipes(t, func(t *testing.T, p *pipes) {
+		k := &keeper{answers: []http.HandlerFunc{done}, shows: []Cluster{{Term: 5}}}
+		old := older(1)
+		p.serve("b:1", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set(HeaderServedBy, "2")
+			old(w, r)
+		}))
+		p.serve("a:1", k)
+		c := p.client(10*time.Second, time.Second, "b:1", "a:1")
+		if configuration, err := c.RemoveMember(t.Context(), 3); configuration != 17 || err != nil {
+			t.Errorf("%d, %v", configuration, err)
+		}
+		old, k.answers = older(2), []http.HandlerFunc{follower(2)}
+		_, err := c.RemoveMember(t.Context(), 3)
+		var e *Error
+		if !errors.As(err, &e) || e.Code != CodeNotFound || !strings.Contains(e.Message, "later one") {
+			t.Errorf("while the older one leads: %v", err)
 		}
 	})
 }
