@@ -107,7 +107,12 @@ type process struct {
 
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, command: exec.Command(builtBinary(t), args...), out: &output{}, err: &output{},
+	return startProgram(t, builtBinary(t), args...)
+}
+
+func startProgram(t *testing.T, program string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, command: exec.Command(program, args...), out: &output{}, err: &output{},
 		ended: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = p.out, p.err
 	var err error
@@ -152,13 +157,19 @@ type trio struct {
 	nodes     [3]*process
 	endpoints []string
 	client    *client.Client
-	flags     []string // of every node, beyond the usual
+	flags     []string  // of every node, beyond the usual
+	programs  [3]string // that the nodes run
 
 	mu    sync.Mutex
 	acked map[string]string
 }
 
 func newTrio(t *testing.T, flags ...string) *trio {
+	t.Helper()
+	return newTrioOf(t, builtBinary(t), flags...)
+}
+
+func newTrioOf(t *testing.T, program string, flags ...string) *trio {
 	t.Helper()
 	first := freePorts(t, 6)
 	c := &trio{t: t, dir: t.TempDir(), flags: flags, acked: map[string]string{}}
@@ -170,6 +181,7 @@ func newTrio(t *testing.T, flags ...string) *trio {
 	}
 	c.client = c.newClient()
 	for n := range c.nodes {
+		c.programs[n] = program
 		c.start(n)
 	}
 	return c
@@ -195,7 +207,7 @@ func (c *trio) arguments(n int) []string {
 // start starts a node and returns when it says that it is ready.
 func (c *trio) start(n int) {
 	c.t.Helper()
-	c.nodes[n] = start(c.t, c.arguments(n)...)
+	c.nodes[n] = startProgram(c.t, c.programs[n], c.arguments(n)...)
 	ready := fmt.Sprintf("ready: node %d, raft %s, http %s\n", n+1, loopback(c.raft[n]), loopback(c.http[n]))
 	eventually(c.t, 5*time.Second, ready+c.nodes[n].err.String(), func() bool {
 		return c.nodes[n].out.String() == ready

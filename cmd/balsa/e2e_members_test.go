@@ -97,12 +97,16 @@ func (w *crowd) since() (count int, pause, worst time.Duration) {
 }
 
 // awaitWrites waits until all are at it.
-func (w *crowd) awaitWrites() {
+func (w *crowd) awaitWrites() { w.t.Helper(); w.await(1000) }
+
+// await waits until more than so many writes are acknowledged.
+func (w *crowd) await(writes int) {
 	w.t.Helper()
+	w.since()
 	eventually(w.t, 20*time.Second, "writes", func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return w.count > 1000
+		return w.count > writes
 	})
 	w.since()
 }
