@@ -75,7 +75,6 @@ const (
 type acquaintance struct {
 	raft.Acquaintance
 	durable bool
-	member  bool // in this run some configuration has named it
 }
 
 // standing is what the configurations here say of the sender of a message.
@@ -257,13 +256,10 @@ func (r *Replica) Shuns(id raft.NodeID) raft.IdentityReason {
 	return 0
 }
 
-// forgetWhoLeft drops what is remembered of members that no configuration names any more. On the disk it
-// stays until the id is used again, which silences nobody: who is added then is named by its incarnation.
+// forgetWhoLeft drops what was heard of members that no configuration names any more. Whom this server has
+// met it goes on knowing, as its disk does: the same directory may be added again, and an old copy of it with
+// fewer starts is not to be heard then. Nobody is silenced by that: who is added is named by its incarnation.
 func (g *gate) forgetWhoLeft(known func(raft.NodeID) bool) {
-	g.met = slices.DeleteFunc(g.met, func(a acquaintance) bool { return a.member && !known(a.Node) })
-	for i := range g.met {
-		g.met[i].member = g.met[i].member || known(g.met[i].Node)
-	}
 	g.heard = slices.DeleteFunc(g.heard, func(h raft.Identity) bool { return !known(h.Node) })
 	g.shuns = slices.DeleteFunc(g.shuns, func(s shun) bool { return !known(s.node) })
 }

@@ -136,8 +136,8 @@ func TestALaterStartSilencesTheEarlierOnes(t *testing.T) {
 	b.do(envelope(question(1), func(e *raft.Envelope) { e.From = identity(3) }))
 	b.settle()
 	want := []acquaintance{
-		{raft.Acquaintance{Node: 2, Incarnation: 7, Start: 100}, true, false},
-		{raft.Acquaintance{Node: 3, Incarnation: 103, Start: 1}, true, false},
+		{raft.Acquaintance{Node: 2, Incarnation: 7, Start: 100}, true},
+		{raft.Acquaintance{Node: 3, Incarnation: 103, Start: 1}, true},
 	}
 	if !slices.Equal(b.gate.met, want) {
 		t.Errorf("remembers %v, want %v", b.gate.met, want)

@@ -38,7 +38,10 @@ func voters(n int) raft.Configuration {
 	return raft.NewConfiguration(addresses)
 }
 
-var errGap = errors.New("model log: a gap before the first entry")
+var (
+	errGap  = errors.New("model log: a gap before the first entry")
+	errBack = errors.New("model log: the start number of a peer goes back")
+)
 
 // modelLog is a Log that does what the contract says and nothing else: the reference for every other one.
 type modelLog struct {
@@ -73,6 +76,9 @@ func (l *modelLog) Append(state *raft.HardState, entries []raft.Entry, peers ...
 	}
 	for _, p := range peers {
 		at, known := slices.BinarySearchFunc(l.peers, p.Node, byNode)
+		if known && l.peers[at].Incarnation == p.Incarnation && l.peers[at].Start > p.Start {
+			return errBack
+		}
 		if known {
 			l.peers[at] = p
 		} else {

@@ -159,8 +159,8 @@ func TestWhoWasRemovedLongAgoIsNoMember(t *testing.T) {
 	}
 	c.pass(2)
 	for _, b := range c.servers {
-		if _, met := b.gate.find(leaves); met || b.gate.said(leaves).Node != raft.None {
-			t.Errorf("server %v remembers whom it will not meet again", b.id())
+		if b.gate.said(leaves).Node != raft.None {
+			t.Errorf("server %v remembers what one said who left", b.id())
 		}
 	}
 	b := c.start(old)
@@ -284,4 +284,37 @@ func TestWhosePlaceWasTakenIsNotHeardAfterARestart(t *testing.T) {
 	if len(b.gate.heard) != 1 || b.gate.heard[0] != fresh.self {
 		t.Errorf("heard are %+v", b.gate.heard)
 	}
+}
+
+// Who left long ago and is added again is one whose starts were counted: an old copy of its directory is
+// refused, and nobody stops because the log knows of a later start.
+func TestAnOldCopyOfWhoLeftLongAgoIsRefused(t *testing.T) {
+	c := gather(t, 3)
+	id := c.settled().id()%3 + 1
+	old := c.volumeOf(id).clone()
+	for range 3 {
+		c.start(c.volumeOf(id))
+		c.pass(20)
+	}
+	c.end(id)
+	c.must(raft.Change{Remove: []raft.NodeID{id}})
+	c.pass(30)
+	for i, b := range c.servers {
+		b.do(TakeSnapshot{Ticket: 1<<40 + raft.Ticket(i)})
+		c.await(b, 1<<40+raft.Ticket(i))
+	}
+	c.pass(2)
+	c.must(adding(old))
+	c.start(old)
+	c.pass(60)
+	for _, b := range c.servers {
+		if b.Failure() != nil {
+			t.Errorf("server %v stops: %v", b.id(), b.Failure())
+		}
+	}
+	why := raft.Event(PeerRefused{Node: id, Why: raft.OlderStart})
+	if !slices.Contains(c.leader().events, why) {
+		t.Error("nobody is told")
+	}
+	c.serves()
 }
