@@ -102,8 +102,8 @@ func (w *World) apart() bool {
 	for _, s := range w.servers {
 		if s.moved && s.foreign == nil {
 			moved++
-			if !w.ledger.latest().Voter(s.id) {
-				moved++
+			if d := &w.ledger.servers[s.id-1].disk; !w.ledger.inForce(d, d.log).Voter(s.id) {
+				moved++ // or does not know that it is one
 			}
 		}
 	}
