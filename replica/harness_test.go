@@ -191,6 +191,7 @@ func holdFrom(t *testing.T, n int, log *modelLog, s *modelSnapshots, change ...f
 	if err != nil {
 		t.Fatal(err)
 	}
+	restored.Repairing = log.repairs
 	r, err := New(config, restored)
 	if err != nil {
 		t.Fatal(err)
