@@ -142,9 +142,9 @@ func TestE2EDamageOnTwoOfThree(t *testing.T) {
 			!strings.Contains(body, why) {
 			t.Errorf("the health of node %d: %d %s", n+1, status, body)
 		}
-		if logLines(c.nodes[n].err.String(), why) == 0 {
-			t.Errorf("the log of node %d does not say why:\n%s", n+1, c.nodes[n].err)
-		}
+		eventually(t, 5*time.Second, fmt.Sprintf("the log of node %d says why", n+1), func() bool {
+			return logLines(c.nodes[n].err.String(), why) > 0
+		})
 	}
 	for _, verb := range []string{"status", "member list"} {
 		args := append(strings.Fields(verb), c.at()...)
