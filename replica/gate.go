@@ -49,6 +49,7 @@ type gate struct {
 	held     []raft.Envelope // from those whose acquaintance is not durable yet, as they came
 	heard    []raft.Identity // of the members, as each was heard last in this run
 	stranger raft.Identity   // heard last of those whom no configuration names here
+	fresh    bool            // one of the two has changed since the latest Route
 	troubles []PeerRefused   // told already and not over: what is repeated for ever is told once
 	shuns    []shun          // members that refused to listen to this server, each as it said last
 
@@ -217,14 +218,17 @@ func (g *gate) meet(from raft.Identity, stranger, answers bool) {
 	case from.Cluster == raft.ClusterID{}:
 		return
 	case stranger:
+		g.fresh = g.fresh || g.stranger != from
 		g.stranger = from
 		return
 	}
 	at := slices.IndexFunc(g.heard, func(h raft.Identity) bool { return h.Node == from.Node })
 	if at < 0 {
-		g.heard = append(g.heard, from)
-	} else {
-		g.heard[at] = from
+		at = len(g.heard)
+		g.heard = append(g.heard, raft.Identity{})
+	}
+	if g.heard[at] != from {
+		g.heard[at], g.fresh = from, true
 	}
 }
 

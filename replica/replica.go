@@ -248,7 +248,7 @@ func (r *Replica) Work() []Work {
 	if r.failure == nil {
 		r.tellReadiness()
 		out := r.core.Output()
-		r.reroute()
+		r.reroute(out.Members != nil)
 		r.collect(out)
 	}
 	if r.failure == nil {

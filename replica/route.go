@@ -12,9 +12,10 @@ import (
 
 // routing is the Route handed out last.
 type routing struct {
-	routes []raft.Member
-	routed bool          // there was one
-	spare  []raft.Member // memory for the next
+	routes   []raft.Member
+	spare    []raft.Member // memory for the next
+	leader   raft.NodeID   // at that time
+	nextLook raft.Time     // of the next look whether it must change; 0: there was none
 }
 
 // said is what a member has said of itself last, in this run; zero when it was not heard. Only what has
@@ -33,6 +34,7 @@ func (g *gate) said(node raft.NodeID) raft.Identity {
 // elsewhere: a person knows better where those are that cannot speak. Whoever is still where it was says so
 // again.
 func (g *gate) moved(before, now raft.Configuration) {
+	g.fresh = true
 	for i := range g.heard {
 		h := &g.heard[i]
 		was, _ := before.Member(h.Node)
@@ -58,15 +60,23 @@ func (r *Replica) API(id raft.NodeID) string {
 }
 
 // reroute hands out whom this server may have to speak to, when that has changed, and has its messages say by
-// which configuration it is named.
-func (r *Replica) reroute() {
+// which configuration it is named. It is asked at each Work, so it looks only when there is something new:
+// another configuration, another leader, or what a server says of itself. That somebody has left for good may
+// be noticed a heartbeat later: nothing is sent to him any more.
+func (r *Replica) reroute(otherMembers bool) {
+	leader, _ := r.Leader()
+	if !otherMembers && leader == r.leader && !r.gate.fresh && r.hours.now < r.nextLook {
+		return
+	}
+	r.leader, r.gate.fresh = leader, false
+	first := r.nextLook == 0
+	r.nextLook = r.hours.now + r.config.Tick*raft.Time(r.config.Core.Heartbeat)
 	r.config.Identity.Configuration = r.core.NamedAt()
 	now := r.core.AppendReached(r.spare[:0])
 	for i := range now {
 		said, _ := r.saysOf(now[i])
 		now[i].Address = cmp.Or(said.Address, now[i].Address)
 	}
-	leader, _ := r.Leader()
 	if s := r.gate.stranger; s.Node == leader && leader != raft.None && s.Address != "" {
 		at, known := slices.BinarySearchFunc(now, leader,
 			func(m raft.Member, id raft.NodeID) int { return cmp.Compare(m.ID, id) })
@@ -76,9 +86,9 @@ func (r *Replica) reroute() {
 		}
 	}
 	r.spare = now
-	if r.routed && slices.Equal(now, r.routes) {
+	if !first && slices.Equal(now, r.routes) {
 		return
 	}
-	r.routed, r.routes = true, slices.Clone(now)
+	r.routes = slices.Clone(now)
 	r.ready = append(r.ready, Route{Members: slices.Clone(now)})
 }
