@@ -26,9 +26,9 @@ func TestTakesNothingFromALeaderThatWouldCountIt(t *testing.T) {
 		{"a snapshot of an old leader", true, chunk, old, false},
 		{"entries of a newer leader", true, entries, newer, true},
 		{"a snapshot of a newer leader", true, chunk, newer, true},
-		{"entries by hand", true, entries, nobody, true},                          // a person reads the answer
-		{"a vote for an old program", true, raft.RequestVote{Term: 5}, old, true}, // denied
-		{"entries of an old leader, at a sound server", false, entries, old, true},
+		{"entries by hand", true, entries, nobody, true}, // a person reads the answer
+		{"a vote for an old program", true, raft.RequestVote{Term: 5}, old, true},
+		{"entries of an old leader, if sound", false, entries, old, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			log := &modelLog{state: raft.HardState{Term: 4}, repairs: c.repairs}
