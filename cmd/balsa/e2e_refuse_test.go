@@ -58,9 +58,9 @@ func changed(args []string, flag, value string) []string {
 	return args
 }
 
-// A flipped bit in what was synced stops the node at its start, and only that node.
+// A flipped bit in what was synced stops a node that is not to repair itself at its start, and only that node.
 func TestE2EACorruptFile(t *testing.T) {
-	c := newTrio(t)
+	c := newTrio(t, "--repair=false")
 	c.leader()
 	for i := range 10 {
 		if err := c.put(c.client, fmt.Sprint("key", i), strings.Repeat("value", 100)); err != nil {
