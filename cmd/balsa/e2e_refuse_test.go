@@ -58,7 +58,7 @@ func changed(args []string, flag, value string) []string {
 	return args
 }
 
-// A flipped bit in what was synced stops a node that is not to repair itself at its start, and only that node.
+// A flipped bit in what was synced stops a node that may not repair itself, and only that node.
 func TestE2EACorruptFile(t *testing.T) {
 	c := newTrio(t, "--repair=false")
 	c.leader()
