@@ -17,9 +17,10 @@ type alteration struct {
 	add, promote, demote, remove, update []raft.NodeID
 	auto                                 string // on, off; "": as it is
 	force                                bool
+	drift                                *uint32 // of clocks, in millionths; nil: as it is
 }
 
-// parseAlteration reads "add 4 5 promote 2 demote 3 remove 1 update 3 auto on force".
+// parseAlteration reads "add 4 5 promote 2 demote 3 remove 1 update 3 auto on force drift 1000".
 func parseAlteration(text string, servers int) (x alteration, err error) {
 	lists := map[string]*[]raft.NodeID{"add": &x.add, "promote": &x.promote, "demote": &x.demote,
 		"remove": &x.remove, "update": &x.update}
@@ -30,10 +31,16 @@ func parseAlteration(text string, servers int) (x alteration, err error) {
 		switch {
 		case lists[word] != nil:
 			list = lists[word]
-		case word == "auto":
+		case word == "auto" || word == "drift":
 			list = nil
 		case (word == "on" || word == "off") && i > 0 && words[i-1] == "auto":
 			x.auto = word
+		case i > 0 && words[i-1] == "drift":
+			drift, err := strconv.ParseUint(word, 10, 32)
+			if err != nil {
+				return x, fmt.Errorf("%q is no bound on the drift of clocks, in millionths", word)
+			}
+			x.drift = new(uint32(drift))
 		case word == "force":
 			list, x.force = nil, true
 		case list == nil || wrong != nil || id == 0 || int(id) > servers:
@@ -42,7 +49,7 @@ func parseAlteration(text string, servers int) (x alteration, err error) {
 			*list = append(*list, raft.NodeID(id))
 		}
 	}
-	if len(words) == 0 {
+	if len(words) == 0 || words[len(words)-1] == "drift" {
 		err = fmt.Errorf("it does not say what is to change")
 	}
 	return x, err
@@ -61,7 +68,7 @@ func (w *World) change(x alteration) raft.Change {
 		return all
 	}
 	c := raft.Change{Add: members(x.add, true), Promote: x.promote, Demote: x.demote, Remove: x.remove,
-		Update: members(x.update, false), Force: x.force}
+		Update: members(x.update, false), Force: x.force, LeaseDrift: x.drift}
 	if x.auto != "" {
 		on := x.auto == "on"
 		c.AutoPromote = &on
@@ -137,6 +144,9 @@ func (w *World) sawChange(x alteration) {
 		if len(part.ids) > 0 {
 			w.saw(part.what)
 		}
+	}
+	if x.drift != nil {
+		w.saw(sawDrift)
 	}
 	if len(x.promote)+len(x.demote)+len(x.remove) > 1 {
 		w.saw("several members changed at once")

@@ -107,6 +107,9 @@ func (c *client) request(d due) {
 		if op.Mode > AtLeast { // half of the reads
 			op.Mode = Linearizable
 		}
+		if op.Mode == Linearizable && mix(uint64(r), 8)%100 < uint64(o.ByLease) {
+			op.Mode = Leased
+		}
 	case kind >= 95 && c.world.readable():
 		op.Kind = Delete
 	default:
@@ -164,7 +167,7 @@ func (c *client) latency(way uint64) Time {
 // takeRequest brings a request to a server.
 func (w *World) takeRequest(d due) {
 	s, c := w.servers[d.node-1], w.client(d.peer)
-	q := question{client: c.id, n: d.n}
+	q := question{client: c.id, n: d.n, taken: w.now}
 	switch {
 	case c.open == nil || c.n != d.n:
 		return // the client has given up, and its connection is closed
@@ -193,7 +196,7 @@ func (c *client) event(s *server, ticket raft.Ticket) replica.Event {
 	case op.Mode == Stale, op.Mode == FromLeader && s.leadsAndHasApplied():
 		return replica.Awaited{Ticket: ticket} // nothing to wait for
 	}
-	return replica.Asked{Ticket: ticket, Local: c.local()}
+	return replica.Asked{Ticket: ticket, Local: c.local(), Lease: op.Mode == Leased}
 }
 
 // local reports whether the request forbids to forward it: one in eight of those that no script asks for
@@ -235,6 +238,7 @@ func (s *server) answer(cause uint64, a replica.Answer) {
 	if c.open != nil && c.n == q.n {
 		c.fate = a.Fate
 		s.world.sawAnswer(c.open, a.Fate)
+		s.sawLease(c.open, q, a.Fate)
 	}
 	switch {
 	case c.open == nil || c.n != q.n: // it waits no longer
@@ -368,7 +372,7 @@ func (w *World) doClient(op Op) {
 	switch {
 	case op.Kind == Read:
 		o.Kind, o.Value = Get, nil
-		for mode := range AtLeast + 1 {
+		for mode := range Leased + 1 {
 			if mode.String() == op.Mode {
 				o.Mode = mode
 			}

@@ -32,6 +32,8 @@ const (
 	sawTruncation   = "log truncated"
 	sawBusy         = "follower busy"
 	sawOverloaded   = "proposal refused as overloaded"
+	sawLease        = "read by lease answered without a round"
+	sawDrift        = "bound on the drift of clocks changed"
 	sawReadRefused  = "read refused"
 	sawReplaced     = "command replaced by another leader's"
 	sawFullDisk     = "server stopped by a full disk"
@@ -125,6 +127,15 @@ func (w *World) sawAnswer(op *Operation, f replica.Fate) {
 		w.saw(sawReplaced)
 	case f != replica.Done && op.Kind == Get:
 		w.saw(sawReadRefused)
+	}
+}
+
+// sawLease counts the reads that were answered in the moment in which they came: no round goes to anybody and
+// back so fast.
+func (s *server) sawLease(op *Operation, q question, f replica.Fate) {
+	w := s.world
+	if op.Mode == Leased && f == replica.Done && q.taken == w.now && len(w.ledger.latest().Voters) > 1 {
+		w.saw(sawLease)
 	}
 }
 

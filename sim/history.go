@@ -117,7 +117,7 @@ func (h *history) call(m Moment, op Operation) {
 	if op.Kind == Increment || op.TTL > 0 { // porcupine knows what was put, and that it stays
 		h.second.leave(op.Key)
 	}
-	if op.Opaque == nil && op.Key != "" && (op.Kind != Get || op.Mode == Linearizable) {
+	if op.Opaque == nil && op.Key != "" && (op.Kind != Get || op.Mode.linearizable()) {
 		p.searched = h.second.call(&p.Operation, p.wish)
 		if p.searched == nil {
 			h.tally.Left++

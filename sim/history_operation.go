@@ -34,11 +34,15 @@ const (
 	FromLeader                   // what a server that takes itself for the leader has applied
 	Stale                        // what any server has applied
 	AtLeast                      // the index that it names: a client reads its own writes
+	Leased                       // as Linearizable, and a lease of the leader's may stand for the round
 )
 
 func (m ReadMode) String() string {
-	return [...]string{"linearizable", "leader", "stale", "at-least"}[m%4]
+	return [...]string{"linearizable", "leader", "stale", "at-least", "lease"}[m%5]
 }
+
+// linearizable reports whether a get must see all that anybody had been answered before it was called.
+func (m ReadMode) linearizable() bool { return m == Linearizable || m == Leased }
 
 // Outcome says how an operation ended.
 type Outcome uint8

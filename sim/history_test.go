@@ -147,6 +147,9 @@ func TestReadsThatNothingExplains(t *testing.T) {
 		"a stale read": {and(get(3, "a", Linearizable), read(3, 2, 2, "1")), Linearizability,
 			"get a (linearizable) was called after revision 3 had been answered, and saw revision 2",
 			[2]uint64{7, 9}},
+		"a stale read by lease": {and(get(3, "a", Leased), read(3, 2, 2, "1")), Linearizability,
+			"get a (lease) was called after revision 3 had been answered, and saw revision 2",
+			[2]uint64{7, 9}},
 		"a read older than another read": {
 			began(put(2, "a", "2"), entry(3, "put", "a", "2"), get(3, "a", Stale),
 				read(3, 3, 3, "2"), get(4, "a", Linearizable), read(4, 2, 2, "1")),

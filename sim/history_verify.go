@@ -62,7 +62,7 @@ func (h *history) verifyRead(p *pending) {
 	}
 	latest := h.entries[op.Revision].latest
 	switch holds := h.model.read(op.Key, op.Revision); {
-	case op.Mode == Linearizable && op.Revision < p.floor.Revision:
+	case op.Mode.linearizable() && op.Revision < p.floor.Revision:
 		h.refute(op, answered(p.floor),
 			"%v was called after revision %v had been answered, and saw revision %v",
 			op, p.floor.Revision, op.Revision)

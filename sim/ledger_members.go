@@ -212,7 +212,7 @@ func (l *ledger) changed(m Moment, id raft.NodeID, entry raft.EntryID, x alterat
 	left := func(id raft.NodeID) bool { return !member(id) }
 	learner := func(id raft.NodeID) bool { return slices.Contains(c.Learners, id) }
 	if wrong(x.add, member) || wrong(x.promote, c.Voter) || wrong(x.remove, left) ||
-		wrong(x.demote, learner) {
+		wrong(x.demote, learner) || x.drift != nil && *x.drift != c.LeaseDrift {
 		l.accuse(Durability, attest(c.since, c.by, "holds the configuration of entry %v", entry), here,
 			"n%v answers that a change is done as entry %v, which does not say so", id, entry)
 	}

@@ -83,7 +83,7 @@ const (
 	// Propose has client Peer put (Mode "put"), delete (Mode "delete") or increment (Mode "increment") a Key
 	// at Node: as number Nth of its session if that is not 0, or under the key Under, remembered for the time
 	// For. Mode open has it open a session that lasts For, and close end it. Read has it read, in Mode
-	// linearizable (which is what none says), leader, stale or at-least.
+	// linearizable (which is what none says), lease, leader, stale or at-least.
 	Propose OpKind = "propose"
 	Read    OpKind = "read"
 	// Change has an administrator ask Node, or whoever leads, to change the membership as Text says, and

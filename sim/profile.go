@@ -112,6 +112,7 @@ func Drawn(profile string, seed uint64) Spec {
 		o.Nodes = min(o.Nodes, 5)
 		o.Spares = 3 + int(draw(60).below(uint64(9-o.Nodes-2)))
 	}
+	drawLeases(&o, draw, profile)
 	o.NoCheckQuorum = draw(25).below(16) == 0
 	o.NoPreVote = draw(19).below(8) == 0
 	s.Options = o

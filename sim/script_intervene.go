@@ -25,6 +25,8 @@ func (p *player) intervene(a act) error {
 		p.toDisk(p.cast[a.node-1], a.state)
 	case toClock:
 		p.do(Op{Kind: Clock, Node: p.cast[a.node-1], Value: a.rate, For: a.jump})
+	case toLeases:
+		p.do(Op{Kind: Change, Text: fmt.Sprintf("drift %d", a.drift)})
 	case toMachine:
 		p.toMachine(p.cast[a.node-1], a)
 	case toKeeper:

@@ -38,6 +38,7 @@ func operations() []operation {
 		{"rollback", "rollback n1", false, (*parser).toNodes},
 		{"disk", "disk n1 stall|fail|full|ok|lose-unsynced", false, (*parser).toDisk},
 		{"clock", "clock n1 rate=0.5 jump=1s", false, (*parser).toClock},
+		{"leases", "leases drift=0.2; leases off", false, (*parser).leases},
 		{"apply", "apply n1 slow=100|panic|ok", false, (*parser).toMachine},
 		{"snapshot", "snapshot n1; snapshot n1 slow=100|ok", false, (*parser).snapshot},
 
@@ -45,7 +46,7 @@ func operations() []operation {
 			"[under K [ttl=1h]] delete KEY|increment KEY", false, (*parser).propose},
 		{"session", "session @ann open [to n1] [ttl=1h]; session @ann close [to n1]", false,
 			(*parser).arrange},
-		{"read", "read [@ann] [at n1] [linearizable|leader|stale] KEY", false, (*parser).read},
+		{"read", "read [@ann] [at n1] [linearizable|lease|leader|stale] KEY", false, (*parser).read},
 
 		{"cut", "cut n1 n2 | n3 n4; cut n1 -> n2", false, (*parser).cut},
 		{"heal", "heal; heal n1 -> n2", false, (*parser).toLinks},
@@ -343,8 +344,8 @@ func (p *parser) read(token) (act, error) {
 	if next := p.peek(); next.kind != wordToken && next.kind != quotedToken {
 		return a, nil // one word: the key
 	}
-	if t.kind != wordToken || !slices.Contains([]string{"linearizable", "leader", "stale"}, t.text) {
-		return nil, t.wrong("here linearizable, leader, stale or only a key must stand, not %v", t)
+	if t.kind != wordToken || !slices.Contains([]string{"linearizable", "lease", "leader", "stale"}, t.text) {
+		return nil, t.wrong("here linearizable, lease, leader, stale or only a key must stand, not %v", t)
 	}
 	a.mode = t.text
 	a.key, err = p.text("a key")

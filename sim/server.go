@@ -92,6 +92,7 @@ type question struct {
 	ticket raft.Ticket
 	client int
 	n      uint64
+	taken  Time      // when it came
 	byHand bool      // a snapshot, which no client waits for
 	term   raft.Term // in which it was asked
 	admin  *Op       // what an administrator has asked for; nil: it is no administrator's

@@ -97,6 +97,7 @@ type Workload struct {
 	Thinking Time `json:"thinking,omitzero"` // the mean time between a client's answer and its next request
 	Keys     int  `json:"keys,omitempty"`
 	Reads    int  `json:"reads,omitempty"`   // of a hundred requests
+	ByLease  int  `json:"byLease,omitempty"` // of a hundred linearizable reads; above 0 leases are on
 	Largest  int  `json:"largest,omitempty"` // bytes of a value
 	Patience Time `json:"patience,omitzero"` // how long a client waits for an answer
 	Astray   int  `json:"astray,omitempty"`  // of a hundred requests: sent to anybody but the supposed leader
@@ -153,6 +154,7 @@ func (o *Options) check() error {
 	demand(o.Clients >= 0 && o.Clients <= 1000 && o.Reads >= 0 && o.Reads <= 100 && o.Largest >= 0 &&
 		o.Largest <= 1<<20, "clients %d (0 to 1000), reads %d (0 to 100), largest %d (0 to 1 MiB)", o.Clients,
 		o.Reads, o.Largest)
+	demand(o.ByLease >= 0 && o.ByLease <= 100, "byLease is %d, it must lie from 0 to 100", o.ByLease)
 	o.Repetition.check(demand)
 	demand(o.Clients == 0 || o.Keys >= 1 && o.Keys <= 1<<20 && o.Patience > 0 && o.Thinking > 0,
 		"clients need keys, patience and thinking time")
@@ -168,6 +170,10 @@ func (s *Spec) Check() error {
 	for i, op := range s.Script {
 		if err := op.check(s.Options.Nodes + s.Options.Spares); err != nil {
 			all = append(all, fmt.Errorf("operation %d, %v: %w", i+1, op, err))
+		}
+		if s.Options.ByLease > 0 && op.errsBeyondLeases() {
+			all = append(all,
+				fmt.Errorf("operation %d, %v: with reads by lease no clock errs so much", i+1, op))
 		}
 	}
 	return errors.Join(all...)

@@ -120,7 +120,7 @@ func (o *Op) modes() []string {
 	case Propose:
 		return []string{"put", "delete", "increment", "open", "close"}
 	case Read:
-		return []string{"", "linearizable", "leader", "stale", "at-least"}
+		return []string{"", "linearizable", "leader", "stale", "at-least", "lease"}
 	case Flags:
 		return []string{"", "prevote", "checkquorum"}
 	case Change, Join:

@@ -27,7 +27,7 @@ func TestOperationsThatCannotBe(t *testing.T) {
 			`its mode is "": write one of put, delete, increment, open, close`},
 		{Op{Kind: Read, Node: 1, Peer: 1, Mode: "at-least"}, ""},
 		{Op{Kind: Read, Node: 1, Peer: 1, Mode: "dirty"},
-			`its mode is "dirty": write one of linearizable, leader, stale, at-least`},
+			`its mode is "dirty": write one of linearizable, leader, stale, at-least, lease`},
 		{Op{Kind: Kill, Node: 1, Mode: "softly"}, `its mode is "softly": write one of power, send`},
 		{Op{Kind: Kill, Node: 1, Mode: "send"}, "it does not say after how many messages"},
 		{Op{Kind: Kill, Node: 1, Mode: "send", Nth: 1}, ""},

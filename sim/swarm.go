@@ -47,6 +47,11 @@ func newSwarm(w *World) *swarm {
 		s.active = append(s.active, a)
 		s.next(len(s.active) - 1)
 	}
+	if w.options.ByLease > 0 {
+		s.active = append(s.active, activity{switchLeases, Second}, activity{clockRate, 10 * Second})
+		s.next(len(s.active) - 2)
+		s.next(len(s.active) - 1)
+	}
 	some := func(most int) int {
 		if s.roll().below(2) == 0 {
 			return 0

@@ -162,18 +162,30 @@ func panicApply(s *swarm) {
 }
 
 func clockRate(s *swarm) {
-	o := s.one()
-	s.do(Op{Kind: Clock, Node: o.id, Value: 800_000 + int64(s.roll().below(400_001))})
+	o, r := s.one(), s.roll()
+	rate := exact - leaseDrift + int64(r.below(2*leaseDrift+1))
+	if s.world.options.ByLease > 0 && r.again().below(2) == 0 { // there clocks differ most
+		rate = exact - leaseDrift + int64(r.again().again().below(2))*2*leaseDrift
+	}
+	s.do(Op{Kind: Clock, Node: o.id, Value: rate})
 }
 
 // freezeClock has a clock stand still for a while, nearly.
 func freezeClock(s *swarm) {
 	o := s.one()
+	if s.world.options.ByLease > 0 {
+		return
+	}
 	s.do(Op{Kind: Clock, Node: o.id, Value: frozen})
 	s.plan(s.soon(), Op{Kind: Clock, Node: o.id, Value: exact})
 }
 
-func clockJump(s *swarm) { s.do(Op{Kind: Clock, Node: s.one().id, For: s.soon()}) }
+func clockJump(s *swarm) {
+	o, ahead := s.one(), s.soon()
+	if s.world.options.ByLease == 0 {
+		s.do(Op{Kind: Clock, Node: o.id, For: ahead})
+	}
+}
 
 // wallJump sets the wall clock, which a process looks at when it starts.
 func wallJump(s *swarm) {

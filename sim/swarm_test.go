@@ -97,7 +97,8 @@ func faultsOfMembership() []string {
 func effectsOfMembership() []string {
 	all := []string{"learner added", "learner promoted", "voter demoted", "member removed", "leader removed",
 		"several members changed at once", "leadership handed over", "address of a member changed",
-		"change of unknown fate", sawMoved, sawNobody, sawStray, sawAstray, sawStranger, sawReceived}
+		"change of unknown fate", sawMoved, sawNobody, sawStray, sawAstray, sawStranger, sawReceived,
+		sawLease, sawDrift}
 	for _, why := range []raft.Refusal{raft.ChangeOpen, raft.NotCommittedInTerm, raft.VotersSilent,
 		raft.LearnerBehind, raft.NoVoterLeft, raft.AlreadyMember, raft.WouldBePromoted, raft.Transferring} {
 		all = append(all, "change refused: "+why.String())
@@ -124,7 +125,8 @@ func effectsOfChaos() []string {
 		sawTornWrite, sawLostBytes, sawRotRepaired, sawRepaired, sawRotHarmless, sawRotPassed,
 		sawStranger, sawDamage, sawStale,
 		sawLost, sawCut, sawDeposed, sawCutElection, sawTruncation, sawBusy, sawOverloaded,
-		sawReadRefused, sawFullDisk, sawFailedDisk, sawFailedStart, sawPanic, sawBrokenWrite,
+		sawReadRefused, sawLease, sawDrift, sawFullDisk, sawFailedDisk, sawFailedStart, sawPanic,
+		sawBrokenWrite,
 		sawBrokenStart, sawBrokenSend, sawSealRefused, sawSaved, sawNotSaved, sawReceived, sawResumed,
 		sawRestored, sawElsewhere, sawRepeated, sawGone, sawReused, sawNumberGone,
 		sawPushedOut, sawTooMany, sawExpired, sawForgotten, sawTimePass,
