@@ -216,7 +216,7 @@ func TestAWipedServerIsReplaced(t *testing.T) {
 			c.must(raft.Change{Remove: []raft.NodeID{wiped}})
 			if !joins { // what it has done as a founder is not to be built upon
 				fresh = found(wiped, 1000, true)
-				b = c.start(fresh)
+				c.start(fresh)
 			}
 			c.must(adding(fresh))
 			c.follows(wiped)
