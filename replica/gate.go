@@ -49,7 +49,7 @@ type gate struct {
 	held     []raft.Envelope // from those whose acquaintance is not durable yet, as they came
 	heard    []raft.Identity // of the members, as each was heard last in this run
 	stranger raft.Identity   // heard last of those whom no configuration names here
-	fresh    bool            // one of the two has changed since the latest Route
+	tidings  uint64          // how often one of the two has changed
 	troubles []PeerRefused   // told already and not over: what is repeated for ever is told once
 	shuns    []shun          // members that refused to listen to this server, each as it said last
 
@@ -218,8 +218,10 @@ func (g *gate) meet(from raft.Identity, stranger, answers bool) {
 	case from.Cluster == raft.ClusterID{}:
 		return
 	case stranger:
-		g.fresh = g.fresh || g.stranger != from
-		g.stranger = from
+		if g.stranger != from {
+			g.stranger = from
+			g.tidings++
+		}
 		return
 	}
 	at := slices.IndexFunc(g.heard, func(h raft.Identity) bool { return h.Node == from.Node })
@@ -228,7 +230,8 @@ func (g *gate) meet(from raft.Identity, stranger, answers bool) {
 		g.heard = append(g.heard, raft.Identity{})
 	}
 	if g.heard[at] != from {
-		g.heard[at], g.fresh = from, true
+		g.heard[at] = from
+		g.tidings++
 	}
 }
 

@@ -39,24 +39,44 @@ func checkVersion(c raft.Configuration) error {
 
 // keepHouse begins a change, at a leader, if one is due and may be begun.
 func (r *Replica) keepHouse(now raft.Time) {
-	if r.core.Role() != raft.Leader || now < r.houseDue || r.changes.open() {
+	if r.core.Role() != raft.Leader || now < r.house.due || r.changes.open() {
 		return
 	}
 	members, index := r.core.MembersAt(math.MaxUint64)
 	if members.Joint() || index > r.core.Commit() {
 		return
 	}
-	if change, due := r.tidiedUp(members); due {
-		r.houseDue = now + r.config.Tick*raft.Time(r.config.Core.ElectionMax)
-		r.core.Step(now, raft.ChangeMembership{Ticket: houseTicket, Change: change})
+	seen := tidy{r.core.Term(), index, r.gate.tidings}
+	if seen == r.house.seen {
+		return
 	}
+	if change, due := r.tidiedUp(members); due {
+		r.house.due = now + r.config.Tick*raft.Time(r.config.Core.ElectionMax)
+		r.core.Step(now, raft.ChangeMembership{Ticket: houseTicket, Change: change})
+	} else {
+		r.house.seen = seen
+	}
+}
+
+// house is what a leader knows of its own changes.
+type house struct {
+	due  raft.Time // before it this server changes nothing by itself
+	seen tidy      // nothing was to be changed then
+}
+
+// tidy is on what it rests that nothing is to be changed: the configuration in force at the leader of a term,
+// and how often a server has said something else of itself.
+type tidy struct {
+	term    raft.Term
+	index   raft.Index
+	tidings uint64
 }
 
 // houseAnswered takes the core's answer to a change that nobody waits for. One that was refused, for too few
 // answer yet or nothing of this term is committed, is tried again sooner.
 func (r *Replica) houseAnswered(a raft.Answer) {
 	if a.Refusal != raft.Accepted {
-		r.houseDue = r.hours.now + r.config.Tick*raft.Time(r.config.Core.Heartbeat)
+		r.house.due = r.hours.now + r.config.Tick*raft.Time(r.config.Core.Heartbeat)
 	}
 }
 

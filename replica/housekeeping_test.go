@@ -112,12 +112,13 @@ func TestTheConfigurationFollowsWhatMembersSay(t *testing.T) {
 func TestHousekeepingWaits(t *testing.T) {
 	c := gather(t, 3)
 	l := c.settled()
-	due := l.houseDue
+	due := l.house.due
 	heard := l.gate.heard[0]
 	entries := l.Status().Last.Index
 	for n := range 10 { // every tick another address
 		heard.Address = "address:" + string(rune('a'+n))
 		l.gate.heard[0] = heard
+		l.gate.tidings++
 		l.tick(l.now + aTick*raft.Time(n+1))
 	}
 	if got := l.Status().Last.Index; got > entries+1 {
@@ -132,6 +133,7 @@ func TestHousekeepingIsNotInTheWay(t *testing.T) {
 		l := c.settled()
 		c.pass(20)
 		l.gate.heard[0].Address += "x"
+		l.gate.tidings++
 		if theirs {
 			l.changes.ask(77, aChange)
 		}

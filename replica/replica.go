@@ -47,11 +47,11 @@ type Replica struct {
 	posing posing
 	chunks
 
-	waiting  []waiting // accepted proposals in the order of their entries
-	changes  changes   // of the membership, and transfers, that somebody waits for
-	houseDue raft.Time // before it this server changes nothing by itself
-	reads    reads
-	origin   origin // of what was forwarded
+	waiting []waiting // accepted proposals in the order of their entries
+	changes changes   // of the membership, and transfers, that somebody waits for
+	house   house
+	reads   reads
+	origin  origin // of what was forwarded
 
 	accepted // of what was forwarded by others
 

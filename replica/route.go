@@ -14,7 +14,8 @@ import (
 type routing struct {
 	routes   []raft.Member
 	spare    []raft.Member // memory for the next
-	leader   raft.NodeID   // at that time
+	leader   raft.NodeID   // at that time, as what follows
+	tidings  uint64        // of the gate
 	nextLook raft.Time     // of the next look whether it must change; 0: there was none
 }
 
@@ -34,7 +35,7 @@ func (g *gate) said(node raft.NodeID) raft.Identity {
 // elsewhere: a person knows better where those are that cannot speak. Whoever is still where it was says so
 // again.
 func (g *gate) moved(before, now raft.Configuration) {
-	g.fresh = true
+	g.tidings++
 	for i := range g.heard {
 		h := &g.heard[i]
 		was, _ := before.Member(h.Node)
@@ -65,10 +66,10 @@ func (r *Replica) API(id raft.NodeID) string {
 // be noticed a heartbeat later: nothing is sent to him any more.
 func (r *Replica) reroute(otherMembers bool) {
 	leader, _ := r.Leader()
-	if !otherMembers && leader == r.leader && !r.gate.fresh && r.hours.now < r.nextLook {
+	if !otherMembers && leader == r.leader && r.tidings == r.gate.tidings && r.hours.now < r.nextLook {
 		return
 	}
-	r.leader, r.gate.fresh = leader, false
+	r.leader, r.tidings = leader, r.gate.tidings
 	first := r.nextLook == 0
 	r.nextLook = r.hours.now + r.config.Tick*raft.Time(r.config.Core.Heartbeat)
 	r.config.Identity.Configuration = r.core.NamedAt()

@@ -92,7 +92,8 @@ func (l *ledger) checkComplete(o *observed, upTo int, term raft.Term, now Moment
 // durably up to match, and match never goes back. A follower that is in a later term by now may have cut off
 // what it had acknowledged; one whose disk was lost has broken its word for a reason.
 func (l *ledger) checkProgress(m Moment, o *observed, s *sight) bool {
-	if c := l.inForce(&o.disk, o.log); c.Index != o.members {
+	c := l.inForce(&o.disk, o.log)
+	if c.Index != o.members {
 		for i := range o.matches { // who leaves and comes back begins anew
 			if _, is := c.Member(raft.NodeID(i + 1)); !is {
 				o.matches[i] = matched{}
@@ -107,7 +108,7 @@ func (l *ledger) checkProgress(m Moment, o *observed, s *sight) bool {
 		if !l.checkFlight(m, o, p) {
 			return false
 		}
-		was, member, is := l.matchOf(o, p)
+		was, member, is := o.matchOf(p, c)
 		if p.Repairing || was.repairs { // it may have lost what it held, and does not count
 			was.index, was.repairs = min(was.index, p.Match), p.Repairing
 		}
@@ -129,10 +130,10 @@ func (l *ledger) checkProgress(m Moment, o *observed, s *sight) bool {
 }
 
 // matchOf returns what a leader was last seen to know of a follower, nothing when the id means another data
-// directory by now; and whom it means, unless it leaves.
-func (l *ledger) matchOf(o *observed, p *raft.Progress) (was *matched, m raft.Member, is bool) {
+// directory by now; and whom it means in the configuration in force, unless it leaves.
+func (o *observed) matchOf(p *raft.Progress, c *standing) (was *matched, m raft.Member, is bool) {
 	was = &o.matches[p.ID-1]
-	if m, is = l.inForce(&o.disk, o.log).Member(p.ID); is {
+	if m, is = c.Member(p.ID); is {
 		if was.of != 0 && was.of != m.Incarnation {
 			*was = matched{}
 		}
