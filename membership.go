@@ -140,7 +140,7 @@ func refusalAdvice(why raft.Refusal) string {
 		return why.String() + ": run a program that does on every node"
 	case raft.VersionTooLow:
 		return "a member runs a program from before changes of the membership, or has not been heard yet: " +
-			"start every node once, each with a program that knows them"
+			"start every node once, each with a program that knows them, or remove who cannot be started"
 	case raft.LearnerBehind:
 		return "a learner lacks too much of the log, or does not answer: try again when it has caught up"
 	}

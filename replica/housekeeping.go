@@ -140,13 +140,40 @@ func (r *Replica) leastVersion(members raft.Configuration) uint32 {
 	return least
 }
 
+// withoutAbsent completes the one change that is taken before version 1: the removal of members that were not
+// heard, if all others were, with programs that know configurations. It names those and raises the version in
+// the same entry. Without it a cluster one of whose founders never came up, or whose disk was lost before it
+// was named, could not be rid of it, for the first entry waits for everybody.
+func (r *Replica) withoutAbsent(c raft.Configuration, asked raft.Change) (change raft.Change, opens bool) {
+	others := len(asked.Add) + len(asked.Promote) + len(asked.Demote) + len(asked.Update)
+	if others > 0 || asked.AutoPromote != nil || asked.Version != nil || asked.LeaseDrift != nil {
+		return asked, false
+	}
+	rest := c.Clone()
+	rest.Members = slices.DeleteFunc(rest.Members, func(m raft.Member) bool {
+		_, heard := r.saysOf(m)
+		return !heard && slices.Contains(asked.Remove, m.ID)
+	})
+	if len(rest.Members)+len(asked.Remove) != len(c.Members) {
+		return asked, false // one of those was heard, or is none
+	}
+	change, opens = r.tidiedUp(rest)
+	change.Remove, change.Force = asked.Remove, asked.Force
+	return change, opens && change.Version != nil
+}
+
 // change puts somebody's change to the core, unless some member would not know what to make of it.
 func (r *Replica) change(now raft.Time, a ChangeAsked) {
 	if members := r.core.Members(); r.core.Role() == raft.Leader {
 		why := raft.Accepted
+		var opens bool
+		if members.Version == 0 {
+			a.Change, opens = r.withoutAbsent(members, a.Change)
+		}
 		switch v := a.Change.Version; {
-		case members.Version == 0:
+		case members.Version == 0 && !opens:
 			why = raft.VersionTooLow
+		case opens:
 		case v != nil && *v > max(members.Version, r.leastVersion(members)):
 			why = raft.VersionUnsupported
 		}

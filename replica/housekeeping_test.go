@@ -64,7 +64,8 @@ func TestNoConfigurationEntryBeforeEverybodyKnowsThem(t *testing.T) {
 			yes := true
 			add := raft.Member{ID: 4, Incarnation: 104, Address: "server:4"}
 			for _, change := range []raft.Change{{AutoPromote: &yes}, {Add: []raft.Member{add}},
-				{Remove: []raft.NodeID{3}, Force: true}} {
+				{Remove: []raft.NodeID{3}, AutoPromote: &yes}, {Remove: []raft.NodeID{2}, Force: true},
+				{Remove: []raft.NodeID{2, 3}, Force: true}} {
 				if a := w.change(change); a.Fate != Rejected || a.Refusal != raft.VersionTooLow {
 					t.Errorf("%+v is answered %+v", change, a)
 				}
@@ -83,6 +84,43 @@ func TestNoConfigurationEntryBeforeEverybodyKnowsThem(t *testing.T) {
 				t.Errorf("with everybody there: %+v", a)
 			}
 		})
+	}
+}
+
+// One who never came up is let go all the same, if all others know configurations: the entry names them, and
+// every change is taken from then on. Nobody who was heard is let go so.
+func TestWhoWasNeverHeardCanBeRemoved(t *testing.T) {
+	w := gather(t, 3)
+	w.end(3)
+	w.serves()
+	if a := w.change(raft.Change{Remove: []raft.NodeID{3}}); a.Fate != Done {
+		t.Fatalf("the removal is answered %+v", a)
+	}
+	w.pass(20)
+	want := voters(2)
+	for i := range want.Members {
+		m := &want.Members[i]
+		m.Incarnation, m.API = identity(m.ID).Incarnation, "http://server:"+m.ID.String()
+	}
+	want.Version = 1
+	for _, b := range w.servers {
+		if got := b.Members(); !equal(got, want) {
+			t.Errorf("server %v has %+v, want %+v", b.id(), got, want)
+		}
+	}
+	fresh := found(3, 1003, true)
+	w.start(fresh)
+	w.must(adding(fresh))
+	w.promote(3)
+
+	old := gather(t, 3)
+	old.end(3)
+	second := found(2, 102, false)
+	second.self.Version, second.self.Address = 0, ""
+	old.start(second)
+	old.serves()
+	if a := old.change(raft.Change{Remove: []raft.NodeID{3}}); a.Refusal != raft.VersionTooLow {
+		t.Errorf("with an old program among the others: %+v", a)
 	}
 }
 
