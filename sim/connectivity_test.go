@@ -105,6 +105,7 @@ func (w *World) terms() (terms [five]raft.Term) {
 // L1 and L3 for every graph of five servers in which three hear each other, 636 of 1024 as the servers
 // have names: one of them leads within ten election timeouts, nobody disturbs it, and it commits.
 func TestEveryMajorityCliqueKeepsALeader(t *testing.T) {
+	t.Parallel()
 	o := DefaultOptions()
 	o.Faulty, o.Healed, o.Clients = 0, 0, 3
 	tried := 0

@@ -41,6 +41,7 @@ func TestARunIsAValue(t *testing.T) {
 	names, _ := Profiles()
 	for _, profile := range names {
 		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
 			seeds := uint64(50)
 			if profile == "calm" || testing.Short() {
 				seeds = 5 // nothing is recorded there

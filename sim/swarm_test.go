@@ -48,6 +48,7 @@ func decisions(seen *[]Count) func(Record) {
 // least, and so must what faults lead to: a fault that is injected into a process that is down, or into a
 // disk that nobody reads, does nothing.
 func TestChaosHasEveryFaultInEveryHundredthSeed(t *testing.T) {
+	t.Parallel()
 	hasEveryFault(t, "chaos", faultsOfChaos(), effectsOfChaos())
 	if len(faultsOfChaos()) < 20 {
 		t.Errorf("%d kinds of faults, there must be at least 20", len(faultsOfChaos()))
@@ -55,6 +56,7 @@ func TestChaosHasEveryFaultInEveryHundredthSeed(t *testing.T) {
 }
 
 func TestMembershipHasEveryFaultInEveryHundredthSeed(t *testing.T) {
+	t.Parallel()
 	hasEveryFault(t, "membership", faultsOfMembership(), effectsOfMembership())
 }
 
@@ -144,6 +146,7 @@ func effectsOfChaos() []string {
 
 // Every fault of a profile's list is reachable: none is listed that never does anything.
 func TestEveryProfileRunsAndFindsNothing(t *testing.T) {
+	t.Parallel()
 	names, _ := Profiles()
 	for _, name := range names {
 		var seen tally
@@ -167,6 +170,7 @@ func TestEveryProfileRunsAndFindsNothing(t *testing.T) {
 // Beyond what can be survived everything halts: with a majority of the disks rotten nothing more is
 // committed, and what was told before stays true.
 func TestBeyondTheFaultModelAllHaltAndNobodyLies(t *testing.T) {
+	t.Parallel()
 	const seeds = 60
 	halted := 0
 	for seed := range uint64(seeds) {
