@@ -52,6 +52,14 @@ func TestALearnerIsPromotedWhenItHasBeenCloseForLong(t *testing.T) {
 			c.config.Limits.PromoteBytes = 3 * entryOverhead
 			lagging(c, 4, 5)
 		}, false},
+		{"one that lagged in bytes until a moment ago", func(c *Core, tick int) {
+			c.config.Limits.PromoteBytes = 3 * entryOverhead
+			if tick < 5*c.config.ElectionMax-5 {
+				lagging(c, 4, 5)
+			} else {
+				lagging(c, 4, 0)
+			}
+		}, false},
 		{"one that lags in time", func(c *Core, _ int) {
 			lagging(c, 4, Index(c.config.ElectionMin+5))
 		}, false},
