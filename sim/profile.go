@@ -12,7 +12,8 @@ type profile struct {
 	name   string
 	title  string
 	faults []fault
-	beyond bool // more may be damaged than can be survived: then everything must halt
+	admins []fault // what administrators do, in runs in which servers stand by
+	beyond bool    // more may be damaged than can be survived: then everything must halt
 	// Of each message, in a million, at most.
 	drop, repeat, delay, replay, corrupt, loseReply int
 }
@@ -40,12 +41,12 @@ func profiles() []profile {
 			faults: processes, drop: 20_000, loseReply: 20_000},
 		{name: "disk", title: "disks stall, fail, fill up, rot, and are put back", faults: disks},
 		{name: "chaos", title: "all of it", faults: slices.Concat(processes, network, broken, others),
-			loseReply: 100_000, drop: 300_000, repeat: 500_000, delay: 200_000, replay: 2000,
-			corrupt: 20_000},
+			admins: admins, loseReply: 100_000, drop: 300_000, repeat: 500_000, delay: 200_000,
+			replay: 2000, corrupt: 20_000},
 		{name: "membership", title: "servers join, leave, are replaced and move; leaders hand over",
-			faults: slices.Concat(admins, []fault{killOne, killPower, restartAll, stallOne, slowOne,
-				isolateOne, cutHalves, cutOneWay, slowLinks, rotDisk, wipeDisk, rollBack, slowApply}),
-			loseReply: 50_000, drop: 100_000, repeat: 200_000, delay: 100_000, replay: 2000},
+			faults: []fault{killOne, killPower, restartAll, stallOne, slowOne, isolateOne, cutHalves,
+				cutOneWay, slowLinks, rotDisk, wipeDisk, rollBack, slowApply},
+			admins: admins, loseReply: 50_000, drop: 100_000, repeat: 200_000, delay: 100_000, replay: 2000},
 		{name: "beyond", title: "more disks rot than can be survived: halt, and never lie", beyond: true,
 			faults: slices.Concat(processes, network[:4], rotten), drop: 100_000, repeat: 100_000,
 			delay: 100_000},
@@ -108,15 +109,21 @@ func Drawn(profile string, seed uint64) Spec {
 	}
 	drawSnapshots(&o, draw)
 	drawRepetition(&o, draw)
-	if profile == "membership" {
-		o.Nodes = min(o.Nodes, 5)
-		o.Spares = 3 + int(draw(60).below(uint64(9-o.Nodes-2)))
-	}
+	drawSpares(&o, draw, profile)
 	drawLeases(&o, draw, profile)
 	o.NoCheckQuorum = draw(25).below(16) == 0
 	o.NoPreVote = draw(19).below(8) == 0
 	s.Options = o
 	return s
+}
+
+// drawSpares draws how many servers stand by, so that members can change: always where the profile is about
+// that, and in a third of the runs in which all of it may happen.
+func drawSpares(o *Options, draw func(uint64) roll, profile string) {
+	if profile == "membership" || profile == "chaos" && draw(61).below(3) == 0 {
+		o.Nodes = min(o.Nodes, 5)
+		o.Spares = 3 + int(draw(60).below(uint64(9-o.Nodes-2)))
+	}
 }
 
 // drawSnapshots draws when snapshots are taken, from after every entry to never, and how they are cut and

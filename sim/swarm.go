@@ -1,6 +1,10 @@
 package sim
 
-import "balsa/raft"
+import (
+	"slices"
+
+	"balsa/raft"
+)
 
 // swarm has the ideas: what fails, when, to whom. It looks at the world, for the worst moments are those in
 // which something is under way, and what it does is recorded as operations of the script. None of its own
@@ -39,7 +43,11 @@ func newSwarm(w *World) *swarm {
 	// Some seeds have many faults and some have few: where everything fails all the time nothing is done that
 	// could be lost.
 	eighths := [...]uint64{1, 2, 3, 5}[s.roll().below(4)]
-	for _, f := range p.faults {
+	ideas := p.faults
+	if w.options.Spares > 0 {
+		ideas = slices.Concat(p.admins, p.faults)
+	}
+	for _, f := range ideas {
 		if s.roll().below(8) >= eighths {
 			continue
 		}

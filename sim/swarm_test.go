@@ -49,7 +49,8 @@ func decisions(seen *[]Count) func(Record) {
 // disk that nobody reads, does nothing.
 func TestChaosHasEveryFaultInEveryHundredthSeed(t *testing.T) {
 	t.Parallel()
-	hasEveryFault(t, "chaos", faultsOfChaos(), effectsOfChaos())
+	hasEveryFault(t, "chaos", slices.Concat(faultsOfChaos(), faultsOfAdministrators()),
+		slices.Concat(effectsOfChaos(), effectsOfAdministrators()))
 	if len(faultsOfChaos()) < 20 {
 		t.Errorf("%d kinds of faults, there must be at least 20", len(faultsOfChaos()))
 	}
@@ -57,7 +58,8 @@ func TestChaosHasEveryFaultInEveryHundredthSeed(t *testing.T) {
 
 func TestMembershipHasEveryFaultInEveryHundredthSeed(t *testing.T) {
 	t.Parallel()
-	hasEveryFault(t, "membership", faultsOfMembership(), effectsOfMembership())
+	hasEveryFault(t, "membership", slices.Concat(faultsOfAdministrators(), faultsOfMembership()),
+		slices.Concat(effectsOfAdministrators(), effectsOfMembership()))
 }
 
 func hasEveryFault(t *testing.T, profile string, wantFaults, wantEffects []string) {
@@ -91,21 +93,29 @@ func hasEveryFault(t *testing.T, profile string, wantFaults, wantEffects []strin
 	t.Logf("%d effects: %v", len(effects), effects)
 }
 
+func faultsOfAdministrators() []string {
+	return strings.Fields("change transfer join move clone stray")
+}
+
+func effectsOfAdministrators() []string {
+	return []string{"learner added", "learner promoted", "voter demoted", "member removed", "leader removed",
+		"several members changed at once", "leadership handed over",
+		"change of unknown fate", sawMoved, sawNobody, sawStray, sawAstray,
+		"change refused: " + raft.ChangeOpen.String(), "change refused: " + raft.VotersSilent.String(),
+		"change refused: " + raft.LearnerBehind.String(), "transfer refused: " + raft.NoTarget.String()}
+}
+
 func faultsOfMembership() []string {
-	return strings.Fields(`
-		change transfer join move clone stray wipe rollback image rot-flip kill-power restart`)
+	return strings.Fields("wipe rollback image rot-flip kill-power restart")
 }
 
 func effectsOfMembership() []string {
-	all := []string{"learner added", "learner promoted", "voter demoted", "member removed", "leader removed",
-		"several members changed at once", "leadership handed over", "address of a member changed",
-		"change of unknown fate", sawMoved, sawNobody, sawStray, sawAstray, sawStranger, sawReceived,
-		sawLease, sawDrift}
-	for _, why := range []raft.Refusal{raft.ChangeOpen, raft.NotCommittedInTerm, raft.VotersSilent,
-		raft.LearnerBehind, raft.NoVoterLeft, raft.AlreadyMember, raft.WouldBePromoted, raft.Transferring} {
+	all := []string{"address of a member changed", sawStranger, sawReceived, sawLease, sawDrift}
+	for _, why := range []raft.Refusal{raft.NotCommittedInTerm, raft.NoVoterLeft, raft.AlreadyMember,
+		raft.WouldBePromoted, raft.Transferring} {
 		all = append(all, "change refused: "+why.String())
 	}
-	for _, why := range []raft.Refusal{raft.NoTarget, raft.TransferExpired, raft.Transferring} {
+	for _, why := range []raft.Refusal{raft.TransferExpired, raft.Transferring} {
 		all = append(all, "transfer refused: "+why.String())
 	}
 	return all
