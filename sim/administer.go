@@ -115,7 +115,7 @@ func (w *World) leads() (leader *server) {
 func (w *World) settled(s *server, cause uint64, q question, a replica.Answer) {
 	w.note(Record{Kind: Administered, Cause: cause, Node: s.id, Peer: q.admin.Peer,
 		N: uint64(a.Fate)<<8 | uint64(a.Refusal), Hash: mix(uint64(a.Entry.Term), uint64(a.Entry.Index)),
-		Text: fmt.Sprintf("%v: %v %v", q.admin, a.Fate, a.Refusal)})
+		Ticket: q.ticket, Text: fmt.Sprintf("%v: %v %v", q.admin, a.Fate, a.Refusal)})
 	kind := string(q.admin.Kind)
 	switch {
 	case a.Fate == replica.Rejected || a.Fate == replica.HandingOver:

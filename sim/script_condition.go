@@ -23,7 +23,9 @@ import (
 //	match n1 n2 = 2         how far n1 as leader knows that n2 holds its log
 //	log n1 2 = 3            the term of n1's entry 2; 0: it has none
 //	value n1 k = v          what n1's state machine holds under k;  no value n1 k
-//	answer @ann = ok        how ann's latest request ended: ok, no, unknown; open while it has not
+//	answer @ann = ok        how ann's latest request ended: ok, no, unknown; open while it has not; of who
+//	                        changes members also why: refused ChangeOpen (script_members_fact.go)
+//	voters n1 = n2 n3       whom n1 takes for the voters;  members, learners, outgoing, joint, changing
 //	saw @ann = v            what her latest read that was answered found;  saw @ann nothing
 //	why n1 CommitHeld.OldTerm   n1 decided so, for this reason, since the last label; without n1: any server
 
@@ -200,7 +202,7 @@ func (p *parser) condition() (condition, error) {
 func (p *parser) fact() (fact, error) {
 	t := p.take()
 	known := append([]string{"leader", "leaders", "some", "no", "role", "vote", "up", "down", "match", "log",
-		"value", "answer", "saw", "why"}, quantities()...)
+		"value", "answer", "saw", "why", "joint", "changing"}, slices.Concat(rolls(), quantities())...)
 	if t.kind != wordToken || !slices.Contains(known, t.text) {
 		return nil, t.wrong("a condition begins with one of %s, not with %v%s", strings.Join(known, ", "), t,
 			perhaps(t.text, known))
@@ -227,6 +229,15 @@ func (p *parser) fact() (fact, error) {
 		return p.saw()
 	case "why":
 		return p.why()
+	case "joint":
+		id, err := p.bracketedNode()
+		return isJoint{id}, err
+	case "changing":
+		id, err := p.bracketedNode()
+		return isChanging{id}, err
+	}
+	if slices.Contains(rolls(), t.text) {
+		return p.roll(t.text)
 	}
 	p.at--
 	return p.comparison()
@@ -329,7 +340,10 @@ func (p *parser) answer() (fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	outcome, err := p.oneOf("an outcome", answerWords()...)
+	outcome, err := p.oneOf("an outcome", append(answerWords(), "refused")...)
+	if err == nil && outcome == "refused" {
+		return p.refused(client)
+	}
 	return outcomeIs{client, outcome}, err
 }
 

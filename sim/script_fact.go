@@ -289,11 +289,17 @@ func (f holdsValue) tells(p *player) string {
 }
 
 func (f outcomeIs) holds(p *player) bool {
+	if e := p.errand(f.client); e != nil {
+		return e.wasTold(f.outcome)
+	}
 	o, asked := p.latest(f.client)
 	return asked && o.wasTold(f.outcome)
 }
 
 func (f outcomeIs) tells(p *player) string {
+	if e := p.errand(f.client); e != nil {
+		return e.tells()
+	}
 	o, asked := p.latest(f.client)
 	if !asked {
 		return "@" + f.client + " has asked nothing"

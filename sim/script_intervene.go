@@ -16,11 +16,7 @@ const forEver = 100 * Hour
 func (p *player) intervene(a act) error {
 	switch a := a.(type) {
 	case toNodes:
-		for _, id := range p.members(a.nodes) {
-			if a.verb != "focus" {
-				p.do(Op{Kind: OpKind(a.verb), Node: id})
-			}
-		}
+		return p.toNodes(a)
 	case toDisk:
 		p.toDisk(p.cast[a.node-1], a.state)
 	case toClock:
@@ -35,6 +31,16 @@ func (p *player) intervene(a act) error {
 		p.cutGroups(a)
 	case toLinks:
 		p.toLinks(a)
+	case changing:
+		return p.administer(a.admin, a.at, Op{Kind: Change, Text: p.serverNames(a.change).String()})
+	case handing:
+		return p.administer(a.admin, a.at, Op{Kind: Transfer, Peer: p.member(a.to)})
+	case cloning:
+		return p.clone(a)
+	case straying:
+		return p.stray(a)
+	case moving:
+		return p.move(a)
 	case propose:
 		op := Op{Kind: Propose, Node: p.member(a.to), Mode: a.verb, Key: a.key, Text: a.value,
 			Nth: a.once.number, Under: a.once.key}
@@ -53,6 +59,24 @@ func (p *player) intervene(a act) error {
 		return p.ask(a.client, Op{Kind: Read, Node: p.member(a.at), Mode: a.mode, Key: a.key})
 	default:
 		panic(fmt.Sprintf("sim: the player does not know %T", a))
+	}
+	return nil
+}
+
+// toNodes does one thing with some nodes. All of them are all that have a data directory.
+func (p *player) toNodes(a toNodes) error {
+	if a.verb == "join" {
+		return p.join(a.nodes)
+	}
+	for _, id := range p.members(a.nodes) {
+		founded := p.world.servers[id-1].founded
+		switch {
+		case a.verb == "focus", a.nodes == nil && !founded:
+		case !founded:
+			return p.cannot("%s is a spare, and has no disk yet: it can join", id)
+		default:
+			p.do(Op{Kind: OpKind(a.verb), Node: id})
+		}
 	}
 	return nil
 }
@@ -186,6 +210,9 @@ func (p *player) ask(name string, op Op) error {
 	if o, asked := p.latest(name); asked && o.Outcome == Open {
 		return &Unmet{Sentence: fmt.Sprintf("@%s has no answer to %v yet and cannot ask for anything else",
 			name, &o)}
+	}
+	if name != "" && p.errand(name) != nil {
+		return &Unmet{Sentence: fmt.Sprintf("@%s is an administrator: give the client another name", name)}
 	}
 	at := slices.Index(p.callers, name)
 	if at < 0 {

@@ -38,12 +38,19 @@ func operations() []operation {
 		{"rollback", "rollback n1", false, (*parser).toNodes},
 		{"disk", "disk n1 stall|fail|full|ok|lose-unsynced", false, (*parser).toDisk},
 		{"clock", "clock n1 rate=0.5 jump=1s", false, (*parser).toClock},
+		{"join", "join n6", false, (*parser).toNodes},
+		{"clone", "clone n3 as n6", false, (*parser).clone},
+		{"stray", "stray n6 at n3", false, (*parser).stray},
+		{"move", "move n1 to ADDRESS [told]", false, (*parser).move},
 		{"leases", "leases drift=0.2; leases off", false, (*parser).leases},
 		{"apply", "apply n1 slow=100|panic|ok", false, (*parser).toMachine},
 		{"snapshot", "snapshot n1; snapshot n1 slow=100|ok", false, (*parser).snapshot},
 
 		{"propose", "propose [@ann] [to n1] [number 3] put KEY VALUE; propose [@ann] [to n1] " +
 			"[under K [ttl=1h]] delete KEY|increment KEY", false, (*parser).propose},
+		{"member", "member [@ops] [at n1] add n6 n7 promote n4 demote n3 remove n1 update n3 auto on|off " +
+			"force", false, (*parser).member},
+		{"transfer", "transfer [@ops] [at n1] [to n2]", false, (*parser).transfer},
 		{"session", "session @ann open [to n1] [ttl=1h]; session @ann close [to n1]", false,
 			(*parser).arrange},
 		{"read", "read [@ann] [at n1] [linearizable|lease|leader|stale] KEY", false, (*parser).read},
@@ -63,8 +70,6 @@ func operations() []operation {
 			(*parser).expect},
 		{"branch", `branch "e" from (c)`, false, (*parser).branch},
 
-		{"member", "", false, reserved("changes of membership come with a later version")},
-		{"transfer", "", false, reserved("the transfer of leadership comes with a later version")},
 		{"mutant", "", false, reserved("to switch a rule off comes with the lab; a scenario says " +
 			"`with mutant NAME: expect violation PROPERTY`")},
 	}
@@ -129,6 +134,9 @@ func (p *parser) options(token) (act, error) {
 			return nil, at.wrong("%v", err)
 		}
 		a.settings = append(a.settings, setting{name, value})
+		if name == "spares" {
+			p.spares = min(scratch.Spares, maxServers)
+		}
 		if k := p.peek().kind; k == endToken || k == remarkToken {
 			return a, nil
 		}

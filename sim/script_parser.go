@@ -56,6 +56,7 @@ type parser struct {
 	at      int
 	line    int // of the last statement
 	nodes   int
+	spares  int
 	acted   bool     // something has happened: the settings are settled
 	labels  []string // of the main story
 	names   []string // all labels and branches, each once
@@ -210,8 +211,9 @@ func (p *parser) node() (raft.NodeID, error) {
 	if !is {
 		return 0, t.wrong("here a node must stand, like n1, not %v", t)
 	}
-	if id == 0 || id > uint64(p.nodes) {
-		return 0, t.wrong("there is no node %v: the nodes are n1 to n%d", t, p.nodes)
+	if all := p.nodes + p.spares; id == 0 || id > uint64(all) {
+		return 0, t.wrong("there is no node %v: the nodes are n1 to n%d, and with opt spares=2 the two "+
+			"behind them can join", t, all)
 	}
 	return raft.NodeID(id), nil
 }

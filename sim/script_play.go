@@ -125,7 +125,7 @@ func (s *Scenario) stage(m Manner, branch string, show *Performance) (*player, e
 		return nil, err
 	}
 	p := &player{scenario: s, manner: m, branch: branch, show: show}
-	for id := range count {
+	for id := range o.Nodes + o.Spares {
 		p.cast = append(p.cast, raft.NodeID(id+1))
 	}
 	p.world, err = New(Spec{Version: SpecVersion, Seed: seed, Options: o}, Parts{Observe: p.observe})
@@ -144,6 +144,7 @@ type player struct {
 	decisions []made        // since the last label
 	meddlers  []meddler
 	callers   []string // the clients, in the order in which they first asked
+	errands   []errand // what administrators have asked for
 	replaying bool     // this part of the path has been judged on another one
 }
 
@@ -165,6 +166,8 @@ func (p *player) observe(r Record) {
 		p.decisions = append(p.decisions, made{r.Node, event, reason})
 	case Sent:
 		p.meddle(r)
+	case Administered:
+		p.hear(r)
 	}
 }
 

@@ -9,6 +9,9 @@ import (
 	"balsa/snapshot"
 )
 
+// maxServers is how many servers a run has at most, the spares among them.
+const maxServers = 15
+
 // SpecVersion is the version of the form in which runs are written down.
 const SpecVersion = 1
 
@@ -129,8 +132,8 @@ func (o *Options) check() error {
 		}
 	}
 	demand(o.Nodes >= 1 && o.Nodes <= 15, "nodes is %d, it must lie from 1 to 15", o.Nodes)
-	demand(o.Spares >= 0 && o.Spares <= max(15-o.Nodes, 0), "spares is %d: with the nodes, 15 at most",
-		o.Spares)
+	demand(o.Spares >= 0 && o.Spares <= max(maxServers-o.Nodes, 0),
+		"spares is %d: with the nodes, %d at most", o.Spares, maxServers)
 	demand(o.Tick >= Millisecond && o.Tick <= Second, "tick is %v, it must lie from 1ms to 1s", o.Tick)
 	demand(o.Heartbeat >= 1 && o.Heartbeat < o.ElectionMin && o.ElectionMin <= o.ElectionMax &&
 		o.ElectionMax <= 1<<20,

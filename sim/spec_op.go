@@ -15,6 +15,9 @@ const maxClients = 1000
 // maxSlower is how many times slower, or busier, something can be made.
 const maxSlower = 1_000_000_000
 
+// maxAddress is one byte more than an address may have.
+const maxAddress = 100
+
 // demands collects what does not hold.
 type demands []error
 
@@ -86,7 +89,7 @@ func (o *Op) checkMeasure(d *demands) {
 		d.that(len(o.Under) <= replica.MaxKey && (o.Under == "" || o.Nth == 0),
 			"its key is too long, or it has a number too")
 	case Move:
-		d.that(o.Text != "" && len(o.Text) < 100, "it does not say where to")
+		d.that(o.Text != "" && len(o.Text) < maxAddress, "it does not say where to")
 	case DiskStall, Clog:
 		d.that(o.For > 0, "it does not say for how long")
 	case Kill:

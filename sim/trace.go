@@ -61,6 +61,7 @@ type Record struct {
 	Message raft.Message // of Sent and Delivered
 	Event   raft.Event   // of Decided
 	Op      *Op          // of Intervened
+	Ticket  raft.Ticket  // of Administered
 	Text    string       // what there is to say
 }
 
