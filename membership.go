@@ -84,6 +84,10 @@ func cloneChange(c raft.Change) raft.Change {
 		version := *c.Version
 		c.Version = &version
 	}
+	if c.LeaseDrift != nil {
+		drift := *c.LeaseDrift
+		c.LeaseDrift = &drift
+	}
 	return c
 }
 
