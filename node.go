@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"balsa/disk"
 	"balsa/raft"
 	"balsa/replica"
 	"balsa/snapshot"
@@ -31,6 +32,7 @@ type Node struct {
 	files     files
 	transport transport.Transport
 	loop      *loop
+	dir       disk.Dir
 	unlock    func() error // gives the data directory back
 
 	closing sync.Once

@@ -40,7 +40,7 @@ func Open(config Config) (*Node, error) {
 	if err != nil {
 		return nil, errors.Join(err, files.snapshots.Close(), files.log.Close(), unlock())
 	}
-	n.unlock = unlock
+	n.dir, n.unlock = dir, unlock
 	return n, nil
 }
 

@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,72 +17,80 @@ import (
 
 // serve --join: a node with an empty data directory asks a running cluster for its id, founds the directory
 // with that, starts, and then asks the cluster to add it, under its incarnation and its addresses, until it
-// is added or refused for good. To ask twice does no harm. A later start asks nobody, unless the one before
-// ended before the node was added.
+// is added or refused for good. A later start asks nobody, unless the one before ended before the node was
+// told who the members are. It then looks at the members first, and asks again only if it certainly was not
+// added: who was removed does not come back by itself.
 
-// joinPatience is how long a first start tries to reach the cluster.
-const joinPatience = 30 * time.Second
+const (
+	// joinPatience is how long a first start tries to reach the cluster, joinTry how long it goes on with one
+	// question, until it looks again how things stand.
+	joinPatience = 30 * time.Second
+	joinTry      = 5 * time.Second
+)
 
 // joiner asks a cluster, through whichever of its nodes answers.
 type joiner struct {
-	urls []string
-	http *http.Client
-	log  *slog.Logger
+	cluster *client.Client
+	log     *slog.Logger
 }
 
-func newJoiner(s settings) joiner {
-	return joiner{urls: s.join, http: &http.Client{Timeout: 5 * time.Second}, log: s.node.Logger}
+func newJoiner(s settings) (joiner, error) {
+	cluster, err := client.New(s.join, client.WithPatience(joinTry))
+	if err != nil {
+		return joiner{}, fail(exitUsage, "--join: %w", err)
+	}
+	return joiner{cluster: cluster, log: s.node.Logger}, nil
 }
 
-// refusal is an answer after which another try is of no use.
-type refusal struct{ error }
-
-func refusedf(format string, values ...any) error { return refusal{fmt.Errorf(format, values...)} }
-
-// everywhere asks each of the nodes until one of them answers or refuses for good, again and again with
-// pauses, as long as the context lasts. It returns why the last one has not answered.
-func (j joiner) everywhere(ctx context.Context, what string, ask func(url string) error) error {
+// insist tries again, with pauses, what failed for a reason that passes, as long as the context lasts. It
+// returns why the last try has failed.
+func (j joiner) insist(ctx context.Context, what string, try func() error) error {
 	told := time.Time{}
-	for pause := 200 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		var failed error
-		for _, u := range j.urls {
-			if failed = ask(u); failed == nil || errors.As(failed, new(refusal)) {
-				return failed
-			}
+	for {
+		err := try()
+		if err == nil || !passes(err) {
+			return err
 		}
-		if time.Since(told) > 10*time.Second {
-			j.log.Warn("Tries again to "+what, "error", failed)
+		if time.Since(told) > 10*time.Second && ctx.Err() == nil {
+			j.log.Warn("Tries again to "+what, "error", err)
 			told = time.Now()
 		}
-		select {
-		case <-ctx.Done():
-			return failed
-		case <-time.After(pause):
+		if !pauseFor(ctx, 500*time.Millisecond) {
+			return err
 		}
 	}
 }
 
-// cluster asks for the id of the cluster.
-func (j joiner) cluster(ctx context.Context) (id raft.ClusterID, err error) {
+// passes tells what passes from what does not: it passes when the answer says when to come back, or that it
+// is the server's fault, or when there was none.
+func passes(err error) bool {
+	var e *client.Error
+	return errors.As(err, &e) && (errors.Is(e, client.ErrUnavailable) ||
+		errors.Is(e, client.ErrOutcomeUnknown) || e.RetryAfter > 0 || e.Status >= 500)
+}
+
+// identify asks for the id of the cluster. Any node knows it, also without a leader.
+func (j joiner) identify(ctx context.Context) (id raft.ClusterID, err error) {
 	ctx, cancel := context.WithTimeout(ctx, joinPatience)
 	defer cancel()
-	err = j.everywhere(ctx, "ask for the id of the cluster", func(u string) error {
-		body, err := j.exchange(ctx, http.MethodGet, u+client.PathStatus, nil)
-		if err != nil {
-			return err
-		}
-		var status client.Status
-		if json.Unmarshal(body, &status) == nil {
-			var raw []byte
-			raw, err = hex.DecodeString(status.Cluster)
-			if err == nil && len(raw) == len(id) {
+	err = j.insist(ctx, "ask for the id of the cluster", func() error {
+		var failed error
+		for _, endpoint := range j.cluster.Endpoints() {
+			status, err := j.cluster.Status(ctx, endpoint)
+			raw, _ := hex.DecodeString(status.Cluster)
+			switch {
+			case err != nil && !passes(err):
+				return fmt.Errorf("%s does not answer as a node of balsa does: %w", endpoint, err)
+			case err != nil:
+				failed = err
+			case len(raw) != len(id):
+				return fmt.Errorf("%s does not answer as a node of balsa does", endpoint)
+			default:
 				id = raft.ClusterID(raw)
+				return nil
 			}
 		}
-		if id == (raft.ClusterID{}) {
-			return refusedf("%s does not answer as a node of balsa does", u)
-		}
-		return nil
+		return failed
 	})
 	return id, err
 }
@@ -95,29 +99,89 @@ func (j joiner) cluster(ctx context.Context) (id raft.ClusterID, err error) {
 type candidate interface {
 	Identity() raft.Identity
 	Members() (raft.Configuration, raft.Index)
+	AskedToJoin() (bool, error)
+	NoteAskedToJoin(asked bool) error
 }
 
-// announce asks the cluster to add the node, until it is a member, or refused for good: that is the error.
+// announce has the cluster add the node, and returns when the node was told who the members are, or is
+// refused for good: that is the error.
 func (j joiner) announce(ctx context.Context, node candidate) error {
-	self := node.Identity()
-	request, err := json.Marshal(client.MemberRequest{ID: uint64(self.Node),
-		Incarnation: fmt.Sprintf("%016x", uint64(self.Incarnation)),
-		Address:     self.Address, API: self.API, Version: self.Version})
-	if err != nil {
-		return err
-	}
-	err = j.everywhere(ctx, "be added to the cluster", func(u string) error {
-		if ctx.Err() != nil || added(node) {
-			return nil
+	asked, err := node.AskedToJoin()
+	for err == nil && !added(node) && ctx.Err() == nil {
+		err = j.insist(ctx, "be added to the cluster", func() error {
+			if added(node) {
+				return nil
+			}
+			is, err := j.look(ctx, node, asked)
+			if err == nil && !is {
+				err = j.ask(ctx, node)
+			}
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		_, err := j.exchange(ctx, http.MethodPost, u+client.PathMembers, request)
-		return err
-	})
-	if err == nil && ctx.Err() == nil {
-		j.log.Info("Added to the cluster")
+		if !asked {
+			j.log.Info("Added to the cluster")
+			asked = true
+		}
+		pauseFor(ctx, 300*time.Millisecond) // until the leader's first message has come
 	}
 	return err
 }
+
+// look reports whether the node is a member. One that is none, although it may have been added, is refused.
+func (j joiner) look(ctx context.Context, node candidate, asked bool) (is bool, err error) {
+	now, err := j.cluster.Cluster(ctx)
+	if err != nil {
+		return false, err
+	}
+	self := node.Identity()
+	m, known := now.Member(uint64(self.Node))
+	switch {
+	case known && m.Role != client.RoleLeaving && m.Incarnation == incarnation(self):
+		if m.Address != self.Address { // it has moved, and the leader calls where it was
+			_, err = j.cluster.UpdateMember(ctx, m.ID, self.Address, self.API)
+		}
+		return true, err
+	case !asked:
+		return false, nil
+	case !now.Settled():
+		return false, &client.Error{Code: client.CodeChangeInProgress, Outcome: client.NotApplied,
+			Message: "a change of the members is under way"}
+	}
+	return false, fmt.Errorf("node %v has asked before to be added, and is no member: it was removed "+
+		"meanwhile, or never added. It does not come back by itself: start it with --join and an empty data "+
+		"directory, or, to have this one added, run: %s", self.Node, j.addCommand(self))
+}
+
+// addCommand is what a person types to have the node added.
+func (j joiner) addCommand(self raft.Identity) string {
+	command := fmt.Sprintf("%s member add %v --incarnation %s --raft %s", programName(), self.Node,
+		incarnation(self), self.Address)
+	if self.API != "" {
+		command += " --http " + self.API
+	}
+	return command + " --endpoints " + strings.Join(j.cluster.Endpoints(), ",")
+}
+
+// ask asks for the node to be added, and notes durably that it does. What was certainly in vain is taken
+// back.
+func (j joiner) ask(ctx context.Context, node candidate) error {
+	if err := node.NoteAskedToJoin(true); err != nil {
+		return err
+	}
+	self := node.Identity()
+	_, err := j.cluster.AddMember(ctx, client.NewMember{ID: uint64(self.Node), Incarnation: incarnation(self),
+		Address: self.Address, API: self.API, Version: self.Version})
+	if err != nil && !errors.Is(err, client.ErrOutcomeUnknown) {
+		return errors.Join(err, node.NoteAskedToJoin(false))
+	}
+	return err
+}
+
+// incarnation is that of a node, as the API writes it.
+func incarnation(self raft.Identity) string { return strconv.FormatUint(uint64(self.Incarnation), 16) }
 
 // added reports whether the node was ever told who the members are. One that was removed since does not come
 // back by itself.
@@ -126,53 +190,34 @@ func added(node candidate) bool {
 	return len(members.Members) > 0
 }
 
-// exchange sends one request and returns the body of the answer, if that is a good one. Redirects to the
-// leader are followed.
-func (j joiner) exchange(ctx context.Context, method, target string, body []byte) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
-	if err != nil {
-		return nil, refusal{err}
-	}
-	r.Header.Set("Content-Type", "application/json")
-	answer, err := j.http.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
-	if err != nil || answer.StatusCode < 300 {
-		return text, err
-	}
-	return nil, refusedBy(target, answer.StatusCode, text)
+// joining is a node that asks in the background.
+type joining struct {
+	refused chan error // why the node is refused for good
+	stop    func()     // returns when it asks no more
 }
 
-// refusedBy tells what passes from what does not: it passes when the answer says when to come back, or that
-// it is the server's fault.
-func refusedBy(target string, status int, text []byte) error {
-	var body client.ErrorBody
-	_ = json.Unmarshal(text, &body)
-	said := cmp.Or(body.Error.Message, http.StatusText(status))
-	passes := status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout ||
-		status == http.StatusMisdirectedRequest || body.Error.RetryAfterMS > 0
-	if !passes {
-		return refusedf("%s: %s", target, said)
-	}
-	return fmt.Errorf("%s: %s", target, said)
-}
-
-// keepJoining asks in the background, and passes on why the node is refused for good. It ends with the
-// context.
-func keepJoining(ctx context.Context, s settings, node candidate) <-chan error {
-	refused := make(chan error, 1)
+// keepJoining asks in the background, until the node is added, refused, or told to stop.
+func keepJoining(ctx context.Context, s settings, node candidate) (joining, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	refused, ended := make(chan error, 1), make(chan struct{})
+	stop := func() { cancel(); <-ended }
 	if len(s.join) == 0 || added(node) {
-		return refused
+		close(ended)
+		return joining{refused, stop}, nil
+	}
+	j, err := newJoiner(s)
+	if err != nil {
+		cancel()
+		return joining{}, err
 	}
 	go func() {
-		if err := newJoiner(s).announce(ctx, node); err != nil && ctx.Err() == nil {
+		defer close(ended)
+		defer j.cluster.Close()
+		if err := j.announce(ctx, node); err != nil && ctx.Err() == nil {
 			refused <- fail(exitError, "the cluster does not take this node: %w", err)
 		}
 	}()
-	return refused
+	return joining{refused, stop}, nil
 }
 
 // checkJoin reads the URLs of the cluster to join.

@@ -2,9 +2,12 @@ package main
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"balsa"
 	"balsa/disk"
 	"balsa/raft"
 	"balsa/wal"
@@ -19,8 +22,10 @@ func TestVerifyOfADirectoryThatJoins(t *testing.T) {
 		Incarnation: 1, Joins: true}})
 	must(t, err)
 	must(t, errors.Join(l.Close(), dir.Close()))
+	must(t, os.WriteFile(filepath.Join("data", balsa.AskedToJoin), nil, 0o600))
 	got := command(t, "", "verify", "data")
-	if got.status != exitOK || !strings.Contains(got.out, "founded to join that cluster") {
+	if got.status != exitOK || !strings.Contains(got.out, "founded to join that cluster") ||
+		!strings.Contains(got.out, "does not ask again by itself") {
 		t.Errorf("%+v", got)
 	}
 	if got = command(t, "", "log", "dump", "data"); got.status != exitOK {

@@ -76,11 +76,12 @@ func serve(ctx context.Context, c *console, s settings) error {
 	if err != nil {
 		return openError(s, err)
 	}
-	joining, done := context.WithCancel(ctx)
-	defer done()
-	refused := keepJoining(joining, s, node)
+	joining, err := keepJoining(ctx, s, node)
+	if err != nil {
+		return errors.Join(err, node.Close())
+	}
 	api := httpapi.New(httpapi.Config{Node: node, Store: store, Logger: logger})
-	return serveUntil(ctx, c, s, node, listener, httpapi.Server(api), refused)
+	return serveUntil(ctx, c, s, node, listener, httpapi.Server(api), joining)
 }
 
 // open opens the node. One that is to join asks for the cluster's id only when its data directory is new.
@@ -89,7 +90,12 @@ func open(ctx context.Context, s settings) (*balsa.Node, error) {
 	if len(s.join) == 0 || !errors.Is(err, wal.ErrNotInitialized) {
 		return node, err
 	}
-	if s.node.Joins, err = newJoiner(s).cluster(ctx); err != nil {
+	j, err := newJoiner(s)
+	if err != nil {
+		return nil, err
+	}
+	defer j.cluster.Close()
+	if s.node.Joins, err = j.identify(ctx); err != nil {
 		return nil, fail(exitUnavailable, "--join: %w", err)
 	}
 	return balsa.Open(s.node)
@@ -125,7 +131,7 @@ func listen(s settings) (net.Listener, error) {
 // serveUntil serves clients and says so, until one of these ends: the context, the node, the server, the
 // hope to join the cluster.
 func serveUntil(ctx context.Context, c *console, s settings, node *balsa.Node, listener net.Listener,
-	server *http.Server, refused <-chan error) error {
+	server *http.Server, joining joining) error {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	status := node.Status()
@@ -136,12 +142,13 @@ func serveUntil(ctx context.Context, c *console, s settings, node *balsa.Node, l
 	case <-ctx.Done():
 		s.node.Logger.Info("Stopping")
 		handOver(s, node)
-	case err = <-refused:
+	case err = <-joining.refused:
 	case <-node.Done():
 		err = failure{exitError, node.Err()}
 	case err = <-served:
 		err = fail(exitError, "the HTTP server stopped: %w", err)
 	}
+	joining.stop()
 	return errors.Join(err, shutDown(node, server))
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"balsa"
 	"balsa/raft"
 	"balsa/replica"
 	"balsa/snapshot"
@@ -230,6 +231,8 @@ func (k *checking) others() {
 		case k.rows[name] != nil:
 		case setAside(name):
 			k.say(name, "set aside", "of the cluster that was before a recovery; it was not read")
+		case name == balsa.AskedToJoin:
+			k.say(name, "good", "the node has asked a cluster to add it, and does not ask again by itself")
 		case strings.HasSuffix(name, ".snapshot.part"):
 			k.say(name, "arriving", "a snapshot of which %s have arrived: what is bad in it is sent again",
 				bytesOf(k.sizes[name]))
