@@ -21,23 +21,29 @@ import (
 // shell is a person at a terminal, in a directory of their own, with ports of their own.
 type shell struct {
 	t         *testing.T
-	ports     int // three for clients, then three for peers
+	ports     int // for the clients of each of shellNodes, then for their peers
 	endpoints []string
 	env       []string
 	client    *client.Client
 }
 
+// shellNodes is for how many nodes there are ports: three, and those that join them.
+const shellNodes = 5
+
+// raft is the port for peers of a node, counted from 0.
+func (s *shell) raft(n int) int { return s.ports + shellNodes + n }
+
 // newShell goes to a fresh directory. What runs there at the end is stopped.
 func newShell(t *testing.T) *shell {
 	t.Helper()
 	builtBinary(t) // is built where the sources are
-	s := &shell{t: t, ports: freePorts(t, 6)}
+	s := &shell{t: t, ports: freePorts(t, 2*shellNodes)}
 	t.Chdir(t.TempDir())
 	for n := range 3 {
 		s.endpoints = append(s.endpoints, "http://"+loopback(s.ports+n))
 	}
 	s.env = append(os.Environ(), fmt.Sprintf("BALSA_HTTP_PORT=%d", s.ports),
-		fmt.Sprintf("BALSA_RAFT_PORT=%d", s.ports+3), "BALSA_ENDPOINTS="+strings.Join(s.endpoints, ","))
+		fmt.Sprintf("BALSA_RAFT_PORT=%d", s.raft(0)), "BALSA_ENDPOINTS="+strings.Join(s.endpoints, ","))
 	made, err := client.New(s.endpoints)
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +183,7 @@ func TestE2EClusterStory(t *testing.T) {
 	s.says("get greeting", "parted")
 
 	s.says("cluster stop", "stopped; the data stays in "+standardData())
-	if left := listening(s.ports, 6); left != 0 {
+	if left := listening(s.ports, 2*shellNodes); left != 0 {
 		t.Errorf("%d ports are in use after stop", left)
 	}
 	s.balsa("cluster start")
@@ -208,7 +214,7 @@ func TestE2ETheSupervisorIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, 5*time.Second, "all nodes are gone, the paused one too", func() bool {
-		return listening(s.ports, 6) == 0
+		return listening(s.ports, 2*shellNodes) == 0
 	})
 	if status, _, err := s.run(builtBinary(t), "cluster", "status"); status != exitUnavailable {
 		t.Errorf("status %d, %s", status, err)
@@ -217,7 +223,7 @@ func TestE2ETheSupervisorIsKilled(t *testing.T) {
 	s.balsa("dev --detach")
 	s.says("get key", "value")
 	status, _, text := s.run(builtBinary(t), "dev", "--data", "another")
-	if status != exitError || !strings.Contains(text, fmt.Sprintf("port %d, %d", s.ports, s.ports+3)) {
+	if status != exitError || !strings.Contains(text, fmt.Sprintf("port %d, %d", s.ports, s.raft(0))) {
 		t.Errorf("ports in use: status %d, %s", status, text)
 	}
 	status, _, text = s.run(builtBinary(t), "dev")

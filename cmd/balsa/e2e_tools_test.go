@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -45,6 +43,31 @@ func (c *trio) succeed(n int, data string) *client.Client {
 		return err == nil && s.Role == "leader"
 	})
 	return alone
+}
+
+// complete has two nodes with empty directories join the one that leads alone, which data of another cluster
+// was brought to. Each gets its vote, and together they have everything without that one.
+func (c *trio) complete(first int) {
+	c.t.Helper()
+	for n := range c.nodes {
+		if n == first {
+			continue
+		}
+		c.nodes[n].kill()
+		id := fmt.Sprint(n + 1)
+		c.nodes[n] = start(c.t, "serve", "--id", id, "--data", filepath.Join(c.dir, "joined"+id), "--raft",
+			loopback(c.raft[n]), "--http", loopback(c.http[n]), "--join", c.endpoints[first], "--supervised")
+		eventually(c.t, 10*time.Second, "the node is a member", func() bool {
+			now, err := c.client.Cluster(c.t.Context())
+			_, is := now.Member(uint64(n + 1))
+			return err == nil && is
+		})
+		c.tool(exitOK, "member", "promote", id, "--endpoints", c.endpoints[first])
+	}
+	c.tool(exitOK, append([]string{"check"}, c.at()...)...)
+	c.nodes[first].kill()
+	c.readAll()
+	must(c.t, c.put(c.client, "without the first", "value"))
 }
 
 // A backup that was taken under load has all that was acknowledged before it began, founds a cluster in which
@@ -105,7 +128,9 @@ func TestE2EBackupAndRestore(t *testing.T) {
 	if s, err = alone.Status(t.Context(), c.endpoints[0]); err != nil || s.Role != "leader" {
 		t.Errorf("%+v, %v", s, err)
 	}
+	c.acked = before
 	must(t, c.put(alone, "later", "value"))
+	c.complete(0)
 }
 
 // When two of three directories are gone, the third founds a cluster with all that was acknowledged and came
@@ -141,7 +166,8 @@ func TestE2ERecoverFromOne(t *testing.T) {
 	eventually(t, 10*time.Second, "a node of the old cluster is refused", func() bool {
 		return strings.Contains(c.nodes[left].err.String()+c.nodes[other].err.String(), "another cluster")
 	})
-	c.readAll()
+	c.client = c.newClient()
+	c.complete(left)
 }
 
 // All members agree under load; with one down the others do.
@@ -175,36 +201,4 @@ func TestE2ECheck(t *testing.T) {
 }
 
 // Every command of the operations guide works as it stands, in the order in which it stands.
-func TestE2EOperations(t *testing.T) {
-	all := instructions(t, filepath.Join("..", "..", "docs", "operations.md"))
-	if len(all) < 15 || all[0].line != "go build -o bin/balsa ./cmd/balsa" {
-		t.Fatalf("%d commands, the first is %q", len(all), all[0].line)
-	}
-	s := newShell(t)
-	must(t, os.Mkdir("bin", 0o700))
-	must(t, os.Symlink(builtBinary(t), filepath.Join("bin", "balsa")))
-	t.Cleanup(func() { // whatever the last serve was, if it still runs
-		text, _ := os.ReadFile("serve.pid")
-		if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
-			_ = syscall.Kill(pid, syscall.SIGTERM)
-		}
-	})
-	var ports []string
-	for n := range 3 {
-		ports = append(ports, fmt.Sprint("127.0.0.1:", 8001+n), loopback(s.ports+n),
-			fmt.Sprint("127.0.0.1:", 7001+n), loopback(s.ports+3+n))
-	}
-	for _, i := range all[1:] {
-		line := strings.NewReplacer(ports...).Replace(i.line)
-		out, failure := "", ""
-		eventually(t, 15*time.Second, line, func() bool {
-			var status int
-			status, out, failure = s.run("sh", "-c", line)
-			return status != exitUsage && (status != exitOK) == i.refused
-		})
-		t.Logf("$ %s\n%s%s", line, out, failure)
-		if strings.HasPrefix(line, "bin/balsa get") && strings.TrimSpace(out) != "hello world" {
-			t.Errorf("%s: %q", line, out)
-		}
-	}
-}
+func TestE2EOperations(t *testing.T) { follow(t, "operations.md", 15) }
