@@ -44,6 +44,9 @@ type Change struct {
 	// switches leases off. They take a cluster version of at least 1: a program from before would vote right
 	// after a restart.
 	LeaseDrift *uint32
+	// Met is whom the leader has met, by id. It is recorded with whatever else changes (Member.Start), and is
+	// no change by itself.
+	Met []Acquaintance
 	// Force skips only the questions whether the voters answer now and lag little. If they never come,
 	// nothing is committed any more, and the change cannot be taken back, which takes a quorum too: the
 	// cluster is then as good as lost. So even with Force the new voters that this leader has heard at some
@@ -91,6 +94,7 @@ func (c Configuration) with(change Change) (next Configuration, why Refusal) {
 	if why != Accepted {
 		return Configuration{}, why
 	}
+	next.meet(change.Met)
 	if !slices.Equal(c.Voters, next.Voters) {
 		next = next.jointWith(c)
 	}
@@ -169,6 +173,7 @@ func (c *Configuration) add(change Change) Refusal {
 		if m.ID == None || m.Incarnation == 0 || m.Address == "" {
 			return BadMember
 		}
+		m.Start = 0 // what was met says it
 		c.Members = slices.Insert(c.Members, c.place(m.ID), m)
 		c.Learners = including(c.Learners, m.ID)
 	}
@@ -183,9 +188,22 @@ func (c *Configuration) update(change Change) Refusal {
 		}
 		m.Incarnation = cmp.Or(m.Incarnation, known.Incarnation)
 		m.Address, m.API = cmp.Or(m.Address, known.Address), cmp.Or(m.API, known.API)
+		if m.Start = 0; m.Incarnation == known.Incarnation {
+			m.Start = known.Start
+		}
 		c.Members[c.place(m.ID)] = m
 	}
 	return Accepted
+}
+
+// meet records the starts of data directories that the configuration names.
+func (c *Configuration) meet(met []Acquaintance) {
+	for _, a := range met {
+		if m, is := c.Member(a.Node); is && m.Incarnation == a.Incarnation {
+			m.Start = max(m.Start, a.Start)
+			c.Members[c.place(a.Node)] = m
+		}
+	}
 }
 
 // place is where a member of that id stands, or would.

@@ -109,6 +109,35 @@ func TestWhatIsKnownIsKept(t *testing.T) {
 	}
 }
 
+// TestAChangeRecordsWhoWasMet of those that it means, beside what it is about, and never less than before.
+func TestAChangeRecordsWhoWasMet(t *testing.T) {
+	c := three()
+	c.Members[0] = Member{ID: 1, Incarnation: 7, Address: "a", Start: 5}
+	c.Members[1] = Member{ID: 2, Incarnation: 8, Address: "b", Start: 5}
+	c.Members[2] = Member{ID: 3, Incarnation: 9, Address: "c", Start: 5}
+	met := []Acquaintance{{Node: 1, Incarnation: 7, Start: 6}, {Node: 2, Incarnation: 1, Start: 9},
+		{Node: 3, Incarnation: 9, Start: 4}, {Node: 4, Incarnation: 10, Start: 3}, {Node: 5, Start: 3}}
+	if _, why := c.with(Change{Met: met}); why != NothingChanged {
+		t.Errorf("that somebody was met is a change: %v", why)
+	}
+	add := Member{ID: 4, Incarnation: 10, Address: "d", Start: 99}
+	move := Member{ID: 2, Address: "z", Start: 99}
+	next, why := c.with(Change{Add: []Member{add}, Update: []Member{move}, Met: met})
+	if why != Accepted {
+		t.Fatal(why)
+	}
+	for id, want := range []uint64{1: 6, 2: 5, 3: 5, 4: 3} {
+		if m, _ := next.Member(NodeID(id)); m.Start != want {
+			t.Errorf("server %d was met in start %d, want %d", id, m.Start, want)
+		}
+	}
+	c.Voters, c.Learners = []NodeID{1, 2}, []NodeID{3}
+	next, _ = c.with(Change{Update: []Member{{ID: 3, Incarnation: 10}}, Promote: nil})
+	if m, _ := next.Member(3); m.Incarnation != 10 || m.Start != 0 {
+		t.Errorf("another data directory is %+v", m)
+	}
+}
+
 // TestWhatFollowsAJointConfiguration can be read off it alone: whoever has no role left is gone.
 func TestWhatFollowsAJointConfiguration(t *testing.T) {
 	c := NewConfiguration(map[NodeID]string{1: "", 2: "", 3: "", 4: ""})

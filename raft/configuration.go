@@ -12,6 +12,10 @@ type Member struct {
 	Incarnation Incarnation // 0 until the server has been heard
 	Address     string      // where peers reach it
 	API         string      // where clients reach it; empty when unknown
+	// Start is the latest start of that data directory that the leader had met when it made the
+	// configuration, 0 if none. Who joins later has met nobody: without it an old copy of the directory would
+	// pass there for the member itself.
+	Start uint64
 }
 
 // Configuration says who the servers are and who has a vote (§6). The bootstrap configuration stands at

@@ -30,6 +30,7 @@ const (
 	roleVoter    = 1
 	roleOutgoing = 2
 	roleLearner  = 4
+	flagStart    = 8 // no role: the member's start follows, which is not 0
 )
 
 // Check reports why a configuration has no binary form: members out of order, without an id or without a
@@ -98,11 +99,11 @@ func (c Configuration) roles(id NodeID) (roles byte) {
 //	└─────────┴───────┴───────┴──────────────────────────┴────────────────┴────────────────┘
 //	flags   1 auto-promote, 2 gates: cluster version and lease drift (ppm) follow, 4 lease time (ns)
 //	        follows; unset when all of it is 0, so that a server from before can read what does not need it
-//	member  ┌────────┬─────────────┬───────┬────────┬─────────┬────────┬─────────┐
-//	        │ id u64 │ incarn. u64 │ roles │ length │ address │ length │ API     │
-//	        │        │             │ u8    │ u16    │         │ u16    │ address │
-//	        └────────┴─────────────┴───────┴────────┴─────────┴────────┴─────────┘
-//	roles   1 voter, 2 outgoing voter, 4 learner
+//	member  ┌────────┬─────────────┬───────┬────────┬─────────┬────────┬─────────┬────────────┐
+//	        │ id u64 │ incarn. u64 │ roles │ length │ address │ length │ API     │ if flagged │
+//	        │        │             │ u8    │ u16    │         │ u16    │ address │ start u64  │
+//	        └────────┴─────────────┴───────┴────────┴─────────┴────────┴─────────┴────────────┘
+//	roles   1 voter, 2 outgoing voter, 4 learner; and the flag 8: its start follows, unset when it is 0
 func (c Configuration) AppendTo(dst []byte) []byte {
 	err := c.Check()
 	assert(err == nil, "a configuration was encoded that has no binary form")
@@ -127,9 +128,16 @@ func (c Configuration) AppendTo(dst []byte) []byte {
 	}
 	for _, m := range c.Members {
 		dst = le.AppendUint64(le.AppendUint64(dst, uint64(m.ID)), uint64(m.Incarnation))
-		dst = append(dst, c.roles(m.ID))
+		roles := c.roles(m.ID)
+		if m.Start != 0 {
+			roles |= flagStart
+		}
+		dst = append(dst, roles)
 		for _, address := range []string{m.Address, m.API} {
 			dst = append(le.AppendUint16(dst, uint16(len(address))), address...)
+		}
+		if m.Start != 0 {
+			dst = le.AppendUint64(dst, m.Start)
 		}
 	}
 	return dst
@@ -181,7 +189,7 @@ func (c *Configuration) decodeMember(src []byte) (rest []byte, err error) {
 		ID:          NodeID(binary.LittleEndian.Uint64(src)),
 		Incarnation: Incarnation(binary.LittleEndian.Uint64(src[8:])),
 	}
-	roles := src[16]
+	roles, started := src[16]&^flagStart, src[16]&flagStart != 0
 	if n := len(c.Members); m.ID == None || n > 0 && c.Members[n-1].ID >= m.ID {
 		return nil, fmt.Errorf("configuration: member %d out of order", m.ID)
 	}
@@ -194,6 +202,11 @@ func (c *Configuration) decodeMember(src []byte) (rest []byte, err error) {
 	if m.API, src, err = decodeAddress(src); err != nil {
 		return nil, err
 	}
+	if started {
+		if m.Start, src, err = decodeStart(src); err != nil {
+			return nil, err
+		}
+	}
 	c.Members = append(c.Members, m)
 	for bit, set := range []*[]NodeID{&c.Voters, &c.Outgoing, &c.Learners} {
 		if roles&(1<<bit) != 0 {
@@ -201,6 +214,16 @@ func (c *Configuration) decodeMember(src []byte) (rest []byte, err error) {
 		}
 	}
 	return src, nil
+}
+
+func decodeStart(src []byte) (start uint64, rest []byte, err error) {
+	if len(src) < 8 {
+		return 0, nil, fmt.Errorf("configuration: a start number is cut off")
+	}
+	if start = binary.LittleEndian.Uint64(src); start == 0 {
+		return 0, nil, fmt.Errorf("configuration: a start number of 0")
+	}
+	return start, src[8:], nil
 }
 
 func decodeAddress(src []byte) (address string, rest []byte, err error) {

@@ -14,6 +14,8 @@ func FuzzDecodeConfiguration(f *testing.F) {
 	f.Add(c.AppendTo(nil))
 	c.Version, c.LeaseDrift, c.LeaseTime, c.AutoPromote = 1, 2, 3, true
 	f.Add(c.AppendTo(nil))
+	c.Members[0].Start = 5
+	f.Add(c.AppendTo(nil))
 	f.Add(Configuration{}.AppendTo(nil))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		c, rest, err := DecodeConfiguration(src)

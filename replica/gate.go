@@ -33,6 +33,10 @@ import (
 // named by one. Else it could vote for a wiped disk that takes itself for a first member; with others of its
 // kind they would begin the cluster anew.
 //
+// Of one data directory the latest start counts that was met: an earlier one is an old copy, or a message
+// from before. Who joins has met nobody yet, and may meet the copy first; so the configuration that it joins
+// by says which starts the leader had met.
+//
 // What was met is durable before anything is acted upon of a member. Else this server could vote on the word
 // of a disk, lose its power, and hear the word of another disk under the same id: two majorities would share
 // a member that has forgotten what it promised to the first. For the same reason, one incarnation takes the
@@ -82,6 +86,7 @@ type acquaintance struct {
 type standing struct {
 	member bool             // they name its id
 	named  raft.Incarnation // by that incarnation; 0: by none
+	start  uint64           // and as started that often, when the configuration was made
 	bound  bool             // the latest that is committed names it by its very incarnation
 	joins  bool             // there is none
 	behind bool             // the sender names a later one than the latest that is committed
@@ -138,7 +143,8 @@ func (g *gate) judge(e raft.Envelope, s standing) (why raft.IdentityReason, stra
 		why = raft.NotAMember
 	case means != 0 && means != from.Incarnation:
 		why = raft.OtherIncarnation
-	case known && g.met[at].Incarnation == from.Incarnation && from.Start < g.met[at].Start:
+	case known && g.met[at].Incarnation == from.Incarnation && from.Start < g.met[at].Start,
+		s.named == from.Incarnation && from.Start < s.start:
 		return raft.OlderStart, false
 	}
 	if why != 0 && s.behind && (s.joins || !raft.IsResponse(e.Message)) {

@@ -52,6 +52,7 @@ func (r *Replica) keepHouse(now raft.Time) {
 	}
 	if change, due := r.tidiedUp(members); due {
 		r.house.due = now + r.config.Tick*raft.Time(r.config.Core.ElectionMax)
+		change.Met = r.haveMet()
 		r.core.Step(now, raft.ChangeMembership{Ticket: houseTicket, Change: change})
 	} else {
 		r.house.seen = seen
@@ -182,8 +183,22 @@ func (r *Replica) change(now raft.Time, a ChangeAsked) {
 			return
 		}
 	}
+	a.Change.Met = r.haveMet()
 	r.changes.ask(a.Ticket, aChange)
 	r.core.Step(now, raft.ChangeMembership(a))
+}
+
+// haveMet are the starts that this server has met, its own among them. They must be durable, or a power cut
+// here could have the configuration know of a start that nobody does.
+func (r *Replica) haveMet() (met []raft.Acquaintance) {
+	self := r.config.Identity
+	met = append(met, raft.Acquaintance{Node: self.Node, Incarnation: self.Incarnation, Start: self.Start})
+	for _, a := range r.gate.met {
+		if a.durable {
+			met = append(met, a.Acquaintance)
+		}
+	}
+	return met
 }
 
 // open reports whether somebody waits for a change.

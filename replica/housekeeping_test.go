@@ -17,6 +17,7 @@ func TestTheFirstConfigurationNamesEverybody(t *testing.T) {
 		for i := range want.Members {
 			m := &want.Members[i]
 			m.Incarnation, m.API = identity(m.ID).Incarnation, "http://server:"+m.ID.String()
+			m.Start = 1
 		}
 		want.Version = 1
 		c.pass(50)
@@ -101,6 +102,7 @@ func TestWhoWasNeverHeardCanBeRemoved(t *testing.T) {
 	for i := range want.Members {
 		m := &want.Members[i]
 		m.Incarnation, m.API = identity(m.ID).Incarnation, "http://server:"+m.ID.String()
+		m.Start = 1
 	}
 	want.Version = 1
 	for _, b := range w.servers {

@@ -85,6 +85,8 @@ func TestTheConfigurationsSayWhoIsHeard(t *testing.T) {
 	const own = 102 // the incarnation of server 2
 	all, without := members(1, 2, 3), members(1, 3)
 	wiped := as(all, 2, 999)
+	started := members(1, 2, 3)
+	started.Members[1].Start = 4
 	for _, c := range []struct {
 		name    string
 		entries []raft.Configuration // from index 1 on
@@ -101,6 +103,12 @@ func TestTheConfigurationsSayWhoIsHeard(t *testing.T) {
 		{"wiped, not committed", []raft.Configuration{all}, 0, life(2, 999, 7, 0), false, false,
 			raft.OtherIncarnation},
 		{"put back", []raft.Configuration{all}, 1, life(2, own, 0, 1), false, false, raft.OlderStart},
+		{"put back, and only the leader has met what was later", []raft.Configuration{started}, 1,
+			life(2, own, 3, 1), false, false, raft.OlderStart},
+		{"put back, and names what comes later", []raft.Configuration{started}, 1, life(2, own, 3, 9), false,
+			false, raft.OlderStart},
+		{"started as often as the leader has met", []raft.Configuration{started}, 1, life(2, own, 4, 1), true,
+			true, 0},
 		{"being removed", []raft.Configuration{all, without}, 1, life(2, own, 1, 1), true, true, 0},
 		{"removed, and perhaps not told", []raft.Configuration{all, without}, 2, life(2, own, 1, 1), true,
 			true, 0},

@@ -318,3 +318,36 @@ func TestAnOldCopyOfWhoLeftLongAgoIsRefused(t *testing.T) {
 	}
 	c.serves()
 }
+
+// Who has joined has met nobody, and may meet an old copy of a member before the member: the configuration
+// says which start the others have met, or the word of the copy would elect somebody who lacks what the
+// member has promised.
+func TestWhoJoinsKnowsWhichStartsWereMet(t *testing.T) {
+	c := gather(t, 3)
+	leader := c.settled().id()
+	id, replaced := leader%3+1, (leader+1)%3+1
+	old := c.volumeOf(id).clone()
+	for range 3 {
+		c.start(c.volumeOf(id))
+		c.pass(20)
+	}
+	c.end(replaced)
+	c.must(raft.Change{Remove: []raft.NodeID{replaced}})
+	c.cut = func(from, to raft.NodeID) bool { return from == id && to == replaced }
+	fresh := found(replaced, 999, true)
+	c.must(adding(fresh))
+	b := c.start(fresh)
+	c.pass(60)
+	c.must(raft.Change{Promote: []raft.NodeID{replaced}})
+	copied := c.volumeOf(id).self
+	copied.Start = old.self.Start + 1
+	for _, m := range []raft.Message{raft.RequestVote{Term: 100}, raft.RequestVoteResponse{Term: 100}} {
+		b.do(Received{raft.Envelope{From: copied, To: replaced, Sequence: 9, Message: m}})
+	}
+	why := raft.Event(PeerRefused{Node: id, Why: raft.OlderStart})
+	if !slices.Contains(b.events, why) || b.Status().Term >= 100 {
+		t.Errorf("in term %v, and told is %v", b.Status().Term, b.events)
+	}
+	c.cut = nil
+	c.serves()
+}

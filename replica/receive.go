@@ -48,6 +48,7 @@ func (r *Replica) standing(from raft.Identity) standing {
 	return standing{
 		member: is,
 		named:  m.Incarnation,
+		start:  m.Start,
 		bound:  bound.Incarnation == from.Incarnation,
 		joins:  len(r.core.Members().Voters) == 0,
 		behind: from.Configuration > index,

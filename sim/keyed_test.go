@@ -140,14 +140,14 @@ type touch struct {
 }
 
 func newTouch(o Options, op Op) *touch {
-	c := &touch{nodes: o.Nodes}
-	for range o.Nodes {
+	c := &touch{nodes: o.Nodes + o.Spares}
+	for range c.nodes {
 		c.servers = append(c.servers, untilTheEnd)
 	}
 	for range o.Clients {
 		c.clients = append(c.clients, untilTheEnd)
 	}
-	for range o.Nodes * o.Nodes {
+	for range c.nodes * c.nodes {
 		c.links = append(c.links, untilTheEnd)
 	}
 	switch {
@@ -161,6 +161,10 @@ func newTouch(o Options, op Op) *touch {
 		for _, l := range op.Links {
 			*c.link(l.From, l.To) = op.At
 		}
+	case op.byAdministrator(): // whoever leads is asked, or somebody else is met at an address
+		for i := range c.servers {
+			c.servers[i] = op.At
+		}
 	case op.Node == raft.None: // heal everything
 		for i := range c.links {
 			c.links[i] = op.At
@@ -169,6 +173,10 @@ func newTouch(o Options, op Op) *touch {
 		c.servers[op.Node-1] = op.At
 	}
 	return c
+}
+
+func (o *Op) byAdministrator() bool {
+	return slices.Contains([]OpKind{Change, Transfer, Join, Move, Clone, Stray}, o.Kind)
 }
 
 func (c *touch) link(from, to raft.NodeID) *Time { return &c.links[int(from-1)*c.nodes+int(to-1)] }

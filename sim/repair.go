@@ -60,14 +60,14 @@ func (s *server) repair(dir disk.Dir, damage error) (found recovered, err error)
 	}
 	options := wal.Options{Identity: s.identity(), SegmentBytes: s.world.options.SegmentBytes}
 	options.Identity.Cluster = log.Identity.Cluster
-	if _, err := wal.Repair(dir, options, last); err != nil {
-		return found, err
-	}
-	if !s.trouble.repairs {
+	if !s.trouble.repairs { // from here on: the disk may fail in the midst of it, or when all is done
 		s.ledger.lost(s.id)
 		s.ledger.founds(s.id)
 	}
 	s.trouble.repairs = true
+	if _, err := wal.Repair(dir, options, last); err != nil {
+		return found, err
+	}
 	s.world.saw(sawRotRepaired)
 	if s.trouble.sealRot {
 		s.world.saw(sawSealRefused)
