@@ -26,7 +26,15 @@ type lodging struct {
 	foreign *foreign    // it belongs to another cluster; nil
 	routes  []raft.Member
 	told    []raft.Member // addresses that it was given by hand, which win
-	callers []raft.NodeID // by id: the server that has spoken last under it
+
+	exchanges []exchange // the requests that this life has received, as they came
+}
+
+// exchange is a request that was received. Its answer goes back to where it came from, whoever else speaks
+// under that id: as in a transport, the server itself knows it by a number of its own, from 1 on.
+type exchange struct {
+	peer     raft.NodeID // the server that asked
+	sequence raft.Sequence
 }
 
 // foreign is another cluster, one node of which has strayed.
@@ -48,13 +56,24 @@ func (w *World) at(address string) *server {
 	return nil
 }
 
-// reached returns whom a message of a server gets to; nil when nobody is there.
-func (w *World) reached(s *server, e raft.Envelope) *server {
+// begins has a server know a request by its number.
+func (s *server) begins(e *raft.Envelope, peer raft.NodeID) {
 	_, refusal := e.Message.(raft.IdentityRefused)
-	if refusal || raft.IsResponse(e.Message) && e.Sequence != 0 {
-		if by := s.callers[e.To]; by != raft.None {
-			return w.servers[by-1]
-		}
+	if refusal || raft.IsResponse(e.Message) || e.Sequence == 0 {
+		return
+	}
+	s.exchanges = append(s.exchanges, exchange{peer, e.Sequence})
+	e.Sequence = raft.Sequence(len(s.exchanges))
+}
+
+// reached returns whom a message of a server gets to; nil when nobody is there. An answer gets back the
+// sequence of what it answers.
+func (w *World) reached(s *server, e *raft.Envelope) *server {
+	_, refusal := e.Message.(raft.IdentityRefused)
+	if e.Sequence != 0 && (refusal || raft.IsResponse(e.Message)) {
+		x := s.exchanges[e.Sequence-1]
+		e.Sequence = x.sequence
+		return w.servers[x.peer-1]
 	}
 	for _, known := range [][]raft.Member{s.told, s.routes} {
 		at := slices.IndexFunc(known, func(m raft.Member) bool { return m.ID == e.To })

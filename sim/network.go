@@ -43,7 +43,7 @@ func (w *World) send(s *server, cause uint64, e raft.Envelope) {
 		w.fail(Assertion, "n%v sends to n%v, which does not exist", s.id, e.To)
 		return
 	}
-	to := w.reached(s, e)
+	to := w.reached(s, &e)
 	if to == nil {
 		w.note(Record{Kind: Dropped, Cause: cause, Node: e.To, Peer: s.id, Text: "nobody is there"})
 		w.saw(sawNobody)
@@ -138,10 +138,8 @@ func (w *World) hand(to *server, d due) {
 	}
 	p := w.note(Record{Kind: Delivered, Cause: d.cause, Node: d.node, Peer: d.peer, N: d.n,
 		Message: e.Message})
-	if by := e.From.Node; by != raft.None && int(by) <= len(w.servers) {
-		to.callers[by] = d.peer
-	}
 	w.sawArrival(to, e)
+	to.begins(&e, d.peer)
 	w.attempt(to, p, replica.Received{Envelope: e})
 }
 

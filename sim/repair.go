@@ -60,10 +60,9 @@ func (s *server) repair(dir disk.Dir, damage error) (found recovered, err error)
 	}
 	options := wal.Options{Identity: s.identity(), SegmentBytes: s.world.options.SegmentBytes}
 	options.Identity.Cluster = log.Identity.Cluster
-	if !s.trouble.repairs { // from here on: the disk may fail in the midst of it, or when all is done
-		s.ledger.lost(s.id)
-		s.ledger.founds(s.id)
-	}
+	// From here on, for the disk may fail in the midst of it, or when all is done; and anew for one that has
+	// learned something again before its second damage.
+	s.ledger.founds(s.id)
 	s.trouble.repairs = true
 	if _, err := wal.Repair(dir, options, last); err != nil {
 		return found, err

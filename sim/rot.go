@@ -146,7 +146,10 @@ func (w *World) oldFile(s *server, r roll) aged {
 	return all[r.below(uint64(len(all)))]
 }
 
-func (f *aged) isSegment() bool { return strings.HasSuffix(f.name, ".wal") }
+// isSegment reports whether a file is of the log; what a repair has set aside is not.
+func (f *aged) isSegment() bool {
+	return strings.HasSuffix(f.name, ".wal") && !strings.HasPrefix(f.name, "damaged-")
+}
 
 // lastBatch returns where the last batch of a segment begins, and whether there is any. Batches follow each
 // other from the end of the segment's header on, each with its length behind its number (package wal).

@@ -18,7 +18,7 @@ func (s *server) start(cause, cut uint64) {
 		return
 	}
 	s.life++
-	s.routes, s.callers = nil, make([]raft.NodeID, len(w.servers)+1)
+	s.routes, s.exchanges = nil, s.exchanges[:0]
 	s.store.start++ // whether it comes to be durable or not
 	s.trouble.panicked, s.trouble.wasFull, s.store.fault.met = false, s.store.full, false
 	s.store.sealed = false // a start writes
