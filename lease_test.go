@@ -30,6 +30,9 @@ func TestAReadByLease(t *testing.T) {
 		}
 		c.bound(500)
 		leader = c.known(all3...)
+		if s := c.nodes[leader].Status(); s.LeaseDrift != 500 || s.LeaseTime != 300*time.Millisecond {
+			t.Errorf("the status says %d ppm, %v", s.LeaseDrift, s.LeaseTime)
+		}
 		c.mustPropose(leader, "x")
 		before := c.nodes[leader].Stats()
 		for range 30 {

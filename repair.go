@@ -22,18 +22,28 @@ func isDamage(err error) bool {
 		errors.Is(err, replica.ErrGap)
 }
 
-// setDamagedAside makes the directory usable again: the log is set aside, and one that begins behind the
-// newest good snapshot, and says that the node repairs itself, takes its place. A node that nobody can
-// bring back what it lost is refused: it would stand still with less than it has.
-func setDamagedAside(dir disk.Dir, config Config, damage error) error {
+// ErrAlone says that nobody can bring back what a node has lost, as far as its directory knows: it is the
+// only voter.
+var ErrAlone = errors.New("no other node is known that could repair this one")
+
+// Repairable reports whether a node can repair itself with the help of the others (Config.Repair), should its
+// log or its snapshots be damaged: nil, or why not. Nothing is written. Errors: ErrAlone; wal.ErrCorrupt,
+// when both copies of the identity are damaged; or what the disk said, which may pass.
+func Repairable(dir disk.Dir) error {
+	_, err := repairable(dir)
+	return err
+}
+
+// repairable returns, beside that, the last entry of the newest good snapshot.
+func repairable(dir disk.Dir) (last raft.EntryID, err error) {
 	found, err := wal.Inspect(dir)
 	if err != nil && found.Identity.Cluster == (raft.ClusterID{}) {
-		return damage
+		return last, err
 	}
-	members, last := found.Identity.Bootstrap, raft.EntryID{}
+	members := found.Identity.Bootstrap
 	snapshots, err := snapshot.Inspect(dir)
 	if err = unreadable(snapshots.Broken, err); err != nil {
-		return errors.Join(err, damage)
+		return last, err
 	}
 	for _, s := range snapshots.Snapshots {
 		if s.Cluster == found.Identity.Cluster {
@@ -44,9 +54,24 @@ func setDamagedAside(dir disk.Dir, config Config, damage error) error {
 			break
 		}
 	}
-	alone := slices.Equal(members.Voters, []raft.NodeID{config.ID}) && len(members.Outgoing) == 0
-	if alone {
-		return fmt.Errorf("%w (no other node is known that could repair this one)", damage)
+	if slices.Equal(members.Voters, []raft.NodeID{found.Identity.Node}) && len(members.Outgoing) == 0 {
+		return last, ErrAlone
+	}
+	return last, nil
+}
+
+// setDamagedAside makes the directory usable again: the log is set aside, and one that begins behind the
+// newest good snapshot, and says that the node repairs itself, takes its place. A node that nobody can
+// bring back what it lost is refused: it would stand still with less than it has.
+func setDamagedAside(dir disk.Dir, config Config, damage error) error {
+	last, err := repairable(dir)
+	switch {
+	case errors.Is(err, ErrAlone):
+		return fmt.Errorf("%w (%w)", damage, err)
+	case errors.Is(err, wal.ErrCorrupt):
+		return damage
+	case err != nil:
+		return errors.Join(err, damage)
 	}
 	aside, err := wal.Repair(dir, wal.Options{Identity: wal.Identity{Node: config.ID},
 		SegmentBytes: config.SegmentBytes}, last)

@@ -42,11 +42,16 @@ type Membership struct {
 	// Configuration is the index of the entry that brought it; 0: the bootstrap configuration, or none as
 	// long as a node that joins was not added.
 	Configuration raft.Index
-	Joint         bool        // a change of the voters is under way: both halves decide (§6)
-	Version       uint32      // of the cluster; see raft.Configuration.Version
-	AutoPromote   bool        // learners that have caught up become voters by themselves
-	Standing      Standing    // of this node
-	TransferTo    raft.NodeID // at a leader: to whom it hands over; raft.None: to nobody
+	Joint         bool   // a change of the voters is under way: both halves decide (§6)
+	Version       uint32 // of the cluster; see raft.Configuration.Version
+	AutoPromote   bool   // learners that have caught up become voters by themselves
+	// LeaseDrift is by how much clocks may err, in parts per million, for reads by lease; 0: they are off.
+	// LeaseTime is for how long each voter then votes for nobody after it has heard a leader.
+	LeaseDrift uint32
+	LeaseTime  time.Duration
+
+	Standing   Standing    // of this node
+	TransferTo raft.NodeID // at a leader: to whom it hands over; raft.None: to nobody
 
 	// Peers are the other members, by id, and at a leader those that are yet to learn that they are none.
 	Peers []Peer
@@ -199,6 +204,8 @@ func (l *loop) status() Status {
 		Joint:         core.Joint,
 		Version:       members.Version,
 		AutoPromote:   members.AutoPromote,
+		LeaseDrift:    members.LeaseDrift,
+		LeaseTime:     time.Duration(members.LeaseTime),
 		Standing:      standing(members, core.ID),
 		TransferTo:    core.TransferTo,
 		Peers:         l.peers(core, members),

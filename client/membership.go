@@ -2,17 +2,27 @@ package client
 
 // The bodies of the API below PathCluster, and what a node says of the membership in its status.
 
-// Membership is what a node knows of the configuration in force and of its own part in it.
-type Membership struct {
+// InForce is what the configuration in force says of all members.
+type InForce struct {
 	// Configuration is the index of the entry that brought it; 0: the bootstrap configuration, or none as
 	// long as a node that joins was not added.
 	Configuration uint64 `json:"configuration"`
-	Joint         bool   `json:"joint"`                 // a change of the voters is under way
-	Version       uint32 `json:"version"`               // of the cluster
-	AutoPromote   bool   `json:"auto_promote"`          // learners that have caught up get a vote
-	Standing      string `json:"standing"`              // of the node: as Member.Role, or outsider
-	TransferTo    uint64 `json:"transfer_to,omitempty"` // at a leader that hands over: to whom
-	Peers         []Peer `json:"peers"`                 // the other members, by id
+	Joint         bool   `json:"joint"`        // a change of the voters is under way
+	Version       uint32 `json:"version"`      // of the cluster
+	AutoPromote   bool   `json:"auto_promote"` // learners that have caught up get a vote
+	// LeaseDrift is by how much clocks may err, in parts per million, for reads by lease (ConsistencyLease);
+	// 0: they are off. LeaseTimeMS is for how many milliseconds each voter then votes for nobody after it has
+	// heard a leader.
+	LeaseDrift  uint32 `json:"lease_drift"`
+	LeaseTimeMS int64  `json:"lease_time_ms"`
+}
+
+// Membership is what a node knows of the configuration in force and of its own part in it.
+type Membership struct {
+	InForce
+	Standing   string `json:"standing"`              // of the node: as Member.Role, or outsider
+	TransferTo uint64 `json:"transfer_to,omitempty"` // at a leader that hands over: to whom
+	Peers      []Peer `json:"peers"`                 // the other members, by id
 }
 
 // The roles of members.
@@ -35,17 +45,13 @@ const (
 // Cluster is who the members are, and how they are (PathCluster). The leader answers, after it has made sure
 // that it leads; with ?stale any node answers what it knows by itself, which may be old.
 type Cluster struct {
-	Cluster       string `json:"cluster"` // its id, in hexadecimal
-	Node          uint64 `json:"node"`    // who answers
-	Leader        uint64 `json:"leader"`  // 0 when that node knows of none
-	Term          uint64 `json:"term"`
-	Commit        uint64 `json:"commit"`
-	Configuration uint64 `json:"configuration"`         // its index; 0: of the bootstrap
-	Joint         bool   `json:"joint"`                 // a change of the voters is under way
-	Version       uint32 `json:"version"`               // of the cluster
-	AutoPromote   bool   `json:"auto_promote"`          // learners that have caught up get a vote
-	LeaseDrift    uint32 `json:"lease_drift"`           // in parts per million; 0: no leases
-	TransferTo    uint64 `json:"transfer_to,omitempty"` // to whom the leader hands over
+	Cluster string `json:"cluster"` // its id, in hexadecimal
+	Node    uint64 `json:"node"`    // who answers
+	Leader  uint64 `json:"leader"`  // 0 when that node knows of none
+	Term    uint64 `json:"term"`
+	Commit  uint64 `json:"commit"`
+	InForce
+	TransferTo uint64 `json:"transfer_to,omitempty"` // to whom the leader hands over
 	// FailureTolerance is how many more voters may fail before nothing can be decided; nil when the node that
 	// answers does not lead.
 	FailureTolerance *int `json:"failure_tolerance"`

@@ -56,21 +56,16 @@ func (c *call) toLeader() (reach, *problem) {
 }
 
 func (c *call) clusterBody(s balsa.Status) client.Cluster {
-	members, _ := c.api.node.Members()
 	body := client.Cluster{
-		Cluster:       s.Cluster.String(),
-		Node:          uint64(s.ID),
-		Leader:        uint64(s.Leader),
-		Term:          uint64(s.Term),
-		Commit:        uint64(s.Commit),
-		Configuration: uint64(s.Configuration),
-		Joint:         s.Joint,
-		Version:       s.Version,
-		AutoPromote:   s.AutoPromote,
-		LeaseDrift:    members.LeaseDrift,
-		TransferTo:    uint64(s.TransferTo),
-		Repair:        repairBody(s),
-		Members:       []client.Member{},
+		Cluster:    s.Cluster.String(),
+		Node:       uint64(s.ID),
+		Leader:     uint64(s.Leader),
+		Term:       uint64(s.Term),
+		Commit:     uint64(s.Commit),
+		InForce:    inForce(s),
+		TransferTo: uint64(s.TransferTo),
+		Repair:     repairBody(s),
+		Members:    []client.Member{},
 	}
 	peers := s.Peers
 	if s.Standing != balsa.Outsider {

@@ -44,13 +44,10 @@ func showStatus(c *call) *problem {
 
 func membershipBody(s balsa.Status) client.Membership {
 	body := client.Membership{
-		Configuration: uint64(s.Configuration),
-		Joint:         s.Joint,
-		Version:       s.Version,
-		AutoPromote:   s.AutoPromote,
-		Standing:      s.Standing.String(),
-		TransferTo:    uint64(s.TransferTo),
-		Peers:         []client.Peer{},
+		InForce:    inForce(s),
+		Standing:   s.Standing.String(),
+		TransferTo: uint64(s.TransferTo),
+		Peers:      []client.Peer{},
 	}
 	for _, p := range s.Peers {
 		peer := client.Peer{ID: uint64(p.ID), Address: p.Address, API: p.API, Standing: p.Standing.String(),
@@ -61,6 +58,12 @@ func membershipBody(s balsa.Status) client.Membership {
 		body.Peers = append(body.Peers, peer)
 	}
 	return body
+}
+
+// inForce is what the configuration in force says of all members.
+func inForce(s balsa.Status) client.InForce {
+	return client.InForce{Configuration: uint64(s.Configuration), Joint: s.Joint, Version: s.Version,
+		AutoPromote: s.AutoPromote, LeaseDrift: s.LeaseDrift, LeaseTimeMS: s.LeaseTime.Milliseconds()}
 }
 
 func extent(s balsa.Status) client.LogExtent {

@@ -47,7 +47,8 @@ func TestStatus(t *testing.T) {
 		`"first":2,"entries":4,"log_bytes":99,"snapshot":{"term":6,"index":3},`+
 		`"last_snapshot":{"index":3,"size":1000,"at":"2026-01-02T03:04:05Z","took_ms":1},`+
 		`"keys":1,"revision":5,`+
-		`"configuration":4,"joint":true,"version":1,"auto_promote":true,"standing":"joining",`+
+		`"configuration":4,"joint":true,"version":1,"auto_promote":true,"lease_drift":0,"lease_time_ms":0,`+
+		`"standing":"joining",`+
 		`"transfer_to":3,"peers":[{"id":1,"address":"127.0.0.1:7001","api":"http://one:8001",`+
 		`"standing":"voter","match":5,"next":6},{"id":3,"address":"","api":"",`+
 		`"standing":"learner","match":0,"next":0,`+

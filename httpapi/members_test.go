@@ -74,8 +74,8 @@ func newMembers(t *testing.T) (*fakeNode, *fakeMembers, http.Handler) {
 }
 
 func TestTheMembersAreShown(t *testing.T) {
-	n, m, h := newMembers(t)
-	m.members.LeaseDrift = 1000
+	n, _, h := newMembers(t)
+	n.status.LeaseDrift, n.status.LeaseTime = 1000, 300*time.Millisecond
 	const members = `"members":[` +
 		`{"id":1,"role":"voter","address":"one:1","api":"","incarnation":"a0","leader":false,"match":4,` +
 		`"lag":1,"contact_ms":50,"health":"ok"},` +
@@ -87,7 +87,7 @@ func TestTheMembersAreShown(t *testing.T) {
 		`"lag":0,"contact_ms":20,"health":"behind","installing":{"offset":3,"size":10}}]}`
 	const head = `{"cluster":"ab0000000000000000000000000000cd","node":2,"leader":2,"term":7,"commit":4,` +
 		`"configuration":9,"joint":false,"version":1,"auto_promote":false,"lease_drift":1000,` +
-		`"failure_tolerance":0,`
+		`"lease_time_ms":300,"failure_tolerance":0,`
 	expect(t, h, "GET /v1/cluster", "", 200, head+members, "Balsa-Consistency: linearizable")
 	expect(t, h, "GET /v1/cluster?stale", "", 200, head+members, "Balsa-Consistency: stale")
 	if diff := cmp.Diff([]string{"read linearizable max 0s min 0 local true"}, n.calls); diff != "" {
@@ -121,7 +121,7 @@ func TestFailureTolerance(t *testing.T) {
 		{"v v v L L", false, 1}, {"v vS vS", false, 0}, {"v v v j j", true, 1}, {"v v j l", true, 1},
 		{"v v jS l", true, 0}, {"v v v l", false, 1}, {"j j j l", true, 0},
 	} {
-		body := client.Cluster{Joint: test.joint}
+		body := client.Cluster{InForce: client.InForce{Joint: test.joint}}
 		for _, c := range strings.Fields(test.members) {
 			m := client.Member{Role: map[byte]string{'v': client.RoleVoter, 'j': client.RoleJoining,
 				'l': client.RoleLeaving, 'L': client.RoleLearner}[c[0]]}

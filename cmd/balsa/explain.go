@@ -31,8 +31,9 @@ func openError(s settings, err error) error {
 		return err
 	case errors.Is(err, syscall.EADDRINUSE):
 		return addressError("--raft", s.raft(), err)
-	case errors.Is(err, wal.ErrForeign), errors.Is(err, wal.ErrCorrupt), errors.Is(err, wal.ErrVersion),
-		errors.Is(err, snapshot.ErrForeign), errors.Is(err, snapshot.ErrCorrupt),
+	case errors.Is(err, wal.ErrCorrupt), errors.Is(err, snapshot.ErrCorrupt):
+		return fail(exitError, "--data %s: %w", s.node.Dir, adviseRefused(s, err))
+	case errors.Is(err, wal.ErrForeign), errors.Is(err, wal.ErrVersion), errors.Is(err, snapshot.ErrForeign),
 		errors.Is(err, snapshot.ErrVersion), errors.Is(err, snapshot.ErrCodec):
 		return fail(exitError, "--data %s: %w", s.node.Dir, err) // these say themselves what to do
 	case errors.Is(err, wal.ErrNotInitialized):

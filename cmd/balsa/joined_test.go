@@ -13,7 +13,8 @@ import (
 	"balsa/wal"
 )
 
-// A directory that was founded to join names no members, and is whole all the same.
+// A directory that was founded to join names no members, and is whole all the same; nor do files in it
+// do harm that its node has put there besides.
 func TestVerifyOfADirectoryThatJoins(t *testing.T) {
 	t.Chdir(t.TempDir())
 	dir, err := disk.OS("data")
@@ -23,9 +24,11 @@ func TestVerifyOfADirectoryThatJoins(t *testing.T) {
 	must(t, err)
 	must(t, errors.Join(l.Close(), dir.Close()))
 	must(t, os.WriteFile(filepath.Join("data", balsa.AskedToJoin), nil, 0o600))
+	must(t, os.WriteFile(filepath.Join("data", "damaged-1-0000000001.wal"), []byte("?"), 0o600))
 	got := command(t, "", "verify", "data")
 	if got.status != exitOK || !strings.Contains(got.out, "founded to join that cluster") ||
-		!strings.Contains(got.out, "does not ask again by itself") {
+		!strings.Contains(got.out, "does not ask again by itself") ||
+		!strings.Contains(got.out, "set aside  by a repair") {
 		t.Errorf("%+v", got)
 	}
 	if got = command(t, "", "log", "dump", "data"); got.status != exitOK {

@@ -117,5 +117,10 @@ func memberNotes(now client.Cluster) (notes []string) {
 	if now.AutoPromote {
 		notes = append(notes, "learners that have caught up get a vote by themselves")
 	}
+	if now.LeaseDrift != 0 {
+		notes = append(notes, fmt.Sprintf("reads by lease are on: right as long as no clock errs by more "+
+			"than %d ppm; each voter votes for nobody for %dms after it has heard the leader",
+			now.LeaseDrift, now.LeaseTimeMS))
+	}
 	return notes
 }

@@ -103,6 +103,7 @@ func TestTheMemberListShowsRepairs(t *testing.T) {
 			Address: "a:1", Installing: &client.Installing{Offset: 1, Size: 2}},
 		{ID: 3, Role: client.RoleVoter, Health: client.HealthUnknown, ContactMS: -1, Address: "c:1"},
 	}, Repair: &client.Repair{Nodes: []uint64{1}, Halted: "1 of 2 voters repairs itself"}}
+	now.LeaseDrift, now.LeaseTimeMS = 500, 300
 	var out bytes.Buffer
 	if err := (&console{out: &out}).members("table", now); err != nil {
 		t.Fatal(err)
@@ -111,6 +112,8 @@ func TestTheMemberListShowsRepairs(t *testing.T) {
 1   voter  repairing, receives a snapshot: 50 %  7      0    30ms     a:1   -
 3   voter  unknown                               0      0    -        c:1   -
 the cluster stands still: 1 of 2 voters repairs itself
+reads by lease are on: right as long as no clock errs by more than 500 ppm; each voter votes for nobody` +
+		` for 300ms after it has heard the leader
 `
 	if out.String() != want {
 		t.Errorf("%s\nwant\n%s", &out, want)

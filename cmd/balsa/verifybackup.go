@@ -63,9 +63,10 @@ func (k *checking) unfinished() bool {
 	return len(k.Findings) > 0
 }
 
-// setAside reports whether a file is one of those that a recovery has kept.
-func setAside(name string) bool {
-	rest, is := strings.CutPrefix(name, "before-")
+// setAside reports whether a file is one of those that a recovery, or a repair, has kept under another name:
+// of which cluster, or by which repair, stands between that prefix and the old name.
+func setAside(name, prefix string) bool {
+	rest, is := strings.CutPrefix(name, prefix)
 	_, of, _ := strings.Cut(rest, "-")
 	return is && (ours(of) || strings.HasSuffix(of, ".tmp"))
 }

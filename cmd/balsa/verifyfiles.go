@@ -18,8 +18,8 @@ import (
 
 // What to do about damage, where the packages that found it do not say it themselves.
 const (
-	doPutBack = "put back the undamaged files as they were at the last stop, or replace this node by one " +
-		"with an empty directory and an id of its own"
+	doPutBack = "put back the undamaged files as they were at the last stop, or have an empty directory " +
+		"take the place of this one, with balsa member replace"
 	doNothing = "nothing is lost, the next start of the node writes it anew from the other copy; but look " +
 		"at the disk"
 	doSpare = "nothing is lost, the node starts without it: another snapshot and the log have what it " +
@@ -77,8 +77,18 @@ func (c *console) verifyOnce(ctx context.Context, path string) (*verdict, error)
 		}
 	}
 	k.others()
-	k.Bytes, k.Good = dir.done, len(k.Findings) == 0
+	if k.Bytes, k.Good = dir.done, len(k.Findings) == 0; !k.Good {
+		k.advise()
+	}
 	return k.verdict, nil
+}
+
+// advise says of damage that balsa serve repairs, or that nobody can.
+func (k *checking) advise() {
+	advice := damageAdvice(k.dir, raft.NodeID(k.Node), false, true)
+	for i, f := range k.Findings {
+		k.Findings[i].Do = advise(f.Do, advice)
+	}
 }
 
 // file returns the row of a file.
@@ -170,7 +180,7 @@ func (k *checking) join() error {
 		newer, older := k.snapshots[i-1].Last, k.snapshots[i].Last
 		if newer.Term < older.Term || newer.Index == older.Index {
 			what := fmt.Sprintf("it contradicts the snapshot of %v, and both are good", newer)
-			k.found(finding{k.snapshotFile(older), 0, what, doPutBack})
+			k.found(finding{k.snapshotFile(older), 0, what, snapshot.ErrCorrupt.Error()})
 		}
 	}
 	if !k.logGood {
@@ -179,7 +189,7 @@ func (k *checking) join() error {
 	l := k.log
 	restored, err := replica.Recover(l.Identity.Bootstrap, l.State, l.Before, nil, k.snapshots)
 	if err != nil {
-		k.found(finding{k.firstSegment(), 0, err.Error(), doPutBack})
+		k.found(finding{k.firstSegment(), 0, err.Error(), wal.ErrCorrupt.Error()})
 	}
 	for i, f := range k.Findings {
 		last, isSnapshot := snapshot.ParseName(f.File)
@@ -229,8 +239,10 @@ func (k *checking) others() {
 	for _, name := range k.names {
 		switch {
 		case k.rows[name] != nil:
-		case setAside(name):
+		case setAside(name, "before-"):
 			k.say(name, "set aside", "of the cluster that was before a recovery; it was not read")
+		case setAside(name, "damaged-"):
+			k.say(name, "set aside", "by a repair; it was not read, and may go once the node counts again")
 		case name == balsa.AskedToJoin:
 			k.say(name, "good", "the node has asked a cluster to add it, and does not ask again by itself")
 		case strings.HasSuffix(name, ".snapshot.part"):
