@@ -27,6 +27,8 @@ func (l *loop) tell(event raft.Event) {
 		l.tellFollower(e)
 	case replica.PeerRefused:
 		l.tellStranger(e)
+	case replica.FoundingHalted:
+		l.logger.Error(e.String(), "peer", e.By)
 	case replica.Undigested:
 		l.logger.Warn(e.String(), "peer", e.From)
 	case raft.MessageRefused:

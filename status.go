@@ -132,6 +132,9 @@ type Peer struct {
 	Repairing bool
 	// Lag is, at a leader, how many entries of its log the peer lacks on its disk, as far as it has answered.
 	Lag raft.Index
+	// LagBytes is, at a leader, how many bytes these are; -1 when the leader's log does not reach back so
+	// far, and the peer needs a snapshot.
+	LagBytes int64
 	// Contact is, at a leader, the time since the peer last answered in this term; negative if it has not,
 	// and at other nodes.
 	Contact time.Duration
@@ -224,6 +227,7 @@ func (l *loop) peers(core raft.Status, members raft.Configuration) (peers []Peer
 		}
 		if at >= 0 {
 			p.follow(core.Progress[at], core.Last.Index)
+			p.LagBytes = l.replica.LagBytes(p.Match)
 		}
 		peers = append(peers, p)
 	}

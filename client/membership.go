@@ -83,6 +83,7 @@ type Member struct {
 	Leader      bool   `json:"leader"`
 	Match       uint64 `json:"match"`      // it durably holds the log up to here
 	Lag         uint64 `json:"lag"`        // entries of the leader's log that it lacks
+	LagBytes    int64  `json:"lag_bytes"`  // bytes of those; -1: more than the leader's log holds
 	ContactMS   int64  `json:"contact_ms"` // since it last answered the leader; -1 if it has not, or unknown
 	Health      string `json:"health"`     // ok, behind, silent, repairing or unknown
 	// Installing says that it is sent a snapshot, and how far that has come; else nil.

@@ -93,6 +93,7 @@ func memberBody(s balsa.Status, p balsa.Peer) client.Member {
 		Leader:    p.ID == s.Leader,
 		Match:     uint64(p.Match),
 		Lag:       uint64(p.Lag),
+		LagBytes:  p.LagBytes,
 		ContactMS: milliseconds(p.Contact),
 		Health:    health(s, p),
 	}

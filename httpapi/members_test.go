@@ -64,11 +64,11 @@ func newMembers(t *testing.T) (*fakeNode, *fakeMembers, http.Handler) {
 	n.status.Membership = balsa.Membership{Configuration: 9, Version: 1, Standing: balsa.Voter}
 	n.status.Incarnation, n.status.Address = 0xa1, "two:1"
 	n.status.Peers = []balsa.Peer{
-		{ID: 1, Address: "one:1", Incarnation: 0xa0, Standing: balsa.Voter, Match: 4, Lag: 1,
+		{ID: 1, Address: "one:1", Incarnation: 0xa0, Standing: balsa.Voter, Match: 4, Lag: 1, LagBytes: 48,
 			Contact: 50 * time.Millisecond},
 		{ID: 3, Address: "three:1", API: "http://three:8003", Standing: balsa.Voter, Contact: -1},
 		{ID: 4, Address: "four:1", Incarnation: 0xa3, Standing: balsa.Learner, Installing: true, Offset: 3,
-			Size: 10, Contact: 20 * time.Millisecond},
+			Size: 10, LagBytes: -1, Contact: 20 * time.Millisecond},
 	}
 	return n, m, New(Config{Node: n, Store: kv.New()})
 }
@@ -78,13 +78,13 @@ func TestTheMembersAreShown(t *testing.T) {
 	n.status.LeaseDrift, n.status.LeaseTime = 1000, 300*time.Millisecond
 	const members = `"members":[` +
 		`{"id":1,"role":"voter","address":"one:1","api":"","incarnation":"a0","leader":false,"match":4,` +
-		`"lag":1,"contact_ms":50,"health":"ok"},` +
+		`"lag":1,"lag_bytes":48,"contact_ms":50,"health":"ok"},` +
 		`{"id":2,"role":"voter","address":"two:1","api":"http://two:8002","incarnation":"a1","leader":true,` +
-		`"match":4,"lag":0,"contact_ms":-1,"health":"ok"},` +
+		`"match":4,"lag":0,"lag_bytes":0,"contact_ms":-1,"health":"ok"},` +
 		`{"id":3,"role":"voter","address":"three:1","api":"http://three:8003","leader":false,"match":0,` +
-		`"lag":0,"contact_ms":-1,"health":"silent"},` +
+		`"lag":0,"lag_bytes":0,"contact_ms":-1,"health":"silent"},` +
 		`{"id":4,"role":"learner","address":"four:1","api":"","incarnation":"a3","leader":false,"match":0,` +
-		`"lag":0,"contact_ms":20,"health":"behind","installing":{"offset":3,"size":10}}]}`
+		`"lag":0,"lag_bytes":-1,"contact_ms":20,"health":"behind","installing":{"offset":3,"size":10}}]}`
 	const head = `{"cluster":"ab0000000000000000000000000000cd","node":2,"leader":2,"term":7,"commit":4,` +
 		`"configuration":9,"joint":false,"version":1,"auto_promote":false,"lease_drift":1000,` +
 		`"lease_time_ms":300,"failure_tolerance":0,`

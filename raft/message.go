@@ -138,7 +138,7 @@ type ForwardProposalResponse struct {
 // ForwardRead asks the leader for an index at which a read is linearizable (thesis §6.4). Like
 // ForwardProposal it is the driver's.
 type ForwardRead struct {
-	Leader Term
+	Leader Term // 0: of nobody; the sender only says where it is (Identity.Address)
 	Start  uint64
 	Number uint64
 	Lease  bool // a lease of the leader's is enough (ReadIndex.Lease)

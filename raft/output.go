@@ -28,6 +28,10 @@ type Output struct {
 	Answers   []Answer  // to Propose, ChangeMembership and Transfer
 	Readings  []Reading // to ReadIndex
 	Events    []Event   // what was decided and why; empty unless Config.Events
+
+	// Unheard says that an election timeout has passed in which this server, which may not campaign, heard no
+	// leader. Who may asks for votes then, and so is heard of.
+	Unheard bool
 }
 
 // Letter is a message to one server. An InstallSnapshot is handed out without Data and Checksum: unless Ask
@@ -66,8 +70,8 @@ func (c *Core) Output() Output {
 	c.hurryTarget()
 	c.reportReady()
 	o := &c.outbox
-	out := Output{Answers: o.answers, Readings: o.readings, Events: o.events}
-	o.answers, o.readings, o.events = nil, nil, nil
+	out := Output{Answers: o.answers, Readings: o.readings, Events: o.events, Unheard: o.unheard}
+	o.answers, o.readings, o.events, o.unheard = nil, nil, nil, false
 
 	ends := c.repair.ends()
 	if c.hard != o.hard || c.log.saved != c.log.last().Index || c.log.restart != (EntryID{}) || ends {
@@ -116,6 +120,7 @@ type outbox struct {
 	answers  []Answer
 	readings []Reading
 	events   []Event
+	unheard  bool // see Output.Unheard
 }
 
 // waitingWrite is a write that was handed out, and when, in ticks.

@@ -54,6 +54,16 @@ func (c *Core) watch(p *peer) {
 	}
 }
 
+// LagBytes returns how many bytes of this server's log lie behind an index, as Entry.Size counts them; -1
+// when the log does not reach back to it, so that who has come no further lacks a snapshot. It walks over
+// what is counted: call it when somebody asks, not for every step.
+func (c *Core) LagBytes(match Index) int64 {
+	if match < c.log.base.Index {
+		return -1
+	}
+	return int64(sizeOf(c.log.between(match, c.log.last().Index)))
+}
+
 // closeBehind reports whether the entries behind an index are no more than Limits.PromoteBytes.
 func (c *Core) closeBehind(match Index) bool {
 	if match < c.log.base.Index {

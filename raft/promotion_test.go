@@ -38,6 +38,23 @@ func lagging(c *Core, id NodeID, entries Index) {
 		Match: max(last, c.peer(id).match), Holds: max(last, c.peer(id).match)}})
 }
 
+// What a learner lacks is counted in bytes; who lags behind the beginning of the log lacks more than it has.
+func TestWhatALearnerLacksIsCountedInBytes(t *testing.T) {
+	c := promoting(t)
+	c.Step(0, Propose{Command: []byte("four")})
+	c.Step(0, Propose{Command: []byte("seven..")})
+	last := c.log.last().Index
+	for lacks, want := range []int64{0, entryOverhead + 7, 2*entryOverhead + 11} {
+		if got := c.LagBytes(last - Index(lacks)); got != want {
+			t.Errorf("who lacks %d entries lacks %d bytes, want %d", lacks, got, want)
+		}
+	}
+	c.log.compact(last - 1)
+	if at, below := c.LagBytes(last-1), c.LagBytes(last-2); at != entryOverhead+7 || below != -1 {
+		t.Errorf("at the beginning of the log %d bytes are lacked, before it %d", at, below)
+	}
+}
+
 // TestALearnerIsPromotedWhenItHasBeenCloseForLong, and not before, nor when it lags in bytes, in time, is
 // silent, or was close only now and then.
 func TestALearnerIsPromotedWhenItHasBeenCloseForLong(t *testing.T) {

@@ -57,6 +57,8 @@ type gate struct {
 	troubles []PeerRefused   // told already and not over: what is repeated for ever is told once
 	shuns    []shun          // members that refused to listen to this server, each as it said last
 
+	founding founding
+
 	undigestible []Undigested // told already
 	undigested   uint64       // messages
 }

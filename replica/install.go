@@ -80,9 +80,10 @@ func (r *Replica) installing() bool {
 	return r.starting || r.install.Last.Index > r.committed && r.core.Role() != raft.Leader
 }
 
-// tellReadiness tells the core, before it decides what comes next, whether the machine can apply entries.
+// tellReadiness tells the core, before it decides what comes next, whether the machine can apply entries, and
+// is to.
 func (r *Replica) tellReadiness() {
-	if unready := r.restoring || r.installing(); unready != r.unready {
+	if unready := r.restoring || r.installing() || r.foundingHalted(); unready != r.unready {
 		r.unready = unready
 		r.core.Step(r.hours.now, raft.Readiness{Ready: !unready})
 	}

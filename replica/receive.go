@@ -12,12 +12,14 @@ import (
 // receive lets a message through to the core if its sender may speak. Whoever is refused is told, so that
 // the other side's log says what is wrong: for a request by its response, and for the response of a member,
 // such as a follower with a wiped disk that only ever answers, by a message of its own. A refusal is never
-// answered, or two servers could refuse each other for ever.
+// answered, or two servers could refuse each other for ever. (An answer that a server gave before it was
+// started again, and that comes late, has it be told too: it warns once, and goes on.)
 func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 	if m, ok := e.Message.(raft.IdentityRefused); ok {
 		r.trouble(PeerRefused{Node: e.From.Node, Why: m.Why, ByPeer: true})
 		if r.member(e.From.Node) {
 			r.gate.shunned(now, e.From.Node, m.Why)
+			r.doubtFounding(e.From, m.Why)
 		}
 		return
 	}
@@ -60,7 +62,8 @@ func (r *Replica) standing(from raft.Identity) standing {
 func (r *Replica) refuseSender(e raft.Envelope, why raft.IdentityReason) {
 	refusal := raft.Letter{To: e.From.Node, Sequence: e.Sequence, Message: raft.IdentityRefused{Why: why}}
 	if raft.IsResponse(e.Message) {
-		if why != raft.OtherIncarnation || !r.member(e.From.Node) {
+		forgot := why == raft.OtherIncarnation || why == raft.OlderStart
+		if !forgot || !r.member(e.From.Node) {
 			return
 		}
 		refusal.Sequence = 0
@@ -70,7 +73,7 @@ func (r *Replica) refuseSender(e raft.Envelope, why raft.IdentityReason) {
 
 // take carries a message to whom it concerns.
 func (r *Replica) take(now raft.Time, e raft.Envelope) {
-	if !r.mine(&e) {
+	if !r.mine(&e) || r.foundingHalted() && asksForVote(e.Message) {
 		return
 	}
 	switch m := e.Message.(type) {
@@ -163,6 +166,9 @@ func (r *Replica) Status() raft.Status {
 	s.Refused += r.gate.undigested
 	return s
 }
+
+// LagBytes returns how many bytes of this server's log lie behind an index; see raft.Core.LagBytes.
+func (r *Replica) LagBytes(match raft.Index) int64 { return r.core.LagBytes(match) }
 
 func (r *Replica) trouble(e PeerRefused) {
 	if r.gate.news(e, r.member(e.Node)) {

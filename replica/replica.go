@@ -112,6 +112,7 @@ func New(config Config, restored raft.Restored) (*Replica, error) {
 		gate:     newGate(config.Identity, config.ByHand, config.Peers),
 		accepted: accepted{bornIn: restored.HardState.Term, foreign: map[raft.Ticket]foreign{}},
 	}
+	r.gate.founding = newFounding(restored)
 	if restored.Repairing { // in which terms it led, and what it took then, is not known
 		r.bornIn = math.MaxUint64
 	}
@@ -248,7 +249,7 @@ func (r *Replica) Work() []Work {
 	if r.failure == nil {
 		r.tellReadiness()
 		out := r.core.Output()
-		r.reroute(out.Members != nil)
+		r.keepInTouch(out)
 		r.collect(out)
 	}
 	if r.failure == nil {

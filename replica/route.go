@@ -60,6 +60,33 @@ func (r *Replica) API(id raft.NodeID) string {
 	return cmp.Or(said.API, m.API)
 }
 
+// keepInTouch has the others be reached, and reach this server.
+func (r *Replica) keepInTouch(out raft.Output) {
+	r.reroute(out.Members != nil)
+	if out.Unheard {
+		r.announce()
+	}
+}
+
+// announce tells everybody whom this server knows where it is. One that may campaign says it when it asks for
+// votes; one that may not, and has moved, would speak to nobody, and nobody would find it. It is done once in
+// an election timeout, until a leader is heard.
+//
+// A question for a read, put to the leader of no term, says it: every program knows it, and answers that it
+// does not lead. It moves no term and no timer, and the answer finds nobody who waits for it.
+func (r *Replica) announce() {
+	self := r.config.Identity
+	m, is := r.core.Members().Member(self.Node)
+	if !is || m.Incarnation != 0 && m.Incarnation != self.Incarnation {
+		return // those whom it knows would not listen
+	}
+	for _, to := range r.routes {
+		r.origin.number++
+		r.send(raft.Letter{To: to.ID, Sequence: forwardSequence | r.life() | raft.Sequence(r.origin.number),
+			Message: raft.ForwardRead{Start: self.Start, Number: r.origin.number}})
+	}
+}
+
 // reroute hands out whom this server may have to speak to, when that has changed, and has its messages say by
 // which configuration it is named. It is asked at each Work, so it looks only when there is something new:
 // another configuration, another leader, or what a server says of itself. That somebody has left for good may

@@ -26,6 +26,20 @@ func TestAWipedFollowerIsToldThatItsAnswersDoNotCount(t *testing.T) {
 	}
 }
 
+// So is a learner that runs an older copy of its disk: it asks nobody for anything.
+func TestAnOlderStartIsToldThatItsAnswersDoNotCount(t *testing.T) {
+	b := hold(t, 3, &modelLog{})
+	b.do(envelope(question(1), func(e *raft.Envelope) { e.From.Start = 5 }))
+	b.settle()
+	b.sent = nil
+	older := func(e *raft.Envelope) { e.From.Start = 4 }
+	b.do(envelope(raft.AppendEntriesResponse{Term: 1}, older))
+	want := raft.IdentityRefused{Why: raft.OlderStart}
+	if len(b.sent) != 1 || b.sent[0].To != 2 || b.sent[0].Sequence != 0 || b.sent[0].Message != want {
+		t.Errorf("it is told %+v", b.sent)
+	}
+}
+
 // That a member does not listen holds as long as it goes on to say so; strangers say nothing.
 func TestWhoDoesNotListenIsKnownForAWhile(t *testing.T) {
 	b := hold(t, 3, &modelLog{})

@@ -144,7 +144,7 @@ func (c *client) askAgain(cause uint64, r *Reply) bool {
 	w := c.world
 	if r.Outcome == Unknown {
 		s := w.servers[c.open.Node-1]
-		c.doubt, c.owed = true, c.owed || !s.trouble.gone && !s.excused(c.open)
+		c.doubt, c.owed = true, c.owed || w.takesPart(s) && !s.excused(c.open)
 	}
 	if r.Outcome == No && c.doubt {
 		r.Outcome = Unknown // of this attempt alone it is known that it was not done

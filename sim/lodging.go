@@ -114,15 +114,16 @@ func (w *World) leaves(s *server) {
 	}
 }
 
-// apart reports whether servers have moved that the others cannot find by themselves: a single voter says
-// where it is when it asks for votes, but two of them do not find each other, and a learner asks nobody.
+// apart reports whether servers have moved that the others cannot find by themselves: one of them says where
+// it is, but two do not find each other, and one that joins and has not heard who the others are can tell
+// nobody.
 func (w *World) apart() bool {
 	moved := 0
 	for _, s := range w.servers {
 		if s.moved && s.foreign == nil {
 			moved++
-			if d := &w.ledger.servers[s.id-1].disk; !w.ledger.inForce(d, d.log).Voter(s.id) {
-				moved++ // or does not know that it is one
+			if d := &w.ledger.servers[s.id-1].disk; len(w.ledger.inForce(d, d.log).Voters) == 0 {
+				moved++
 			}
 		}
 	}

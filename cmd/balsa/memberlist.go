@@ -18,7 +18,8 @@ func memberList(c *console) *cobra.Command {
 		Use:   "list",
 		Short: "Show the members, as the leader sees them",
 		Long: `Show the members as the leader sees them, once it has made sure that it leads. LAG is how
-many entries of the leader's log a member lacks, CONTACT when it last answered the leader.
+much of the leader's log a member lacks, in bytes, or that it lacks so much that it needs a snapshot;
+CONTACT is when it last answered the leader.
 With --stale the first node that answers shows what it knows, without a leader too.`,
 		Example: `  balsa member list
   balsa member list -o json
@@ -92,7 +93,23 @@ func memberRow(m client.Member) []string {
 	if m.Installing != nil {
 		health = fmt.Sprintf("%s, receives a snapshot: %s", health, percent(m.Installing))
 	}
-	return []string{number(m.ID), role, health, number(m.Match), number(m.Lag), contact, m.Address, api}
+	return []string{number(m.ID), role, health, number(m.Match), lag(m), contact, m.Address, api}
+}
+
+// lag is how many bytes of the leader's log a member lacks.
+func lag(m client.Member) string {
+	switch b := m.LagBytes; {
+	case b < 0:
+		return "snapshot"
+	case b == 0:
+		return "0"
+	case b < 1<<10:
+		return strconv.FormatInt(b, 10) + "B"
+	case b < 1<<20:
+		return strconv.FormatInt(b>>10, 10) + "KiB"
+	default:
+		return strconv.FormatInt(b>>20, 10) + "MiB"
+	}
 }
 
 func percent(i *client.Installing) string {

@@ -206,5 +206,8 @@ func behind(m client.Member) string {
 	case m.Health == client.HealthSilent:
 		return fmt.Sprintf("learner %d does not answer", m.ID)
 	}
-	return fmt.Sprintf("learner %d is %s behind", m.ID, entries(int(m.Lag)))
+	if m.LagBytes < 0 {
+		return fmt.Sprintf("learner %d needs a snapshot", m.ID)
+	}
+	return fmt.Sprintf("learner %d is %s behind, %s", m.ID, entries(int(m.Lag)), lag(m))
 }

@@ -102,15 +102,23 @@ func TestTheMemberListShowsRepairs(t *testing.T) {
 		{ID: 1, Role: client.RoleVoter, Health: client.HealthRepairing, Match: 7, ContactMS: 30,
 			Address: "a:1", Installing: &client.Installing{Offset: 1, Size: 2}},
 		{ID: 3, Role: client.RoleVoter, Health: client.HealthUnknown, ContactMS: -1, Address: "c:1"},
+		{ID: 4, Role: client.RoleLearner, LagBytes: 5 << 20, ContactMS: -1, Address: "d:1"},
+		{ID: 5, Role: client.RoleLearner, LagBytes: 1023, ContactMS: -1, Address: "e:1"},
+		{ID: 6, Role: client.RoleLearner, LagBytes: 2048, ContactMS: -1, Address: "f:1"},
+		{ID: 7, Role: client.RoleLearner, LagBytes: -1, ContactMS: -1, Address: "g:1"},
 	}, Repair: &client.Repair{Nodes: []uint64{1}, Halted: "1 of 2 voters repairs itself"}}
 	now.LeaseDrift, now.LeaseTimeMS = 500, 300
 	var out bytes.Buffer
 	if err := (&console{out: &out}).members("table", now); err != nil {
 		t.Fatal(err)
 	}
-	const want = `ID  ROLE   HEALTH                                MATCH  LAG  CONTACT  RAFT  HTTP
-1   voter  repairing, receives a snapshot: 50 %  7      0    30ms     a:1   -
-3   voter  unknown                               0      0    -        c:1   -
+	const want = `ID  ROLE     HEALTH                                MATCH  LAG       CONTACT  RAFT  HTTP
+1   voter    repairing, receives a snapshot: 50 %  7      0         30ms     a:1   -
+3   voter    unknown                               0      0         -        c:1   -
+4   learner                                        0      5MiB      -        d:1   -
+5   learner                                        0      1023B     -        e:1   -
+6   learner                                        0      2KiB      -        f:1   -
+7   learner                                        0      snapshot  -        g:1   -
 the cluster stands still: 1 of 2 voters repairs itself
 reads by lease are on: right as long as no clock errs by more than 500 ppm; each voter votes for nobody` +
 		` for 300ms after it has heard the leader
