@@ -81,7 +81,7 @@ type observed struct {
 	log         []logged   // in memory, by index from 1 on
 	machine     raft.Index // how far its state machine has come in this life
 	matches     []matched  // of a leader: what it knows of each server, by id from 1 on
-	members     raft.Index // of the configuration in force
+	members     *standing  // the configuration in force
 	elected     Moment     // of a leader
 	steps       int        // since the whole log was last walked
 	disk        stored
@@ -104,10 +104,12 @@ type witnessed struct {
 	node raft.NodeID
 }
 
-// matched is up to where a leader knows the log of a server to be its own, and whose data directory that is.
+// matched is up to where a leader knows the log of a server to be its own, and whose data directory that is
+// by the configuration that was looked at last.
 type matched struct {
 	index   raft.Index
 	of      raft.Incarnation
+	by      *standing
 	repairs bool
 }
 
@@ -140,6 +142,7 @@ func newLedger(servers int, members raft.Configuration, limits raft.Limits,
 		l.servers[i].disk.ledger = l
 		l.servers[i].id = raft.NodeID(i + 1)
 		l.servers[i].matches = make([]matched, servers)
+		l.servers[i].members = l.bootstrap
 		if _, is := members.Member(raft.NodeID(i + 1)); is {
 			l.servers[i].disk.node = raft.NodeID(i + 1)
 		}
@@ -179,14 +182,14 @@ func (l *ledger) stepped(m Moment, id raft.NodeID, s *sight) {
 		s.durable == o.durable && s.applied == o.applied && s.vote == o.vote && s.leader == o.leader
 	if quiet && !audit {
 		if s.role == raft.Leader {
-			l.checkProgress(m, o, s)
+			l.checkProgress(m, o, s, o.members) // the log is what it was, and so is what follows from it
 		}
 		return
 	}
 	if l.look(m, o, s, audit) {
 		o.at, o.role, o.term, o.vote, o.leader = m, s.role, s.term, s.vote, s.leader
 		o.commit, o.applied, o.durable, o.last = s.commit, s.applied, s.durable, s.last
-		o.uncommitted, o.members = s.uncommitted, l.inForce(&o.disk, o.log).Index
+		o.uncommitted, o.members = s.uncommitted, l.inForce(&o.disk, o.log)
 		l.highest = max(l.highest, s.term)
 	}
 }
@@ -206,7 +209,7 @@ func (l *ledger) look(m Moment, o *observed, s *sight, audit bool) bool {
 		if (o.role != raft.Leader || o.term != s.term) && !l.checkElected(m, o, s) {
 			return false
 		}
-		if !l.checkProgress(m, o, s) {
+		if !l.checkProgress(m, o, s, l.inForce(&o.disk, o.log)) {
 			return false
 		}
 	} else if !l.checkFollows(m, o, s) {

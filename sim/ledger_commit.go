@@ -100,7 +100,7 @@ func (l *ledger) checkHeld(m Moment, o *observed, s *sight) bool {
 	if now.HasQuorum(holds) {
 		return true
 	}
-	if at := o.members; at != now.Index && int(at) <= len(o.log) {
+	if at := o.members.Index; at != now.Index && int(at) <= len(o.log) {
 		was := l.inForce(&o.disk, o.log[:at])
 		if was.Index == at && was.HasQuorum(l.holding(was, s.commit, c.chain, c.term)) {
 			return true

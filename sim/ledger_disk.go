@@ -177,6 +177,7 @@ func (l *ledger) died(m Moment, id raft.NodeID, doubtful *replica.Write) {
 // forget clears what a server has in memory.
 func (o *observed) forget(m Moment) {
 	*o = observed{id: o.id, at: m, log: o.log[:0], matches: o.matches, disk: o.disk}
+	o.members = o.disk.ledger.inForce(&o.disk, nil)
 	clear(o.matches)
 }
 
@@ -235,7 +236,7 @@ func (l *ledger) started(m Moment, id raft.NodeID, found recovered, rotten bool)
 	if n := len(o.log); n > 0 {
 		o.last = raft.EntryID{Index: raft.Index(n), Term: o.log[n-1].term}
 	}
-	o.members = l.inForce(d, o.log).Index
+	o.members = l.inForce(d, o.log)
 	l.highest = max(l.highest, o.term)
 }
 

@@ -91,9 +91,10 @@ func (l *ledger) checkComplete(o *observed, upTo int, term raft.Term, now Moment
 // checkProgress holds that what a leader believes of its followers is so (§5.3): they hold its own log
 // durably up to match, and match never goes back. A follower that is in a later term by now may have cut off
 // what it had acknowledged; one whose disk was lost has broken its word for a reason.
-func (l *ledger) checkProgress(m Moment, o *observed, s *sight) bool {
-	c := l.inForce(&o.disk, o.log)
-	if c.Index != o.members {
+//
+// It is asked at each event of a leader, so what is as it was by the same configuration is passed over.
+func (l *ledger) checkProgress(m Moment, o *observed, s *sight, c *standing) bool {
+	if c.Index != o.members.Index {
 		for i := range o.matches { // who leaves and comes back begins anew
 			if _, is := c.Member(raft.NodeID(i + 1)); !is {
 				o.matches[i] = matched{}
@@ -108,7 +109,11 @@ func (l *ledger) checkProgress(m Moment, o *observed, s *sight) bool {
 		if !l.checkFlight(m, o, p) {
 			return false
 		}
-		was, member, is := o.matchOf(p, c)
+		was := &o.matches[p.ID-1]
+		if was.by == c && was.index == p.Match && !p.Repairing && !was.repairs {
+			continue
+		}
+		member, is := was.means(p.ID, c)
 		if p.Repairing || was.repairs { // it may have lost what it held, and does not count
 			was.index, was.repairs = min(was.index, p.Match), p.Repairing
 		}
@@ -129,17 +134,17 @@ func (l *ledger) checkProgress(m Moment, o *observed, s *sight) bool {
 	return true
 }
 
-// matchOf returns what a leader was last seen to know of a follower, nothing when the id means another data
-// directory by now; and whom it means in the configuration in force, unless it leaves.
-func (o *observed) matchOf(p *raft.Progress, c *standing) (was *matched, m raft.Member, is bool) {
-	was = &o.matches[p.ID-1]
-	if m, is = c.Member(p.ID); is {
+// means returns whom a follower's id means in the configuration in force, unless it leaves. What was known of
+// it is nothing when that is another data directory by now.
+func (was *matched) means(id raft.NodeID, c *standing) (m raft.Member, is bool) {
+	if m, is = c.Member(id); is {
 		if was.of != 0 && was.of != m.Incarnation {
 			*was = matched{}
 		}
 		was.of = m.Incarnation
 	}
-	return was, m, is
+	was.by = c
+	return m, is
 }
 
 func (l *ledger) accuseProgress(m Moment, o *observed, p *raft.Progress) bool {

@@ -246,13 +246,13 @@ func (w *World) momentEnds() bool { return w.queue.empty() || w.queue.next() > w
 
 // beginWork has every server that waited for the end of the moment begin its work.
 func (w *World) beginWork() {
-	pending := w.pending
-	w.pending = nil
-	for _, s := range pending {
+	waited := len(w.pending)
+	for _, s := range w.pending[:waited] {
 		if s.up() && s.pending > 0 {
 			w.trying(s, func() { s.work(s.pending) })
 		}
 	}
+	w.pending = append(w.pending[:0], w.pending[waited:]...) // its memory serves again
 }
 
 // wholeEvery is how many events lie between two looks at everything that a server holds.
