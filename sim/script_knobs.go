@@ -39,6 +39,7 @@ func knobs() []knob {
 		{"sessions", numberKnob(func(o *Options, n int) { o.MostSessions = n })},
 		{"numbers", numberKnob(func(o *Options, n int) { o.MostNumbers = n })},
 		{"keys", numberKnob(func(o *Options, n int) { o.MostKeys = n })},
+		{"promote", numberKnob(func(o *Options, n int) { o.Limits.PromoteBytes = max(n*ordinary, 1) })},
 		{"spares", numberKnob(func(o *Options, n int) { o.Spares = n })},
 		{"membership", flagKnob(func(o *Options) *bool { return &o.Unversioned }, "off", "on")},
 		{"chunk", numberKnob(func(o *Options, n int) { o.Limits.ChunkBytes, o.SnapshotChunk = n, n })},

@@ -223,8 +223,10 @@ func (e *errand) tells() string {
 		return "@" + e.admin + " has no answer yet"
 	case e.why != raft.Accepted:
 		return fmt.Sprintf("@%s was refused: %s (%v)", e.admin, nth(refusals(), int(e.why)), e.why)
+	case e.wasTold("ok"):
+		return "@" + e.admin + " was told that it is done"
 	case e.over:
-		return fmt.Sprintf("@%s was told: %v", e.admin, e.fate)
+		return "@" + e.admin + " was told that it did not, or may not have, come about"
 	}
 	return "@" + e.admin + " was told nothing by a server that has died"
 }

@@ -109,6 +109,7 @@ func TestMemberErrors(t *testing.T) {
 		{"move n1", `here "to" must stand`},
 		{`move n1 to ""`, "column 12: an address has 1 to 99 bytes"},
 		{"move n1 to a b", `the statement should end before "b"`},
+		{"move n1 to n7", `there is no node "n7"`},
 		{"expect voters n1 n2", `here "=" must stand, not "n2"`},
 		{"expect votrs n1 = n2", "(perhaps voters is meant)"},
 		{"expect voters n1 = all", `here nodes must stand by their names, not "all"`},

@@ -93,6 +93,7 @@ var forms = []struct{ text, printed string }{
 	{"member promote n1;  member auto on", ""},
 	{"transfer;  transfer @ops to n2;  transfer @ops at n1 to n2", ""},
 	{"opt spares=1;  image n1;  clone n1 as n4;  stray n4 at n2", ""},
+	{"move n1 to 2 told", "move n1 to n2 told"},
 	{"move n1 to east-1;  move n1 to \"far away\" told", ""},
 	{"expect voters n1=n2 1 and members all = n1 and outgoing n1 = none and learners all = none",
 		"expect voters n1 = n1 n2 and members all = n1 and outgoing n1 = none and learners all = none"},

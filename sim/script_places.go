@@ -12,6 +12,7 @@ import (
 //	image n3;  clone n3 as n6  # the copy of n3's disk runs beside it, in the place of a spare
 //	stray n6 at n3             # a spare runs a node of another cluster where n3 was, which is down
 //	move n3 to east-3 [told]   # who is down comes back elsewhere; told: and all are told where everybody is
+//	move n3 to n2              # to where n2 is, which must be down and gets the place of n3
 
 type (
 	cloning  struct{ node, as raft.NodeID }
@@ -19,6 +20,7 @@ type (
 	moving   struct {
 		node raft.NodeID
 		to   string
+		of   raft.NodeID // whose address it is; None: to
 		told bool
 	}
 )
@@ -28,7 +30,12 @@ func (a cloning) String() string { return "clone " + nodeName(a.node) + " as " +
 func (a straying) String() string { return "stray " + nodeName(a.node) + " at " + nodeName(a.at) }
 
 func (a moving) String() string {
-	text := "move " + nodeName(a.node) + " to " + written(a.to)
+	text := "move " + nodeName(a.node) + " to "
+	if a.of != raft.None {
+		text += nodeName(a.of)
+	} else {
+		text += written(a.to)
+	}
 	if a.told {
 		text += " told"
 	}
@@ -70,7 +77,9 @@ func (p *parser) move(token) (act, error) {
 		return nil, err
 	}
 	t := p.peek()
-	if a.to, err = p.text("an address"); err == nil && (a.to == "" || len(a.to) >= maxAddress) {
+	if _, is := nodeNumber(t); is {
+		a.of, err = p.node()
+	} else if a.to, err = p.text("an address"); err == nil && (a.to == "" || len(a.to) >= maxAddress) {
 		err = t.wrong("an address has 1 to %d bytes", maxAddress-1)
 	}
 	a.told = err == nil && p.word("told")
@@ -123,8 +132,11 @@ func (p *player) stray(a straying) error {
 }
 
 func (p *player) move(a moving) error {
-	s := p.server(a.node)
-	there := p.world.at(a.to)
+	s, to := p.server(a.node), a.to
+	if a.of != raft.None {
+		to = p.server(a.of).address
+	}
+	there := p.world.at(to)
 	switch {
 	case !s.founded || s.up():
 		return p.cannot("%s must be down, and have a data directory, to come back elsewhere", s.id)
@@ -133,7 +145,7 @@ func (p *player) move(a moving) error {
 	case there != nil && there.up():
 		return p.cannot("%s is there and runs", there.id)
 	}
-	op := Op{Kind: Move, Node: s.id, Text: a.to}
+	op := Op{Kind: Move, Node: s.id, Text: to}
 	if a.told {
 		op.Mode = "told"
 	}

@@ -225,12 +225,13 @@ func TestScriptOptions(t *testing.T) {
 	want.Apply, want.Patience, want.SegmentBytes = Second, Minute, 8192
 	want.Limits.AppendBytes, want.Limits.Window = 129, 7
 	want.Limits.BacklogBytes, want.Limits.UncommittedBytes = 100, 200
+	want.Limits.PromoteBytes = 256
 	want.Keeping, want.SnapshotChunk, want.Spares = 3*Second, 100, 2
 	want.Limits.SnapshotBytes, want.Limits.TrailingBytes, want.Limits.ChunkBytes = 1280, -1, 100
 	s := parsed(t, "nodes 4\nopt election=400ms..800ms heartbeat=100ms tick=20ms jitter=2ms latency=3ms "+
 		"disk=1ms apply=1s patience=1m\nopt batch=3 window=7 backlog=100 uncommitted=200 clients=2 "+
 		"segment=8192 prevote=off checkquorum=off timers=manual\n"+
-		"opt snapshot=20 trailing=off chunk=100 keeping=3s spares=2 membership=on")
+		"opt snapshot=20 trailing=off chunk=100 keeping=3s spares=2 membership=on promote=4")
 	p, err := s.stage(Manner{}, "", &Performance{})
 	if err != nil || p.world.options != want {
 		t.Errorf("%v\ngot  %+v\nwant %+v", err, p.world.options, want)
