@@ -74,7 +74,7 @@ func concerning(s subject, err error) error {
 
 // cloneChange returns a copy that shares nothing that its caller may write to.
 func cloneChange(c raft.Change) raft.Change {
-	c.Add, c.Update = slices.Clone(c.Add), slices.Clone(c.Update)
+	c.Add, c.Update, c.Met = slices.Clone(c.Add), slices.Clone(c.Update), slices.Clone(c.Met)
 	c.Promote, c.Demote, c.Remove = slices.Clone(c.Promote), slices.Clone(c.Demote), slices.Clone(c.Remove)
 	if c.AutoPromote != nil {
 		promote := *c.AutoPromote
