@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -32,6 +31,7 @@ The verbs work on the cluster whose data is in --data, that of balsa dev too.`,
   balsa cluster start 2
   balsa cluster partition 1 / 2 3
   balsa cluster heal
+  balsa cluster add
   balsa cluster stop`,
 		Args: unknownVerb,
 
@@ -40,7 +40,7 @@ The verbs work on the cluster whose data is in --data, that of balsa dev too.`,
 	}
 	cmd.AddCommand(clusterStart(c), clusterStop(c), clusterStatus(c), clusterClean(c), clusterLogs(c),
 		clusterKill(c), clusterPause(c), clusterResume(c), clusterPartition(c), clusterHeal(c),
-		superviseCommand(c))
+		clusterAdd(c), clusterReplace(c), superviseCommand(c))
 	return cmd
 }
 
@@ -284,41 +284,6 @@ func (p plan) awaitServing(ctx context.Context, c *console, waiting map[int]stri
 				"a node does not serve yet: see balsa cluster logs%s", dataFlag(p.data))))
 		}
 	}
-}
-
-// superviseCommand is what cluster start starts in the background.
-func superviseCommand(c *console) *cobra.Command {
-	var p plan
-	cmd := &cobra.Command{
-		Use: "supervise", Hidden: true, Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			p.config = c.config
-			return p.supervise(cmd.Context(), c)
-		},
-	}
-	p.register(cmd.Flags())
-	return cmd
-}
-
-func (p plan) supervise(ctx context.Context, c *console) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	lines := newLines(c)
-	defer lines.close()
-	s, err := newSupervisor(p, func(int) io.Writer { return io.Discard })
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	control, err := listenForOrders(s, stop)
-	if err != nil {
-		return err
-	}
-	defer control.close()
-	if err := s.startAll(); err != nil {
-		return err
-	}
-	return s.attend(ctx, false, lines.say)
 }
 
 // order gives an order to the supervisor of a data directory and prints what it did.

@@ -22,6 +22,9 @@ func TestMistakesOfClusterVerbs(t *testing.T) {
 		{"frobnicate", `unknown verb "frobnicate": see balsa help cluster`},
 		{"kill", "write balsa cluster kill N...: see balsa help cluster kill"},
 		{"kill x", `"x" is no id: ids are whole numbers from 1 on`},
+		{"replace", "write balsa cluster replace N: see balsa help cluster replace"},
+		{"replace 10", "there is no node 10: a cluster on one machine has at most 9"},
+		{"add 4", `balsa cluster add takes no arguments, but there is "4": see balsa help cluster add`},
 		{"start 10", "there is no node 10: a cluster on one machine has at most 9"},
 		{"start --nodes 0", "--nodes is 0: choose 1 to 9"},
 		{"status -o xml", `-o is "xml": write table, json or plain`},
@@ -80,7 +83,7 @@ func TestNoClusterRuns(t *testing.T) {
 		}
 		want := "balsa: no cluster runs with the data in " + p.data + ": balsa cluster start starts it\n"
 		for _, verb := range []string{"status", "kill 1", "start 2", "pause 1", "resume 3", "partition 1",
-			"heal"} {
+			"heal", "add", "replace 2"} {
 			got := command(t, "", append([]string{"cluster"}, strings.Fields(verb)...)...)
 			if got.status != exitUnavailable || got.err != want {
 				t.Errorf("%s: cluster %s: status %d, stderr %q", name, verb, got.status, got.err)

@@ -17,7 +17,7 @@ import (
 
 // order is what a verb asks of a supervisor.
 type order struct {
-	Verb   string  `json:"verb"` // look, stop, start, kill, pause, resume, partition or heal
+	Verb   string  `json:"verb"` // look, stop, start, kill, pause, resume, wipe, partition, heal or add
 	Nodes  []int   `json:"nodes,omitempty"`
 	Groups [][]int `json:"groups,omitempty"` // of partition
 	OneWay bool    `json:"one_way,omitempty"`
@@ -81,7 +81,7 @@ func (c *control) close() {
 	_ = c.server.Shutdown(ctx)
 	_ = c.server.Close()
 	<-c.served
-	_ = note{Plan: c.supervisor.plan}.write()
+	_ = note{Plan: c.supervisor.planned()}.write()
 }
 
 func (c *control) take(w http.ResponseWriter, r *http.Request) {
@@ -97,8 +97,12 @@ func (c *control) take(w http.ResponseWriter, r *http.Request) {
 	}
 	c.one.Lock()
 	said, err := c.supervisor.obey(o)
-	c.one.Unlock()
 	out := c.supervisor.look()
+	if o.Verb == "add" || o.Verb == "wipe" { // the next start needs to know
+		c.note.Plan = out.Plan
+		err = errors.Join(err, c.note.write())
+	}
+	c.one.Unlock()
 	out.Run, out.Said = c.note.Run, said
 	if err != nil {
 		out.Failure, out.Status = err.Error(), exitStatus(err)
@@ -112,11 +116,12 @@ func (c *control) take(w http.ResponseWriter, r *http.Request) {
 
 // obey carries out an order and says what it did, a line for each node.
 func (s *supervisor) obey(o order) (said []string, err error) {
-	if err := s.plan.check(o.Nodes); err != nil {
+	if err := s.planned().check(o.Nodes); err != nil {
 		return nil, err
 	}
 	each := map[string]func(id int) (string, error){
 		"start": s.start, "kill": s.kill, "pause": s.pause, "resume": s.resume,
+		"wipe": s.wipe,
 	}[o.Verb]
 	switch {
 	case each != nil:
@@ -135,6 +140,9 @@ func (s *supervisor) obey(o order) (said []string, err error) {
 	case o.Verb == "heal":
 		s.mesh.set(nil)
 		return []string{"healed: every node reaches every other"}, nil
+	case o.Verb == "add":
+		line, err := s.add()
+		return []string{line}, err
 	case o.Verb == "look", o.Verb == "stop":
 		return nil, nil
 	}
@@ -146,7 +154,7 @@ func (s *supervisor) obey(o order) (said []string, err error) {
 func (s *supervisor) partition(o order) ([]string, error) {
 	named := map[int]bool{}
 	for _, group := range o.Groups {
-		if err := s.plan.check(group); err != nil {
+		if err := s.planned().check(group); err != nil {
 			return nil, err
 		}
 		for _, id := range group {
@@ -158,7 +166,7 @@ func (s *supervisor) partition(o order) ([]string, error) {
 	}
 	groups := o.Groups
 	var rest []int
-	for _, id := range s.plan.all() {
+	for _, id := range s.planned().all() {
 		if !named[id] {
 			rest = append(rest, id)
 		}

@@ -161,6 +161,7 @@ func (p *plan) remember(flags *pflag.FlagSet) error {
 	if !flags.Changed("log-level") {
 		p.LogLevel = known.Plan.LogLevel
 	}
+	p.Founded, p.Joined = known.Plan.Founded, known.Plan.Joined
 	return p.fits(known)
 }
 

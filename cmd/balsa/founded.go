@@ -40,7 +40,7 @@ func founders(data string) []raft.Member {
 func (p plan) fitsFounders() error {
 	members := founders(p.data)
 	var planned []raft.Member
-	for n := 1; n <= p.Nodes; n++ {
+	for n := 1; n <= p.foundedWith(); n++ {
 		planned = append(planned, raft.Member{ID: raft.NodeID(n), Address: p.raft(n)})
 	}
 	same := func(a, b raft.Member) bool { return a.ID == b.ID && a.Address == b.Address }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"balsa/disk"
@@ -21,6 +23,25 @@ type plan struct {
 	HTTPPort int    `json:"http_port"` // of node 1; the others follow
 	RaftPort int    `json:"raft_port"`
 	LogLevel string `json:"log_level"`
+	// Founded is with how many nodes the cluster was founded; 0: with all of them. Joined are those that
+	// joined it later, with an empty directory.
+	Founded int   `json:"founded,omitempty"`
+	Joined  []int `json:"joined,omitempty"`
+}
+
+// foundedWith is with how many nodes the cluster was founded.
+func (p plan) foundedWith() int { return cmp.Or(p.Founded, p.Nodes) }
+
+// joins reports whether a node joined the cluster that the others had founded.
+func (p plan) joins(n int) bool { return slices.Contains(p.Joined, n) }
+
+// joinedBy is the plan when a node has joined, under a new id or with an empty directory.
+func (p plan) joinedBy(n int) plan {
+	p.Founded, p.Nodes = p.foundedWith(), max(p.Nodes, n)
+	if !p.joins(n) {
+		p.Joined = append(slices.Clone(p.Joined), n)
+	}
+	return p
 }
 
 // note is the file by which the verbs find the supervisor of a data directory. Nobody signals the process
@@ -94,12 +115,15 @@ func (p plan) nodeDir(n int) string { return filepath.Join(p.data, fmt.Sprint(n)
 
 // arguments is what node n, counted from 1, is started with.
 func (p plan) arguments(n int) []string {
-	peers := make([]string, p.Nodes)
-	for i := range peers {
-		peers[i] = fmt.Sprintf("%d=%s", i+1, p.raft(i+1))
+	with, whom := "--peers", make([]string, p.foundedWith())
+	for i := range whom {
+		whom[i] = fmt.Sprintf("%d=%s", i+1, p.raft(i+1))
+	}
+	if p.joins(n) {
+		with, whom = "--join", slices.Delete(p.endpoints(), n-1, n)
 	}
 	return append(p.configFlag(), "serve", "--id", fmt.Sprint(n), "--data", p.nodeDir(n), "--raft", p.raft(n),
-		"--http", p.http(n), "--advertise-http", "http://"+p.http(n), "--peers", strings.Join(peers, ","),
+		"--http", p.http(n), "--advertise-http", "http://"+p.http(n), with, strings.Join(whom, ","),
 		"--raft-by-hand", "--log-level", p.LogLevel)
 }
 
@@ -115,11 +139,7 @@ func (p plan) configFlag() []string {
 func (p plan) portsFree() error {
 	var taken []string
 	for n := 1; n <= p.Nodes; n++ {
-		for _, address := range []string{p.http(n), p.raft(n)} {
-			if probe(address) != nil {
-				taken = append(taken, strings.TrimPrefix(address, "127.0.0.1:"))
-			}
-		}
+		taken = append(taken, p.taken(n)...)
 	}
 	if len(taken) == 0 {
 		return nil
@@ -130,6 +150,16 @@ func (p plan) portsFree() error {
 	}
 	return fail(exitError, "in use on 127.0.0.1: port %s: another cluster may be running; stop it, or %s",
 		strings.Join(taken, ", "), advice)
+}
+
+// taken are the ports of a node that somebody listens on.
+func (p plan) taken(n int) (ports []string) {
+	for _, address := range []string{p.http(n), p.raft(n)} {
+		if probe(address) != nil {
+			ports = append(ports, strings.TrimPrefix(address, "127.0.0.1:"))
+		}
+	}
+	return ports
 }
 
 // vacant says before anything is made or started why it could not be: a cluster runs there, or ports are

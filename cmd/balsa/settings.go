@@ -217,7 +217,7 @@ func (f *serveFlags) checkDial(config *balsa.Config, wrong *mistakes) {
 			wrong.add("--dial names node %v twice: give it one address", id)
 		case id == config.ID:
 			wrong.add("--dial names node %v, which is this one: name its peers", id)
-		case len(config.Peers) > 0 && !member:
+		case len(config.Peers) > 0 && !member && !f.supervised: // who joins later has a proxy already
 			wrong.add("--dial names node %v, which --peers does not: name a peer", id)
 		}
 		if config.Dial == nil {

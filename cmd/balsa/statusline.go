@@ -30,6 +30,10 @@ func (l *lines) statusLine(now outcome, reports []report) string {
 	var parts []string
 	for i, m := range now.Members {
 		text := fmt.Sprintf("%d %s", m.ID, m.State)
+		if i >= len(reports) { // it came when the cluster ran
+			parts = append(parts, l.console.nodeColor(l.console.err, m.ID, text))
+			continue
+		}
 		if status := reports[i].Status; status != nil && m.State == "running" {
 			text = fmt.Sprintf("%d %s term %d commit %d", m.ID, reports[i].role(), status.Term, status.Commit)
 		}

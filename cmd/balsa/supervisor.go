@@ -20,7 +20,7 @@ import (
 // cluster start. It signals only processes that it started and has not yet waited for, whose ids nobody else
 // can have.
 type supervisor struct {
-	plan    plan
+	tell    func(id int) io.Writer // where a node's output goes besides its file
 	program string
 	lock    disk.Dir
 	mesh    *mesh
@@ -29,7 +29,8 @@ type supervisor struct {
 	closed  chan struct{} // nobody reads gone any more
 
 	mu      sync.Mutex // guards what follows
-	members []*member  // by id
+	plan    plan
+	members []*member // by id
 }
 
 // member is one node, whether it runs or not.
@@ -92,20 +93,37 @@ func (s *supervisor) prepare(tell func(id int) io.Writer) error {
 	if s.program, err = os.Executable(); err != nil {
 		return fail(exitError, "cannot find the program's own file: %w", err)
 	}
-	if s.mesh, err = newMesh(s.plan.Nodes, s.plan.raft); err != nil {
+	if s.mesh, err = newMesh(maxDevNodes, s.plan.raft); err != nil { // some may come later
 		return err
 	}
 	if s.cluster, err = client.New(s.plan.endpoints()); err != nil {
 		return failure{exitError, err}
 	}
+	s.tell = tell
 	for id := 1; id <= s.plan.Nodes; id++ {
-		log, err := openLog(s.plan.data, id)
+		m, err := s.member(id)
 		if err != nil {
-			return fail(exitError, "the log of node %d: %w", id, err)
+			return err
 		}
-		s.members = append(s.members, &member{id: id, log: log, out: io.MultiWriter(log, tell(id))})
+		s.members = append(s.members, m)
 	}
 	return nil
+}
+
+// member opens the log of a node.
+func (s *supervisor) member(id int) (*member, error) {
+	log, err := openLog(s.plan.data, id)
+	if err != nil {
+		return nil, fail(exitError, "the log of node %d: %w", id, err)
+	}
+	return &member{id: id, log: log, out: io.MultiWriter(log, s.tell(id))}, nil
+}
+
+// planned is the plan as it is now: nodes may be added.
+func (s *supervisor) planned() plan {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.plan
 }
 
 // startAll starts every node that does not run.
@@ -295,10 +313,13 @@ func (s *supervisor) awaitLeader(ctx context.Context) (int, error) {
 	}
 }
 
-// agreed returns the leader that every node names, 0 as long as they do not.
+// agreed returns the leader that every node names that is a member, 0 as long as they do not.
 func agreed(reports []report) int {
 	leader := uint64(0)
 	for _, r := range reports {
+		if r.Status != nil && r.Status.Standing == "outsider" {
+			continue // it was removed: nobody tells it who leads
+		}
 		if r.Status == nil || r.Status.Leader == 0 || leader != 0 && leader != r.Status.Leader {
 			return 0
 		}
@@ -309,6 +330,7 @@ func agreed(reports []report) int {
 
 // attend tells of nodes that end, until the context does. With untilNone it fails when none runs any more.
 func (s *supervisor) attend(ctx context.Context, untilNone bool, say func(string, ...any)) error {
+	data := s.planned().data
 	for {
 		select {
 		case <-ctx.Done():
@@ -322,7 +344,7 @@ func (s *supervisor) attend(ctx context.Context, untilNone bool, say func(string
 					"is kept, and the same command starts them again", c.id, c.command.ProcessState)
 			}
 			say("node %d stopped (%v). To start it again, in another terminal:\n  %s cluster start %d%s",
-				c.id, c.command.ProcessState, programName(), c.id, dataFlag(s.plan.data))
+				c.id, c.command.ProcessState, programName(), c.id, dataFlag(data))
 		}
 	}
 }
