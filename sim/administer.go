@@ -97,6 +97,7 @@ func (w *World) administer(cause uint64, op Op) {
 		w.attempt(s, cause, replica.TransferAsked{Ticket: w.tickets, To: op.Peer})
 		return
 	}
+	s.ledger.asks(s.id, w.tickets, x)
 	w.attempt(s, cause, replica.ChangeAsked{Ticket: w.tickets, Change: w.change(x)})
 }
 
@@ -117,6 +118,10 @@ func (w *World) settled(s *server, cause uint64, q question, a replica.Answer) {
 		N: uint64(a.Fate)<<8 | uint64(a.Refusal), Hash: mix(uint64(a.Entry.Term), uint64(a.Entry.Index)),
 		Ticket: q.ticket, Text: fmt.Sprintf("%v: %v %v", q.admin, a.Fate, a.Refusal)})
 	kind := string(q.admin.Kind)
+	x, _ := parseAlteration(q.admin.Text, len(w.servers))
+	if q.admin.Kind == Change {
+		s.ledger.told(w.moment(), s.id, x, a)
+	}
 	switch {
 	case a.Fate == replica.Rejected || a.Fate == replica.HandingOver:
 		w.saw(kind + " refused: " + a.Refusal.String())
@@ -124,13 +129,9 @@ func (w *World) settled(s *server, cause uint64, q question, a replica.Answer) {
 		w.saw(kind + " of unknown fate")
 	case q.admin.Kind == Transfer:
 		w.saw("leadership handed over")
-		if s.sight.term <= q.term {
-			w.fail(Answered, "n%v says that it has handed over in term %d, and is still in it", s.id, q.term)
-		}
+		s.ledger.handedOver(w.moment(), s.id, q.term)
 	default:
-		x, _ := parseAlteration(q.admin.Text, len(w.servers))
 		w.sawChange(x)
-		s.ledger.changed(w.moment(), s.id, a.Entry, x)
 	}
 }
 

@@ -171,6 +171,7 @@ func (l *ledger) died(m Moment, id raft.NodeID, doubtful *replica.Write) {
 		w := *doubtful
 		o.disk.doubtful = &w
 	}
+	l.forgetDemands(id)
 	o.forget(m)
 }
 

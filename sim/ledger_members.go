@@ -25,9 +25,10 @@ type membership struct {
 	standing  map[raft.EntryID]*standing
 	// usable are the latest that is committed, and all behind it that may yet be: those by which something
 	// may be decided from now on.
-	usable []*standing
-	fresh  *standing // appended in this step and not judged
-	former []former
+	usable  []*standing
+	fresh   *standing // appended in this step and not judged
+	former  []former
+	demands []demand
 }
 
 // former is a data directory that is gone, and the highest term when it went: whoever led up to then may
@@ -78,8 +79,7 @@ func (l *ledger) enterMembers(m Moment, id raft.NodeID, e *raft.Entry) bool {
 func (l *ledger) checkChange(m Moment, o *observed, s *sight) bool {
 	c := l.fresh
 	l.fresh = nil
-	if c == nil || s.role != raft.Leader || c.Term != s.term || int(c.Index) > len(o.log) ||
-		o.log[c.Index-1].members != c.Index {
+	if c == nil || int(c.Index) > len(o.log) || o.log[c.Index-1].term != c.Term || !o.led(s, c.Term) {
 		return true
 	}
 	here := attest(m, o.id, "appends a configuration as entry %v", c.EntryID)
@@ -89,9 +89,9 @@ func (l *ledger) checkChange(m Moment, o *observed, s *sight) bool {
 			was.EntryID), here, "n%v changed the membership while the change of entry %v was not committed",
 			o.id, was.EntryID)
 	}
-	if s.commit == 0 || o.log[s.commit-1].term != s.term {
-		return l.accuse(QuorumOverlap, attest(o.elected, o.id, "leads term %d", s.term), here,
-			"n%v changed the membership before it had committed anything in its term %d", o.id, s.term)
+	if s.commit == 0 || o.log[s.commit-1].term < c.Term {
+		return l.accuse(QuorumOverlap, attest(o.elected, o.id, "leads term %d", c.Term), here,
+			"n%v changed the membership before it had committed anything in its term %d", o.id, c.Term)
 	}
 	for _, u := range l.usable {
 		if u != c && !overlap2(u.Configuration, c.Configuration) {
@@ -100,7 +100,13 @@ func (l *ledger) checkChange(m Moment, o *observed, s *sight) bool {
 				u.EntryID, c.EntryID)
 		}
 	}
-	return true
+	return l.checkCause(o, was, c, here)
+}
+
+// led reports whether a server leads a term, or has led it until now: it may have appended something and
+// been deposed in one moment.
+func (o *observed) led(s *sight, term raft.Term) bool {
+	return s.role == raft.Leader && s.term == term || o.role == raft.Leader && o.term == term
 }
 
 // overlap2 reports whether every quorum of one configuration meets every quorum of another: no set of
@@ -189,31 +195,4 @@ func (c *standing) count(did func(raft.NodeID) bool) (yes, all int) {
 		}
 	}
 	return yes, all
-}
-
-// changed takes that an administrator is told that a change is done: the configuration that it has led to is
-// committed, not joint, and says what was asked for.
-func (l *ledger) changed(m Moment, id raft.NodeID, entry raft.EntryID, x alteration) {
-	if l.found != nil {
-		return
-	}
-	here := attest(m, id, "answers that the change is done as entry %v", entry)
-	c := l.standing[entry]
-	if !l.knows(entry) || c == nil || c.Joint() {
-		l.accuse(Durability, l.lastCommitted(), here,
-			"n%v answers that a change is done as entry %v, which is no configuration that is committed and "+
-				"complete", id, entry)
-		return
-	}
-	wrong := func(ids []raft.NodeID, is func(raft.NodeID) bool) bool {
-		return slices.ContainsFunc(ids, func(id raft.NodeID) bool { return !is(id) })
-	}
-	member := func(id raft.NodeID) bool { _, is := c.Member(id); return is }
-	left := func(id raft.NodeID) bool { return !member(id) }
-	learner := func(id raft.NodeID) bool { return slices.Contains(c.Learners, id) }
-	if wrong(x.add, member) || wrong(x.promote, c.Voter) || wrong(x.remove, left) ||
-		wrong(x.demote, learner) || x.drift != nil && *x.drift != c.LeaseDrift {
-		l.accuse(Durability, attest(c.since, c.by, "holds the configuration of entry %v", entry), here,
-			"n%v answers that a change is done as entry %v, which does not say so", id, entry)
-	}
 }
