@@ -18,7 +18,8 @@ import (
 //
 // Known to this server are the configuration in force, those before it as far as they are in the log, and,
 // while it leads, who leaves and is yet to be told. So a leader that has removed itself is heard until it has
-// handed over, and who was removed until it is said goodbye to.
+// handed over, and who was removed until it is said goodbye to. But it is not voted for any more: it learns
+// so that it has left, and campaigns no more (dismissal.go).
 //
 // … but this server may be the one that is behind. So a request is heard too whose sender names, as the one
 // that it is named by, a later configuration than the latest that is known to be committed here: a leader
@@ -57,7 +58,8 @@ type gate struct {
 	troubles []PeerRefused   // told already and not over: what is repeated for ever is told once
 	shuns    []shun          // members that refused to listen to this server, each as it said last
 
-	founding founding
+	founding  founding
+	dismissed bool // a member has said that this server is none, and no leader was heard since
 
 	undigestible []Undigested // told already
 	undigested   uint64       // messages
@@ -92,6 +94,7 @@ type standing struct {
 	bound  bool             // the latest that is committed names it by its very incarnation
 	joins  bool             // there is none
 	behind bool             // the sender names a later one than the latest that is committed
+	left   bool             // the latest that is committed does not name its id
 }
 
 // PeerRefused is the event that this server does not listen to another, or another not to this one.
@@ -148,6 +151,8 @@ func (g *gate) judge(e raft.Envelope, s standing) (why raft.IdentityReason, stra
 	case known && g.met[at].Incarnation == from.Incarnation && from.Start < g.met[at].Start,
 		s.named == from.Incarnation && from.Start < s.start:
 		return raft.OlderStart, false
+	case s.left && !s.behind && asksForVote(e.Message):
+		why = raft.NotAMember
 	}
 	if why != 0 && s.behind && (s.joins || !raft.IsResponse(e.Message)) {
 		return 0, true

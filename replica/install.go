@@ -83,10 +83,15 @@ func (r *Replica) installing() bool {
 // tellReadiness tells the core, before it decides what comes next, whether the machine can apply entries, and
 // is to.
 func (r *Replica) tellReadiness() {
-	if unready := r.restoring || r.installing() || r.foundingHalted(); unready != r.unready {
+	if unready := r.mayNotLead(); unready != r.unready {
 		r.unready = unready
 		r.core.Step(r.hours.now, raft.Readiness{Ready: !unready})
 	}
+}
+
+// mayNotLead reports whether this server must not campaign, whatever its log and its timer say.
+func (r *Replica) mayNotLead() bool {
+	return r.restoring || r.installing() || r.foundingHalted() || r.isDismissed()
 }
 
 // restored takes the end of a Restore: the machine has jumped.

@@ -279,6 +279,7 @@ func TestWhosePlaceWasTakenIsNotHeardAfterARestart(t *testing.T) {
 	if now := b.Status(); now.Term >= 100 {
 		t.Errorf("its word counts: %+v", now)
 	}
+	_, fresh.self.Configuration = l.core.Settled()
 	b.do(Received{raft.Envelope{From: fresh.self, To: b.id(), Sequence: 9, Message: raft.PreVote{Term: 100}}})
 	b.settle()
 	if len(b.gate.heard) != 1 || b.gate.heard[0] != fresh.self {

@@ -20,6 +20,7 @@ func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 		if r.member(e.From.Node) {
 			r.gate.shunned(now, e.From.Node, m.Why)
 			r.doubtFounding(e.From, m.Why)
+			r.dismissedBy(e.From, m.Why)
 		}
 		return
 	}
@@ -46,7 +47,7 @@ func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 func (r *Replica) standing(from raft.Identity) standing {
 	m, is := r.core.Known(from.Node)
 	settled, index := r.core.Settled()
-	bound, _ := settled.Member(from.Node)
+	bound, stays := settled.Member(from.Node)
 	return standing{
 		member: is,
 		named:  m.Incarnation,
@@ -54,6 +55,7 @@ func (r *Replica) standing(from raft.Identity) standing {
 		bound:  bound.Incarnation == from.Incarnation,
 		joins:  len(r.core.Members().Voters) == 0,
 		behind: from.Configuration > index,
+		left:   !stays && len(settled.Members) > 0,
 	}
 }
 

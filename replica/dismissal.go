@@ -1,0 +1,24 @@
+package replica
+
+import "balsa/raft"
+
+// A server that was removed and does not know it goes on to campaign. A living leader is safe from that, by
+// pre-vote and because whoever hears it grants nothing; but servers that are about to elect one and do not
+// know yet that it has left follow it from term to term, for as long as it asks as often as they do (§6).
+//
+// So who is told by a member that it is none campaigns no more, until it hears a leader. That word can be
+// relied on: it is said by the configuration that is committed there, and not to one who names a later one
+// (see gate). It still votes, as by the configuration that it knows; who counts the vote decides about that.
+
+// dismissedBy takes the word of a member that does not listen to this server.
+func (r *Replica) dismissedBy(by raft.Identity, why raft.IdentityReason) {
+	if why == raft.NotAMember && by.Cluster == r.config.Identity.Cluster {
+		r.gate.dismissed = true
+	}
+}
+
+// isDismissed reports whether this server must not campaign.
+func (r *Replica) isDismissed() bool {
+	r.gate.dismissed = r.gate.dismissed && r.core.Leader() == raft.None
+	return r.gate.dismissed
+}

@@ -1,0 +1,62 @@
+package replica
+
+import (
+	"testing"
+
+	"balsa/raft"
+)
+
+// One that was removed while it could not hear of it, and campaigns without asking first, raises the term of
+// those that are to elect a leader once and not for ever. Added again, it campaigns as all do.
+func TestWhoIsToldThatItIsNoMemberCampaignsNoMore(t *testing.T) {
+	c := gather(t, 4)
+	leader := c.settled().id()
+	id := leader%4 + 1
+	removed := c.volumeOf(id)
+	rash := func(config *Config) { config.Core.NoPreVote = true }
+	c.end(id)
+	c.must(raft.Change{Remove: []raft.NodeID{id}})
+	c.pass(20)
+	b := c.start(removed, rash)
+	c.pass(30)
+	term := b.Status().Term
+	c.pass(100)
+	if now := b.Status(); now.Term > term+1 || now.Role != raft.Follower {
+		t.Errorf("in term %v it is %v, in term %v before", now.Term, now.Role, term)
+	}
+	c.must(raft.Change{Add: []raft.Member{{ID: id, Incarnation: removed.self.Incarnation,
+		Address: removed.self.Address}}})
+	c.pass(30)
+	c.must(raft.Change{Promote: []raft.NodeID{id}})
+	if b.Status().Leader == raft.None || b.isDismissed() {
+		t.Errorf("added again it has %+v", b.Status())
+	}
+	c.cut = func(from, to raft.NodeID) bool { return to == id || from == id }
+	term = b.Status().Term
+	c.pass(40)
+	if now := b.Status().Term; now < term+2 {
+		t.Errorf("from term %v it has come to %v without a leader", term, now)
+	}
+}
+
+// A stranger's word, and that of another cluster, moves nobody; nor does another reason.
+func TestWhoseWordDismisses(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		from raft.Identity
+		why  raft.IdentityReason
+		want bool
+	}{
+		{"a member's", identity(2), raft.NotAMember, true},
+		{"of another data directory", identity(2), raft.OtherIncarnation, false},
+		{"a stranger's", identity(9), raft.NotAMember, false},
+		{"another cluster's", raft.Identity{Cluster: raft.ClusterID{9}, Node: 2, Incarnation: 102, Start: 1},
+			raft.NotAMember, false},
+	} {
+		b := hold(t, 3, &modelLog{})
+		b.do(Received{raft.Envelope{From: c.from, To: b.id(), Message: raft.IdentityRefused{Why: c.why}}})
+		if b.isDismissed() != c.want {
+			t.Errorf("by the word %s (%v) it is dismissed: %v", c.name, c.why, !c.want)
+		}
+	}
+}
