@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"balsa/client"
 )
 
 // Mistakes of the verbs of cluster are sentences too.
@@ -251,5 +253,27 @@ func TestTheStatusStandsBelow(t *testing.T) {
 		Cut: []way{{1, 2}}}, make([]report, 2))
 	if line != "1 paused | 2 stopped | parted" {
 		t.Errorf("%q", line)
+	}
+}
+
+// A cluster has a leader when every member names it. Who is no member is not asked, and who does not answer
+// may be one.
+func TestWhoAgreesOnTheLeader(t *testing.T) {
+	says := func(standing string, leader uint64) report {
+		s := &client.Status{Leader: leader}
+		s.Standing = standing
+		return report{Status: s}
+	}
+	two, none, removed := says(client.RoleVoter, 2), says(client.RoleVoter, 0), says("outsider", 0)
+	for want, reports := range map[int][]report{2: {two, removed, two, says(client.RoleLearner, 2)},
+		0: {two, none, removed}} {
+		if got := agreed(reports); got != want {
+			t.Errorf("%d leads, want %d", got, want)
+		}
+	}
+	for _, reports := range [][]report{{two, says(client.RoleVoter, 3)}, {two, {}}, {removed}, {}} {
+		if got := agreed(reports); got != 0 {
+			t.Errorf("%d leads", got)
+		}
 	}
 }
