@@ -16,6 +16,7 @@ import (
 // what its good batches tell of start numbers and peers: what was in the bad ones nobody knows, so the
 // entries and the vote come back from the other servers.
 //
+//	0  repairs-K           an empty file, directory synced            cut here: the next repair is K+1
 //	1  NNN.wal.tmp        the new log, with the mark, whole and synced     cut here: a stray file
 //	2  each NNN.wal       renamed to damaged-K-NNN.wal, the lowest   cut here: segments are missing,
 //	                      first, and the directory synced            and the log is damaged more
@@ -27,6 +28,11 @@ import (
 
 // asidePrefix begins the names of files that were set aside, before the number of the repair.
 const asidePrefix = "damaged-"
+
+// countPrefix begins the name of the file that counts the repairs, by its name alone. The number of a repair
+// makes start numbers rise, and nothing else may be left that tells it: a log can be lost without a trace,
+// and what was set aside be removed.
+const countPrefix = "repairs-"
 
 // repairShift is where the number of the repair stands in a start number. The starts between two repairs have
 // the bits below: so start numbers go on rising although the log that counted them is gone.
@@ -70,7 +76,10 @@ func repair(dir disk.Dir, o Options, last raft.EntryID) (aside []string, err err
 		return nil, err
 	}
 	r.salvage()
-	number := max(r.Start>>repairShift, latestAside(names)) + 1 // above all that is known
+	number := max(r.Start>>repairShift, latest(names, asidePrefix), latest(names, countPrefix)) + 1
+	if err := count(dir, names, number); err != nil {
+		return nil, err
+	}
 	temporary, err := r.found(number<<repairShift, size, last)
 	if err != nil {
 		return nil, err
@@ -153,10 +162,30 @@ func asideName(repair uint64, name string) string {
 	return asidePrefix + strconv.FormatUint(repair, 10) + "-" + name
 }
 
-// latestAside is the number of the latest repair of which a file is there; 0 when there is none.
-func latestAside(names []string) (latest uint64) {
+// count notes that there was a repair of that number, durably, instead of those before it.
+func count(dir disk.Dir, names []string, repair uint64) error {
+	f, err := dir.Create(countPrefix+strconv.FormatUint(repair, 10), 0)
+	if err == nil {
+		err = finishFile(f, nil)
+	}
+	if err == nil {
+		err = dir.Sync()
+	}
 	for _, name := range names {
-		rest, is := strings.CutPrefix(name, asidePrefix)
+		if strings.HasPrefix(name, countPrefix) && err == nil {
+			err = dir.Remove(name)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("count repair %d: %w", repair, err)
+	}
+	return nil
+}
+
+// latest is the number of the latest repair of which a file with that prefix is there; 0 when there is none.
+func latest(names []string, prefix string) (latest uint64) {
+	for _, name := range names {
+		rest, is := strings.CutPrefix(name, prefix)
 		digits, _, _ := strings.Cut(rest, "-")
 		if n, err := strconv.ParseUint(digits, 10, 31); is && err == nil {
 			latest = max(latest, n)
@@ -171,7 +200,7 @@ func latestAside(names []string) (latest uint64) {
 func SetAside(dir disk.Dir, name string) (to string, err error) {
 	names, err := dir.List()
 	if err == nil {
-		number := max(latestAside(names), 1)
+		number := max(latest(names, asidePrefix), 1)
 		for to = asideName(number, name); slices.Contains(names, to); to = asideName(number, name) {
 			number++
 		}

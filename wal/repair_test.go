@@ -60,6 +60,9 @@ func TestRepairSetsTheLogAsideAndKeepsWhoItIs(t *testing.T) {
 		}
 		delete(before, firstCopy)
 		delete(before, secondCopy)
+		if names := rotten.disk.Names(); !slices.Contains(names, countPrefix+"1") {
+			t.Errorf("the repair is not counted: %v", names)
+		}
 		if len(before) > 0 {
 			t.Errorf("%d files were not set aside", len(before))
 		}
@@ -222,5 +225,30 @@ func TestStartNumbersRiseFromRepairToRepair(t *testing.T) {
 		start = r.Start
 		ok(t, l.Close())
 		rotten.disk.Flip(segmentName(1), 8*(segmentHeader+30))
+	}
+}
+
+// A log that is lost without a trace, again and again, leaves nothing to be set aside, and tells no number:
+// peers that have met the starts after the first repair would refuse those after the second for ever.
+func TestStartNumbersRiseThoughTheLogIsLost(t *testing.T) {
+	rotten, l := newRotten(t)
+	ok(t, l.Close())
+	above := l.start
+	for range 3 {
+		for _, name := range rotten.disk.Names() {
+			if _, is := parseSegmentName(name); is {
+				rotten.disk.Delete(name)
+			}
+		}
+		_, err := repairOn(rotten.disk, raft.EntryID{})
+		ok(t, err)
+		l, r := demandRepairing(t, rotten.disk, raft.EntryID{}, above)
+		above = r.Start
+		ok(t, l.Close())
+	}
+	counts := slices.DeleteFunc(rotten.disk.Names(),
+		func(name string) bool { return !strings.HasPrefix(name, countPrefix) })
+	if !slices.Equal(counts, []string{countPrefix + "3"}) {
+		t.Errorf("the repairs are counted by %v", counts)
 	}
 }

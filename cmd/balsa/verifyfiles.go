@@ -243,6 +243,8 @@ func (k *checking) others() {
 			k.say(name, "set aside", "of the cluster that was before a recovery; it was not read")
 		case setAside(name, "damaged-"):
 			k.say(name, "set aside", "by a repair; it was not read, and may go once the node counts again")
+		case strings.HasPrefix(name, "repairs-"):
+			k.say(name, "good", "it counts the repairs of this directory, and must stay")
 		case name == balsa.AskedToJoin:
 			k.say(name, "good", "the node has asked a cluster to add it, and does not ask again by itself")
 		case strings.HasSuffix(name, ".snapshot.part"):
