@@ -36,6 +36,7 @@ type loop struct {
 	callers callers
 	workers *workers
 
+	standing    Standing      // of this node, as it was told last
 	routes      []raft.Member // whom this node reaches, and where; by id
 	begins      raft.Index    // of the last entry in the snapshot that this run begins with; 0: with none
 	appliedTerm raft.Term     // of the last entry that the state machine has
@@ -74,6 +75,7 @@ func newLoop(r *replica.Replica, identity raft.Identity, t transport.Transport, 
 		callers:   callers{waiting: map[raft.Ticket]chan<- outcome{}},
 		workers:   newWorkers(),
 		watch:     newWatch(),
+		standing:  standing(r.Members(), identity.Node),
 		begins:    r.Newest().Last.Index,
 		ending:    ending{quit: make(chan struct{}), ended: make(chan struct{})},
 	}

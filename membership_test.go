@@ -169,6 +169,9 @@ func TestTheLeaderIsRemoved(t *testing.T) {
 		if s := c.nodes[leader].Status(); s.Standing != balsa.Outsider {
 			t.Errorf("the removed node takes itself for a %v", s.Standing)
 		}
+		if told := strings.Count(c.logged(), "Is no member of the cluster any more"); told != 1 {
+			t.Errorf("that it was removed is told %d times", told)
+		}
 		for _, p := range c.nodes[next].Status().Peers {
 			if p.ID == leader {
 				t.Errorf("it is seen as %+v", p)

@@ -25,6 +25,9 @@ func (l *loop) tell(event raft.Event) {
 		l.logger.Info("Became LEADER", "term", e.Term)
 	case raft.BecameFollower:
 		l.tellFollower(e)
+	case raft.MembersChanged:
+		l.tellDetail(e)
+		l.tellStanding(e)
 	case replica.PeerRefused:
 		l.tellStranger(e)
 	case replica.FoundingHalted:
@@ -87,6 +90,18 @@ func (l *loop) tellCampaign(e raft.BecamePreCandidate) {
 		l.logger.Info(words, "term", e.Term, "times_before", held)
 	default:
 		l.logger.Info(words, "term", e.Term)
+	}
+}
+
+// tellStanding tells that this node was removed: nothing else shows it, as the others are silent from then
+// on.
+func (l *loop) tellStanding(e raft.MembersChanged) {
+	was := l.standing
+	l.standing = standing(e.Members, l.identity.Node)
+	if was != Outsider && l.standing == Outsider && len(e.Members.Members) > 0 {
+		l.logger.Warn("Is no member of the cluster any more: it was removed, and can be stopped. Its data "+
+			"directory does not come back; an empty one can, with balsa serve --join",
+			"configuration", e.Index)
 	}
 }
 

@@ -3,7 +3,9 @@ package httpapi
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 
@@ -33,6 +35,9 @@ func addMember(c *call) *problem {
 	if err != nil || incarnation == 0 || request.ID == 0 {
 		return badRequest(`a member has a positive "id" and the "incarnation" of its data directory, in `+
 			`hexadecimal, as its %s says`, client.PathStatus)
+	}
+	if p := reachable(request.Address, request.API); p != nil {
+		return p
 	}
 	if p := c.supports(request.Version); p != nil {
 		return p
@@ -85,6 +90,9 @@ func updateMember(c *call) *problem {
 	if p := c.decode(&patch, `{"role":"voter"}`); p != nil {
 		return p
 	}
+	if p := reachable(patch.Address, patch.API); p != nil {
+		return p
+	}
 	change := raft.Change{AutoPromote: patch.AutoPromote, Force: patch.Force,
 		Update: []raft.Member{{ID: id, Address: patch.Address, API: patch.API}}}
 	members, _ := c.api.node.Members()
@@ -107,7 +115,23 @@ func updateMember(c *call) *problem {
 
 func noMember(id raft.NodeID) *problem {
 	return &problem{status: http.StatusNotFound, code: client.CodeMemberNotFound,
-		message: fmt.Sprintf("node %v is no member", id)}
+		message: fmt.Sprintf("node %v is no member: balsa member list shows who is; nothing was changed", id)}
+}
+
+// reachable refuses where nobody could be reached: the members would call there from then on. Empty is for
+// the leader to judge, who knows what it had.
+func reachable(address, api string) *problem {
+	host, port, err := net.SplitHostPort(address)
+	number, notPort := strconv.ParseUint(port, 10, 16)
+	if address != "" && (err != nil || notPort != nil || host == "" || number == 0) {
+		return badRequest(`"address" is %q: write where peers reach the node as host:port`, address)
+	}
+	u, err := url.Parse(api)
+	if api != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" ||
+		u.Scheme+"://"+u.Host != api) {
+		return badRequest(`"api" is %q: write where clients reach the node as http://host:port`, api)
+	}
+	return nil
 }
 
 // aMember reads the id of the member in the path.
@@ -136,6 +160,10 @@ func removeMember(c *call) *problem {
 	}
 	if p := c.noBody(); p != nil {
 		return p
+	}
+	members, _ := c.api.node.Members()
+	if _, is := members.Member(id); !is && c.status.Role == raft.Leader {
+		return noMember(id)
 	}
 	if c.query.Has("incarnation") {
 		meant, err := strconv.ParseUint(c.query.Get("incarnation"), 16, 64)
@@ -170,7 +198,8 @@ func setVoters(c *call) *problem {
 	for _, id := range slices.Concat(request.Voters, request.Learners) {
 		if _, is := members.Member(raft.NodeID(id)); !is && c.status.Role == raft.Leader {
 			p := noMember(raft.NodeID(id))
-			p.message += ": add it first, as a learner"
+			p.message = fmt.Sprintf("node %d is no member: add it first, as a learner; nothing was changed",
+				id)
 			return p
 		}
 	}
@@ -227,7 +256,12 @@ func transferLeadership(c *call) *problem {
 	}
 	leader, err := c.api.node.TransferLeadership(c.ctx, raft.NodeID(request.To))
 	if err != nil {
-		return c.sendOn(nodeProblem(err), reach)
+		p := nodeProblem(err)
+		if p.code == client.CodeNoTarget && request.To != 0 {
+			p.message = fmt.Sprintf("node %d cannot take over, as it has no vote or does not answer; node "+
+				"%v leads on", request.To, c.status.ID)
+		}
+		return c.sendOn(p, reach)
 	}
 	c.json(http.StatusOK, client.TransferBody{Leader: uint64(leader)})
 	return nil

@@ -247,6 +247,11 @@ func TestTransfer(t *testing.T) {
 	if m.to != raft.None {
 		t.Errorf("to %v", m.to)
 	}
+	m.refuse = []error{&balsa.Error{Kind: balsa.ErrNoTarget, Outcome: balsa.NotApplied, Node: 2}}
+	if w := ask(h, "POST /v1/cluster/leader/transfer", `{"to":9}`); w.Code != 409 ||
+		!containsAll(w.Body.String(), "node 9 cannot take over, as it has no vote or does not answer") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
 	n.follow(3)
 	expect(t, h, "POST /v1/cluster/leader/transfer?timeout=2s", `{"to":1}`, 307, failure("leader_changed",
 		"node 2: not the leader; node 3 leads", "not_applied", three, 7, ""),
@@ -264,6 +269,13 @@ func TestMistakesInChanges(t *testing.T) {
 		{"POST /v1/cluster/members", `{"id":0,"incarnation":"1"}`, "400", "a positive"},
 		{"POST /v1/cluster/members", `{"id":4,"incarnation":"zz"}`, "400", "hexadecimal"},
 		{"POST /v1/cluster/members", `{"id":4,"adress":"x"}`, "400", "adress"},
+		{"POST /v1/cluster/members", `{"id":5,"incarnation":"1","address":"five"}`, "400", "host:port"},
+		{"POST /v1/cluster/members", `{"id":5,"incarnation":"1","address":"five:0"}`, "400", "host:port"},
+		{"POST /v1/cluster/members", `{"id":5,"incarnation":"1","address":"a:1","api":"a:2"}`, "400",
+			"http://host:port"},
+		{"PATCH /v1/cluster/members/4", `{"address":":7001"}`, "400", "host:port"},
+		{"PATCH /v1/cluster/members/4", `{"api":"http://a/b"}`, "400", "http://host:port"},
+		{"DELETE /v1/cluster/members/7", "", "404", "balsa member list shows who is; nothing was changed"},
 		{"PATCH /v1/cluster/members/4", `{"role":"king"}`, "400", "voter"},
 		{"PATCH /v1/cluster/members/4", `{"force":true}`, "400", "say what"},
 		{"PATCH /v1/cluster/members/4?force", `{"role":"voter"}`, "400", "part of the body"},

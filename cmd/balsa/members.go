@@ -81,6 +81,7 @@ type memberVerb struct {
 
 	timeout time.Duration
 	flags   func(*pflag.FlagSet)
+	lacks   func() string // what is missing on the command line, or nil
 	change  func(ctx context.Context, cluster *client.Client, id uint64) (configuration uint64, err error)
 	said    string // when it is done, with the id
 }
@@ -93,6 +94,9 @@ func (v memberVerb) command(c *console) *cobra.Command {
 			id, err := parseID(args[0])
 			if err != nil {
 				return failure{exitUsage, err}
+			}
+			if v.lacks != nil && v.lacks() != "" {
+				return fail(exitUsage, "%s: see balsa help %s", v.lacks(), words(cmd))
 			}
 			return m.with(cmd.Context(), func(ctx context.Context, cluster *client.Client) error {
 				var configuration uint64
@@ -125,6 +129,13 @@ node's data directory, see balsa status -o json. To be added twice is no error.`
 			flags.StringVar(&m.Incarnation, "incarnation", "", "of the node's data directory, in hexadecimal")
 			flags.StringVar(&m.Address, "raft", "", "where peers reach the node, as host:port")
 			flags.StringVar(&m.API, "http", "", "where clients reach it, as http://host:port")
+		},
+		lacks: func() string {
+			if m.Incarnation == "" || m.Address == "" {
+				return "--incarnation and --raft are needed: balsa status -o json, asked of the node, says " +
+					"both"
+			}
+			return ""
 		},
 		change: func(ctx context.Context, cluster *client.Client, id uint64) (uint64, error) {
 			m.ID = id
@@ -202,6 +213,12 @@ the leader notes it: so this is for one that nobody reaches any more.`,
 		flags: func(flags *pflag.FlagSet) {
 			flags.StringVar(&address, "raft", "", "where peers reach it, as host:port")
 			flags.StringVar(&api, "http", "", "where clients reach it, as http://host:port")
+		},
+		lacks: func() string {
+			if address == "" && api == "" {
+				return "say where it is, with --raft or --http"
+			}
+			return ""
 		},
 		change: func(ctx context.Context, cluster *client.Client, id uint64) (uint64, error) {
 			return cluster.UpdateMember(ctx, id, address, api)
