@@ -60,6 +60,9 @@ func (r *replacement) run(ctx context.Context) error {
 	if err != nil {
 		return r.later(ctx, err)
 	}
+	if was.Incarnation == "" && was.Role == "" {
+		fmt.Fprintf(r.console.err, "node %d is no member: it was removed before, or never added\n", r.id)
+	}
 	if r.begins(was) {
 		fmt.Fprintf(r.console.err, "start it on its machine, with a data directory that is empty:\n")
 		fmt.Fprintf(r.console.out, "%s\n", r.startCommand(was))
