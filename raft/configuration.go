@@ -73,9 +73,9 @@ func (c Configuration) Joint() bool { return len(c.Outgoing) > 0 }
 
 // Member returns the member with that id, and whether there is one.
 func (c Configuration) Member(id NodeID) (Member, bool) {
-	for _, m := range c.Members {
-		if m.ID == id {
-			return m, true
+	for i := range c.Members {
+		if c.Members[i].ID == id {
+			return c.Members[i], true
 		}
 	}
 	return Member{}, false

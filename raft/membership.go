@@ -72,11 +72,12 @@ func (m *membership) begin(s Snapshot) {
 	m.placed, m.earlier = all[last], all[:last:last]
 }
 
-// at returns the configuration that was in force with the log up to an index, as far as it is still known.
-func (m *membership) at(index Index) placed {
-	p := m.placed
+// at returns the configuration that was in force with the log up to an index, as far as it is still known. It
+// is to be read at once.
+func (m *membership) at(index Index) *placed {
+	p := &m.placed
 	for i := len(m.earlier); p.index > index && i > 0; i-- {
-		p = m.earlier[i-1]
+		p = &m.earlier[i-1]
 	}
 	return p
 }

@@ -87,7 +87,8 @@ func (c *Core) Output() Output {
 			out.Repaired, c.repair.until = true, o.written
 		}
 	}
-	if now := c.members.placed; now.index != o.members.index || !now.equal(o.members.Configuration) {
+	if p := &c.members.placed; p.index != o.members.index || !p.equal(o.members.Configuration) {
+		now := *p // copied only here: this is asked at every event
 		out.Members, out.MembersIndex, o.members = &now.Configuration, now.index, now
 	}
 	if through := min(c.commitIndex, c.log.durable); through > o.committed {

@@ -1,9 +1,6 @@
 package raft
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // Log replication (§5.3), the leader's half.
 //
@@ -94,12 +91,12 @@ type shipment struct {
 }
 
 func (c *Core) peer(id NodeID) *peer {
-	at, ok := slices.BinarySearchFunc(c.leading.peers, id,
-		func(p peer, id NodeID) int { return cmp.Compare(p.id, id) })
-	if !ok {
-		return nil
+	for i := range c.leading.peers { // they are few: to search would cost more, as it copies whom it looks at
+		if p := &c.leading.peers[i]; p.id == id {
+			return p
+		}
 	}
-	return &c.leading.peers[at]
+	return nil
 }
 
 // appendAsLeader appends one entry of this term to our log.

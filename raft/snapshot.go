@@ -63,7 +63,7 @@ func (c *Core) SnapshotDue() bool {
 // limits and the same snapshot before it: a leader can then go on with what another one began to send.
 func (c *Core) UntilSnapshot() int {
 	budget, is := c.snapshotBudget()
-	members, _ := c.MembersAt(c.appliedIndex)
+	members := c.members.at(c.appliedIndex)
 	if !is || budget > math.MaxInt || len(members.Voters) == 0 { // who joins may not know what it must bear
 		return math.MaxInt
 	}

@@ -90,11 +90,15 @@ func (c *Core) Status() Status {
 	if c.transferring() {
 		s.TransferTo = c.handover.to
 	}
-	for _, p := range c.leading.peers {
-		s.Progress = append(s.Progress, Progress{ID: p.id, Match: p.match, Next: p.next, Probing: p.probing,
+	if n := len(c.leading.peers); n > 0 {
+		s.Progress = make([]Progress, n)
+	}
+	for i := range s.Progress {
+		p := &c.leading.peers[i]
+		s.Progress[i] = Progress{ID: p.id, Match: p.match, Next: p.next, Probing: p.probing,
 			Busy: p.busy, OnTheWay: len(p.onTheWay), Silent: p.silent, Heard: p.heard,
 			Installing: p.transfer.on(), Offset: p.transfer.offset, Size: p.transfer.size,
-			Repairing: p.repairs, Departing: p.departing})
+			Repairing: p.repairs, Departing: p.departing}
 	}
 	return s
 }

@@ -176,7 +176,8 @@ func (g *gate) introduce(from raft.Identity, s standing) *raft.Acquaintance {
 	default:
 		g.met[at] = acquaintance{Acquaintance: now}
 	}
-	return &now
+	news := now // allocated only when there are any: this is asked with every message
+	return &news
 }
 
 // hold reports whether a message must not be acted upon yet, and keeps it for later.

@@ -77,10 +77,11 @@ func (r *Replica) captureDue() bool {
 	if !r.config.Snapshots || r.saving || r.applied <= r.kept[0].Last.Index {
 		return false
 	}
-	if members, _ := r.core.MembersAt(r.last.Index); len(members.Voters) == 0 {
-		return false // it joins, and does not know yet what the snapshot must bear
+	if len(r.byHand) == 0 && (r.hours.now < r.again || !r.core.SnapshotDue()) {
+		return false
 	}
-	return len(r.byHand) > 0 || r.core.SnapshotDue() && r.hours.now >= r.again
+	members, _ := r.core.MembersAt(r.last.Index)
+	return len(members.Voters) > 0 // else it joins, and does not know yet what the snapshot must bear
 }
 
 // untilCapture returns how many bytes of entries may be applied before the machine is captured. While one
