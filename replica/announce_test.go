@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"slices"
 	"testing"
 
 	"balsa/raft"
@@ -80,8 +81,26 @@ func TestWhereAServerIsIsSaidNotTooOften(t *testing.T) {
 	}
 }
 
-// Whoever no configuration in force means has nobody to tell: one that joins, one that was removed, and one
-// whose place another data directory has taken.
+// One that joins may come back elsewhere before it has got the entry that adds it.
+func TestWhoDoesNotKnowYetThatItWasAddedSaysWhereItIs(t *testing.T) {
+	c := gather(t, 3)
+	l := c.settled()
+	learner := found(4, 104, true)
+	learner.log.entries = slices.Clone(c.volumeOf(l.id()).log.entries)
+	learner.log.state.Term = l.core.Term()
+	c.must(adding(learner))
+	c.afar(map[raft.NodeID]string{1: "server:1", 2: "server:2", 3: "server:3", 4: "elsewhere:4"})
+	learner.self.Address = "elsewhere:4"
+	c.start(learner)
+	c.pass(40)
+	c.follows(4)
+	if m, _ := c.leader().Members().Member(4); m.Address != "elsewhere:4" {
+		t.Errorf("it is looked for at %q", m.Address)
+	}
+}
+
+// Whoever no configuration in force means has nobody to tell: one that joins, and one whose place another
+// data directory has taken; one that was removed is told so when it asks, and asks no more.
 func TestWhoIsNoMemberSaysNothing(t *testing.T) {
 	c := gather(t, 3)
 	c.settled()
@@ -103,6 +122,7 @@ func TestWhoIsNoMemberSaysNothing(t *testing.T) {
 	c.must(raft.Change{Remove: []raft.NodeID{4}})
 	c.pass(20)
 	c.start(joiner)
+	c.pass(12)
 	quiet("one that was removed")
 	next := found(4, 1004, true)
 	c.must(adding(next))

@@ -10,6 +10,13 @@ import "balsa/raft"
 // relied on: it is said by the configuration that is committed there, and not to one who names a later one
 // (see gate). It still votes, as by the configuration that it knows; who counts the vote decides about that.
 
+// leaderless reports whether a message is of a server that hears no leader: it asks for votes, or says where
+// it is.
+func leaderless(m raft.Message) bool {
+	read, is := m.(raft.ForwardRead)
+	return asksForVote(m) || is && read.Leader == 0
+}
+
 // dismissedBy takes the word of a member that does not listen to this server.
 func (r *Replica) dismissedBy(by raft.Identity, why raft.IdentityReason) {
 	if why == raft.NotAMember && by.Cluster == r.config.Identity.Cluster {

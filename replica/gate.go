@@ -18,8 +18,8 @@ import (
 //
 // Known to this server are the configuration in force, those before it as far as they are in the log, and,
 // while it leads, who leaves and is yet to be told. So a leader that has removed itself is heard until it has
-// handed over, and who was removed until it is said goodbye to. But it is not voted for any more: it learns
-// so that it has left, and campaigns no more (dismissal.go).
+// handed over, and who was removed until it is said goodbye to. But when it follows nobody it is told that it
+// has left, and campaigns no more (dismissal.go).
 //
 // … but this server may be the one that is behind. So a request is heard too whose sender names, as the one
 // that it is named by, a later configuration than the latest that is known to be committed here: a leader
@@ -151,7 +151,7 @@ func (g *gate) judge(e raft.Envelope, s standing) (why raft.IdentityReason, stra
 	case known && g.met[at].Incarnation == from.Incarnation && from.Start < g.met[at].Start,
 		s.named == from.Incarnation && from.Start < s.start:
 		return raft.OlderStart, false
-	case s.left && !s.behind && asksForVote(e.Message):
+	case s.left && !s.behind && leaderless(e.Message):
 		why = raft.NotAMember
 	}
 	if why != 0 && s.behind && (s.joins || !raft.IsResponse(e.Message)) {

@@ -280,20 +280,6 @@ func (s *swarm) spare() *server {
 	return nil
 }
 
-// cloneOne keeps a copy of a disk, and runs it beside the original when all have met what came after it.
-func cloneOne(s *swarm) {
-	o, c := s.one(), s.spare()
-	switch {
-	case o.node != o.id || o.foreign != nil || o.trouble.replaced || c == nil:
-	case o.store.image == nil:
-		s.do(Op{Kind: Image, Node: o.id})
-		s.kill(o, "", 0) // it is started again, and met
-		s.plan(s.soon()+5*Second, Op{Kind: Clone, Node: o.id, Peer: c.id})
-	case s.world.known(o, o.store.imageStart+1):
-		s.do(Op{Kind: Clone, Node: o.id, Peer: c.id})
-	}
-}
-
 // strayOne has a node of another cluster stand where a server was.
 func strayOne(s *swarm) {
 	o, c := s.one(), s.spare()

@@ -308,18 +308,3 @@ func wipeDisk(s *swarm) {
 	s.do(Op{Kind: Wipe, Node: o.id})
 	s.plan(s.soon(), Op{Kind: Restart, Node: o.id})
 }
-
-// rollBack keeps a copy of a disk, and puts it back when the others have met what came after it.
-func rollBack(s *swarm) {
-	o := s.one()
-	if o.store.image == nil {
-		s.do(Op{Kind: Image, Node: o.id})
-		return
-	}
-	if !s.mayForget(o) || o.trouble.gone || o.store.imageAlone || !s.world.known(o, o.store.imageStart+1) {
-		return
-	}
-	s.do(Op{Kind: Kill, Node: o.id, Mode: "power"})
-	s.do(Op{Kind: Rollback, Node: o.id})
-	s.plan(s.soon(), Op{Kind: Restart, Node: o.id})
-}
