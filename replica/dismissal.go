@@ -17,9 +17,12 @@ func leaderless(m raft.Message) bool {
 	return asksForVote(m) || is && read.Leader == 0
 }
 
-// dismissedBy takes the word of a member that does not listen to this server.
-func (r *Replica) dismissedBy(by raft.Identity, why raft.IdentityReason) {
-	if why == raft.NotAMember && by.Cluster == r.config.Identity.Cluster {
+// dismissedBy takes the word of a member that does not listen to this server. It must be the very data
+// directory that is meant, and have got an entry that names it: one that begins anew under a member's id, or
+// joins, knows nobody yet.
+func (r *Replica) dismissedBy(e raft.Envelope, why raft.IdentityReason) {
+	trouble, stranger := r.gate.judge(e, r.standing(e.From))
+	if why == raft.NotAMember && trouble == 0 && !stranger && e.From.Configuration > 0 {
 		r.gate.dismissed = true
 	}
 }

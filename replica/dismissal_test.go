@@ -41,17 +41,28 @@ func TestWhoIsToldThatItIsNoMemberCampaignsNoMore(t *testing.T) {
 
 // A stranger's word, and that of another cluster, moves nobody; nor does another reason.
 func TestWhoseWordDismisses(t *testing.T) {
+	member := identity(2)
+	member.Configuration = 7
+	with := func(change func(*raft.Identity)) raft.Identity {
+		from := member
+		change(&from)
+		return from
+	}
 	for _, c := range []struct {
 		name string
 		from raft.Identity
 		why  raft.IdentityReason
 		want bool
 	}{
-		{"a member's", identity(2), raft.NotAMember, true},
-		{"of another data directory", identity(2), raft.OtherIncarnation, false},
-		{"a stranger's", identity(9), raft.NotAMember, false},
-		{"another cluster's", raft.Identity{Cluster: raft.ClusterID{9}, Node: 2, Incarnation: 102, Start: 1},
+		{"a member's", member, raft.NotAMember, true},
+		{"of another data directory", member, raft.OtherIncarnation, false},
+		{"of one that joins, and knows nobody", with(func(i *raft.Identity) { i.Configuration = 0 }),
 			raft.NotAMember, false},
+		{"of one that begins anew under a member's id", with(func(i *raft.Identity) { i.Incarnation = 999 }),
+			raft.NotAMember, false},
+		{"of a member's older start", with(func(i *raft.Identity) { i.Start = 0 }), raft.NotAMember, false},
+		{"a stranger's", with(func(i *raft.Identity) { i.Node = 9 }), raft.NotAMember, false},
+		{"another cluster's", with(func(i *raft.Identity) { i.Cluster[0]++ }), raft.NotAMember, false},
 	} {
 		b := hold(t, 3, &modelLog{})
 		b.do(Received{raft.Envelope{From: c.from, To: b.id(), Message: raft.IdentityRefused{Why: c.why}}})

@@ -20,7 +20,7 @@ func (r *Replica) receive(now raft.Time, e raft.Envelope) {
 		if r.member(e.From.Node) {
 			r.gate.shunned(now, e.From.Node, m.Why)
 			r.doubtFounding(e.From, m.Why)
-			r.dismissedBy(e.From, m.Why)
+			r.dismissedBy(e, m.Why)
 		}
 		return
 	}
