@@ -115,14 +115,18 @@ func (w *World) leaves(s *server) {
 }
 
 // apart reports whether servers have moved that the others cannot find by themselves: one of them says where
-// it is, but two do not find each other, and one that joins and has not heard who the others are can tell
-// nobody.
+// it is, but two do not find each other, and one that does not know somebody who may come to lead, such as
+// one that joins and has not heard who the others are, cannot tell him.
 func (w *World) apart() bool {
 	moved := 0
 	for _, s := range w.servers {
 		if s.moved && s.foreign == nil {
-			moved++
-			if d := &w.ledger.servers[s.id-1].disk; len(w.ledger.inForce(d, d.log).Voters) == 0 {
+			d := &w.ledger.servers[s.id-1].disk
+			known := w.ledger.inForce(d, d.log)
+			if moved++; slices.ContainsFunc(w.ledger.latest().Voters, func(id raft.NodeID) bool {
+				_, is := known.Member(id)
+				return !is
+			}) {
 				moved++
 			}
 		}
