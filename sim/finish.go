@@ -129,6 +129,7 @@ func (w *World) heal() {
 		s.trouble = trouble{gone: s.trouble.gone, repairs: s.trouble.repairs, rotten: s.trouble.rotten,
 			rolledBack: s.trouble.rolledBack, replaced: s.trouble.replaced, wasFull: s.trouble.wasFull}
 		w.setClock(s, exact, 0)
+		w.tame(p, s)
 		if !s.up() && s.founded && w.mayStart(s) {
 			s.start(p, 0)
 		}

@@ -22,6 +22,7 @@ type lodging struct {
 	address string      // where others reach it
 	moved   bool        // since the last time that all were told of all addresses
 	flags   string      // what of its command line is not as in the others
+	tamed   bool        // it asks before it campaigns, whatever its flags are
 	ledger  *ledger     // of the cluster to which it belongs
 	foreign *foreign    // it belongs to another cluster; nil
 	routes  []raft.Member
@@ -111,6 +112,23 @@ func (w *World) leaves(s *server) {
 	s.moved = true
 	for _, o := range w.servers {
 		o.told = slices.DeleteFunc(slices.Clone(o.told), func(m raft.Member) bool { return m.ID == s.id })
+	}
+}
+
+// rash reports whether a server's flags have it campaign without asking first.
+func (s *server) rash() bool { return s.world.options.NoPreVote != hasWord(s.flags, "prevote") }
+
+// tame has a server that is no member, or the copy of one, ask before it campaigns from its next start on, and
+// ends its run. Without that it may keep the others from electing for as long as they do not know of its
+// removal (thesis §9.6): no cluster without pre-vote can be promised a leader while it is there.
+func (w *World) tame(cause uint64, s *server) {
+	m, is := w.ledger.latest().Member(s.node)
+	meant := is && s.node == s.id && (m.Incarnation == 0 || m.Incarnation == s.store.incarnation)
+	if !s.rash() || s.tamed || meant || s.foreign != nil {
+		return
+	}
+	if s.tamed = true; s.up() {
+		s.die(cause, false, "it is to ask before it campaigns")
 	}
 }
 

@@ -130,7 +130,7 @@ func (s *server) config(found wal.Recovered) replica.Config {
 		Core: raft.Config{
 			ID: s.node, Heartbeat: o.Heartbeat, ElectionMin: o.ElectionMin, ElectionMax: o.ElectionMax,
 			Limits: limits, Seed: uint64(w.chance.draw(forDice, uint64(s.id), 0, uint64(s.life))),
-			NoPreVote: o.NoPreVote != hasWord(s.flags, "prevote"), Events: w.trace.observe != nil,
+			NoPreVote: s.rash() && !s.tamed, Events: w.trace.observe != nil,
 			NoCheckQuorum:   o.NoCheckQuorum != hasWord(s.flags, "checkquorum"),
 			NoElectionTimer: o.NoElectionTimer,
 		},
