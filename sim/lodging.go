@@ -118,8 +118,8 @@ func (w *World) leaves(s *server) {
 // rash reports whether a server's flags have it campaign without asking first.
 func (s *server) rash() bool { return s.world.options.NoPreVote != hasWord(s.flags, "prevote") }
 
-// tame has a server that is no member, or the copy of one, ask before it campaigns from its next start on, and
-// ends its run. Without that it may keep the others from electing for as long as they do not know of its
+// tame has a server that is no member, or the copy of one, ask before it campaigns from its next start on,
+// and ends its run. Without that it may keep the others from electing for as long as they do not know of its
 // removal (thesis §9.6): no cluster without pre-vote can be promised a leader while it is there.
 func (w *World) tame(cause uint64, s *server) {
 	m, is := w.ledger.latest().Member(s.node)
