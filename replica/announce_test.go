@@ -99,6 +99,33 @@ func TestWhoDoesNotKnowYetThatItWasAddedSaysWhereItIs(t *testing.T) {
 	}
 }
 
+// It goes on to say so although a member has answered that it is none: one that has not got the entry either,
+// or does not know yet that it is committed.
+func TestWhoWasAddedMeanwhileIsNotSilenced(t *testing.T) {
+	c := gather(t, 3)
+	l := c.settled()
+	learner := found(4, 104, true)
+	learner.log.entries = slices.Clone(c.volumeOf(l.id()).log.entries)
+	learner.log.state.Term = l.core.Term()
+	behind := l.id()%3 + 1
+	c.cut = func(from, to raft.NodeID) bool { return to == behind || from == behind }
+	c.must(adding(learner))
+	learner.self.Address = "elsewhere:4"
+	b := c.start(learner)
+	c.cut = func(from, to raft.NodeID) bool {
+		return from != 4 && from != behind || to != 4 && to != behind
+	}
+	c.pass(20)
+	if why := refusedFor(b); !slices.Contains(why, raft.NotAMember) {
+		t.Fatalf("server %v has told it %v", behind, why)
+	}
+	c.afar(map[raft.NodeID]string{1: "server:1", 2: "server:2", 3: "server:3", 4: "elsewhere:4"})
+	c.pass(40)
+	if m, _ := c.leader().Members().Member(4); m.Address != "elsewhere:4" {
+		t.Errorf("it is looked for at %q", m.Address)
+	}
+}
+
 // Whoever no configuration in force means has nobody to tell: one that joins, and one whose place another
 // data directory has taken; one that was removed is told so when it asks, and asks no more.
 func TestWhoIsNoMemberSaysNothing(t *testing.T) {

@@ -9,6 +9,10 @@ import "balsa/raft"
 // So who is told by a member that it is none campaigns no more, until it hears a leader. That word can be
 // relied on: it is said by the configuration that is committed there, and not to one who names a later one
 // (see gate). It still votes, as by the configuration that it knows; who counts the vote decides about that.
+//
+// A word that was long on its way may be of a time before this server was added again. So it must come from
+// who is named by a later configuration than this server. Without that, the only one whose log can win might
+// wait for a leader for ever.
 
 // leaderless reports whether a message is of a server that hears no leader: it asks for votes, or says where
 // it is.
@@ -22,12 +26,13 @@ func leaderless(m raft.Message) bool {
 // joins, knows nobody yet.
 func (r *Replica) dismissedBy(e raft.Envelope, why raft.IdentityReason) {
 	trouble, stranger := r.gate.judge(e, r.standing(e.From))
-	if why == raft.NotAMember && trouble == 0 && !stranger && e.From.Configuration > 0 {
+	if why == raft.NotAMember && trouble == 0 && !stranger && e.From.Configuration > r.core.NamedAt() {
 		r.gate.dismissed = true
 	}
 }
 
-// isDismissed reports whether this server must not campaign.
+// isDismissed reports whether this server must not campaign. Ask it whatever else keeps this server from
+// that: a leader that is heard meanwhile may be gone afterwards.
 func (r *Replica) isDismissed() bool {
 	r.gate.dismissed = r.gate.dismissed && r.core.Leader() == raft.None
 	return r.gate.dismissed

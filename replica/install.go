@@ -91,7 +91,7 @@ func (r *Replica) tellReadiness() {
 
 // mayNotLead reports whether this server must not campaign, whatever its log and its timer say.
 func (r *Replica) mayNotLead() bool {
-	return r.restoring || r.installing() || r.foundingHalted() || r.isDismissed()
+	return r.isDismissed() || r.restoring || r.installing() || r.foundingHalted()
 }
 
 // restored takes the end of a Restore: the machine has jumped.

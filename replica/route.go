@@ -71,14 +71,16 @@ func (r *Replica) keepInTouch(out raft.Output) {
 // announce tells everybody whom this server knows where it is. One that may campaign says it when it asks for
 // votes; one that may not, and has moved, would speak to nobody, and nobody would find it. It is done once in
 // an election timeout, until a leader is heard. One that joins may have been added by an entry that it has
-// not got yet; one that was removed is told so, and is quiet from then on.
+// not got yet, whatever those say that have not got it either; one that was named once, and removed, is told
+// so, and is quiet from then on.
 //
 // A question for a read, put to the leader of no term, says it: every program knows it, and answers that it
 // does not lead. It moves no term and no timer, and the answer finds nobody who waits for it.
 func (r *Replica) announce() {
 	self := r.config.Identity
 	m, is := r.core.Members().Member(self.Node)
-	if !is && r.gate.dismissed || is && m.Incarnation != 0 && m.Incarnation != self.Incarnation {
+	removed := !is && r.gate.dismissed && r.core.NamedAt() > 0
+	if removed || is && m.Incarnation != 0 && m.Incarnation != self.Incarnation {
 		return // those whom it knows would not listen
 	}
 	for _, to := range r.routes {
