@@ -31,7 +31,8 @@ type FoundingHalted struct{ By raft.NodeID }
 func (e FoundingHalted) String() string {
 	return fmt.Sprintf("does not help to found this cluster anew, as node %v has known it with another data "+
 		"directory of this node: if a majority has lost its data, `balsa recover` keeps what node %v has; "+
-		"otherwise `balsa member replace` lets this node take its old place", e.By, e.By)
+		"otherwise `balsa member replace` lets this node take its old place; if the cluster never came to "+
+		"be, start all its nodes with empty data directories", e.By, e.By)
 }
 
 func newFounding(restored raft.Restored) founding {

@@ -119,7 +119,7 @@ func TestWhoseWordHaltsAFounding(t *testing.T) {
 		}
 	}
 	if says := (FoundingHalted{By: 3}).String(); !strings.Contains(says, "balsa recover") ||
-		strings.Contains(says, "\n") {
+		!strings.Contains(says, "with empty data directories") || strings.Contains(says, "\n") {
 		t.Error(says)
 	}
 }
