@@ -166,15 +166,19 @@ func (j joiner) addCommand(self raft.Identity) string {
 }
 
 // ask asks for the node to be added, and notes durably that it does. What was certainly in vain is taken
-// back.
+// back, unless an earlier request may still be carried out.
 func (j joiner) ask(ctx context.Context, node candidate) error {
-	if err := node.NoteAskedToJoin(true); err != nil {
+	before, err := node.AskedToJoin()
+	if err == nil {
+		err = node.NoteAskedToJoin(true)
+	}
+	if err != nil {
 		return err
 	}
 	self := node.Identity()
-	_, err := j.cluster.AddMember(ctx, client.NewMember{ID: uint64(self.Node), Incarnation: incarnation(self),
+	_, err = j.cluster.AddMember(ctx, client.NewMember{ID: uint64(self.Node), Incarnation: incarnation(self),
 		Address: self.Address, API: self.API, Version: self.Version})
-	if err != nil && !errors.Is(err, client.ErrOutcomeUnknown) {
+	if err != nil && !before && !errors.Is(err, client.ErrOutcomeUnknown) {
 		return errors.Join(err, node.NoteAskedToJoin(false))
 	}
 	return err

@@ -238,6 +238,18 @@ func TestAnApplicantThatWasRemovedDoesNotAskAgain(t *testing.T) {
 	})
 }
 
+// What is certain of one request is not of those before it, which may still be carried out: then the node is
+// added, and removed by somebody, and would add itself again at its next start.
+func TestAnApplicantDoesNotTakeBackWhatItDoesNotKnow(t *testing.T) {
+	lost := townError(http.StatusGatewayTimeout, client.CodeTimeout, "no answer in time", 0)
+	lost.problem.Outcome = client.OutcomeUnknown
+	w := newTown(t, lost, townError(http.StatusUnprocessableEntity, client.CodeBadMember, "not this one", 0))
+	a := &applicant{until: -1}
+	if err := joinerAt(t, w.URL).announce(t.Context(), a); err == nil || len(w.requests()) != 2 || !a.asked {
+		t.Errorf("%v after %d requests; it has asked: %v", err, len(w.requests()), a.asked)
+	}
+}
+
 // A first start founds the directory for the cluster that it asked; a later one needs to ask nobody.
 func TestServeJoins(t *testing.T) {
 	t.Chdir(t.TempDir())
