@@ -226,8 +226,10 @@ func TestWhoTakesAPlaceIsReachedWhereItIs(t *testing.T) {
 	c := gather(t, 3)
 	l := c.settled()
 	id := l.id()%3 + 1
+	old := c.server(id).config.Identity
 	c.end(id)
 	c.must(raft.Change{Remove: []raft.NodeID{id}})
+	l.gate.meet(old, false, true) // what it said last is still known
 	fresh := found(id, 999, true)
 	fresh.self.Address, fresh.self.API = "elsewhere:9", "http://elsewhere:10"
 	c.must(adding(fresh))

@@ -36,6 +36,7 @@ type recovery struct {
 	dir      disk.Dir
 	segments []uint64 // ascending; without those that were released
 	strays   []string // files under temporary names: no one relied on them
+	repaired string   // a file that only a repair can have left
 	released []string // segments before the base
 	damaged  []string // copies of the identity that are to be written anew
 	base     base     // where the log begins, as its last segment says; zero: at index 1
@@ -96,6 +97,9 @@ func (r *recovery) sort(names []string) {
 		if n, ok := parseSegmentName(name); ok {
 			r.segments = append(r.segments, n)
 		}
+		if strings.HasPrefix(name, asidePrefix) || strings.HasPrefix(name, countPrefix) {
+			r.repaired = name
+		}
 		if name == spareName {
 			r.strays = append(r.strays, name)
 			continue
@@ -110,6 +114,9 @@ func (r *recovery) sort(names []string) {
 // unused checks that a directory without an identity holds no more than a first start that was cut short:
 // the first segment, without a batch. Anything else has lost its identity.
 func (r *recovery) unused() error {
+	if r.repaired != "" {
+		return damage(firstCopy, 0, "both copies of the identity are missing, yet %s exists", r.repaired)
+	}
 	for _, n := range r.segments {
 		s, err := r.load(n)
 		if err != nil {

@@ -319,6 +319,16 @@ func TestTheIdentityIsThereTwice(t *testing.T) {
 	}
 }
 
+// Without the identity and without a log, what a repair left shows that this is no first start.
+func TestAFirstStartFollowsNoRepair(t *testing.T) {
+	for _, name := range []string{countPrefix + "1", asideName(1, segmentName(1))} {
+		m := disk.NewMemory()
+		m.Plant(name, nil)
+		_, _, err := boot(m, small())
+		fails(t, err, ErrCorrupt)
+	}
+}
+
 func TestAFileIsMissingOrNotItself(t *testing.T) {
 	r, l := newRotten(t)
 	if l.segment != 4 {
