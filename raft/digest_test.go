@@ -52,6 +52,7 @@ func TestDigestSeesEveryFieldThatADecisionCanRestOn(t *testing.T) {
 		"match":          func(c *Core) { c.leading.peers[0].match++ },
 		"next":           func(c *Core) { c.leading.peers[0].next++ },
 		"on the way":     func(c *Core) { c.leading.peers[0].onTheWay[0].sequence++ },
+		"closed":         func(c *Core) { c.leading.peers[0].closed++ },
 		"probing":        func(c *Core) { c.leading.peers[0].probing = !c.leading.peers[0].probing },
 		"busy":           func(c *Core) { c.leading.peers[0].busy = true },
 		"answered round": func(c *Core) { c.leading.peers[0].round++ },

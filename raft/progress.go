@@ -55,6 +55,7 @@ type peer struct {
 	probing    bool
 	busy       bool // it takes no entries for now
 	onTheWay   []shipment
+	closed     int   // by how many messages the window is narrower than Limits.Window
 	told       Index // the commit index last sent
 	round      Round // the latest that it has answered
 	uncounted  int   // ticks since it last answered what counts: not while it repairs itself
@@ -164,7 +165,7 @@ func (c *Core) windowOpen(p *peer) bool {
 	for _, s := range p.onTheWay {
 		bytes += s.bytes
 	}
-	return len(p.onTheWay) < c.config.Limits.Window && bytes < c.config.Limits.InFlightBytes
+	return len(p.onTheWay) < c.config.Limits.Window-p.closed && bytes < c.config.Limits.InFlightBytes
 }
 
 func (c *Core) sendEntries(p *peer) {
@@ -253,12 +254,23 @@ func (c *Core) stepBack(p *peer, sequence Sequence, m AppendEntriesResponse) {
 		return
 	}
 	p.patience = 0
+	c.narrow(p)
 	agreed := m.Conflict.Index // below our base there is nothing to compare it with
 	if agreed >= c.log.base.Index {
 		agreed = c.log.agreement(m.Conflict).Index
 	}
 	c.probe(p, min(agreed+1, prev))
 	c.emit(SteppedBack{Peer: p.id, Conflict: m.Conflict, Next: p.next})
+}
+
+// narrow halves the window of a follower that has rejected one of several messages on their way: a later one
+// has overtaken an earlier one. All of them are sent again, and are overtaken again where the network goes on
+// reordering: with a wide window each entry would be sent as often as the window is wide. What is
+// acknowledged widens it again.
+func (c *Core) narrow(p *peer) {
+	if n := len(p.onTheWay); n > 1 {
+		p.closed = c.config.Limits.Window - n/2
+	}
 }
 
 // probe forgets what is on its way and goes on from next: with one message at a time, as long as it is not
@@ -319,6 +331,7 @@ func (c *Core) measured(p *peer, match Index) {
 	}
 	for len(p.onTheWay) > 0 && p.onTheWay[0].last <= p.match {
 		p.onTheWay = p.onTheWay[1:]
+		p.closed = max(p.closed-1, 0)
 	}
 }
 

@@ -196,7 +196,16 @@ func wallJump(s *swarm) {
 	s.do(Op{Kind: Clock, Node: s.one().id, Mode: "wall", For: by})
 }
 
-func stallDisk(s *swarm) { s.do(Op{Kind: DiskStall, Node: s.one().id, For: s.soon()}) }
+// stallDisk has a disk stand still for a while: in half of the cases that of the leader, for so long that it
+// must give up.
+func stallDisk(s *swarm) {
+	o, long := s.one(), s.soon()
+	if leader := s.leader(); leader != nil && s.roll().below(2) == 0 {
+		o, long = leader, long+2*Time(s.world.options.ElectionMax)*s.world.options.Tick
+	}
+	s.do(Op{Kind: DiskStall, Node: o.id, For: long})
+}
+
 func failWrite(s *swarm) { s.failDisk("write") }
 func failSync(s *swarm)  { s.failDisk("sync") }
 
