@@ -60,7 +60,7 @@ func drawConfiguration(t *rapid.T) (c raft.Configuration) {
 		}
 		c.Members = append(c.Members, raft.Member{
 			ID: id, Incarnation: drawNumber[raft.Incarnation](t, "incarnation"),
-			Start: rapid.Uint64Range(0, 2).Draw(t, "start"),
+			Start:   rapid.Uint64Range(0, 2).Draw(t, "start"),
 			Address: rapid.StringN(0, 20, -1).Draw(t, "address"),
 			API:     rapid.StringN(0, 20, -1).Draw(t, "api"),
 		})
