@@ -59,10 +59,10 @@ func (c *Core) resetTimer() {
 }
 
 func (c *Core) electionTimeout() {
+	c.outbox.unheard = !c.load.unready || c.timer.elapsed%c.timer.timeout == 0
 	switch {
 	case !c.mayCampaign(): // a learner waits for whoever leads
 		c.giveUpLeader(Silence)
-		c.outbox.unheard = true
 	case c.role == Candidate && c.outbox.hardIn > c.outbox.persisted:
 		// Nobody has been asked yet. Another campaign would wait for the same disk, and one that is slower
 		// than the timeout would never have its vote in time.

@@ -29,8 +29,8 @@ type Output struct {
 	Readings  []Reading // to ReadIndex
 	Events    []Event   // what was decided and why; empty unless Config.Events
 
-	// Unheard says that an election timeout has passed in which this server, which may not campaign, heard no
-	// leader. Who may asks for votes then, and so is heard of.
+	// Unheard says that another election timeout has passed in which this server heard no leader, whether it
+	// asks for votes now or may not.
 	Unheard bool
 }
 

@@ -162,3 +162,34 @@ func TestWhoIsNoMemberSaysNothing(t *testing.T) {
 	c.start(v)
 	quiet("one in whose place another is")
 }
+
+// A voter that comes back elsewhere is found by a leader that it knows as a learner, and asks for no vote.
+func TestAVoterThatMovesTellsThoseWithoutAVoteToo(t *testing.T) {
+	c := gather(t, 3)
+	l := c.settled()
+	learner := found(4, 104, true)
+	c.start(learner)
+	c.must(adding(learner))
+	c.follows(4)
+	moves := c.volumeOf(l.id()%3 + 1)
+	c.end(moves.self.Node)
+	c.promote(4)
+	c.follows(4)
+	c.leader().askTransfer(4)
+	c.pass(20)
+	if now := c.leader().id(); now != 4 {
+		t.Fatalf("server %v leads", now)
+	}
+	at := map[raft.NodeID]string{1: "server:1", 2: "server:2", 3: "server:3", 4: "server:4"}
+	at[moves.self.Node], moves.self.Address = "elsewhere", "elsewhere"
+	c.afar(at)
+	b := c.start(moves)
+	if b.Members().Voter(4) {
+		t.Fatal("it knows that server 4 votes")
+	}
+	c.pass(40)
+	if m, _ := c.leader().Members().Member(b.id()); m.Address != "elsewhere" {
+		t.Errorf("the leader looks for it at %q", m.Address)
+	}
+	c.follows(b.id())
+}

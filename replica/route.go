@@ -68,11 +68,11 @@ func (r *Replica) keepInTouch(out raft.Output) {
 	}
 }
 
-// announce tells everybody whom this server knows where it is. One that may campaign says it when it asks for
-// votes; one that may not, and has moved, would speak to nobody, and nobody would find it. It is done once in
-// an election timeout, until a leader is heard. One that joins may have been added by an entry that it has
-// not got yet, whatever those say that have not got it either; one that was named once, and removed, is told
-// so, and is quiet from then on.
+// announce tells everybody whom this server knows where it is. Those whom it asks for their votes hear it by
+// that; whoever has none by what this server knows may lead by now, and one that has moved and may not
+// campaign would speak to nobody: nobody would find it. It is done once in an election timeout, until a
+// leader is heard. One that joins may have been added by an entry that it has not got yet, whatever those say
+// that have not got it either; one that was named once, and removed, is told so, and is quiet from then on.
 //
 // A question for a read, put to the leader of no term, says it: every program knows it, and answers that it
 // does not lead. It moves no term and no timer, and the answer finds nobody who waits for it.
@@ -83,7 +83,11 @@ func (r *Replica) announce() {
 	if removed || is && m.Incarnation != 0 && m.Incarnation != self.Incarnation {
 		return // those whom it knows would not listen
 	}
+	campaigns := r.core.Role() == raft.PreCandidate || r.core.Role() == raft.Candidate
 	for _, to := range r.routes {
+		if campaigns && r.core.Members().Voter(to.ID) {
+			continue
+		}
 		r.origin.number++
 		r.send(raft.Letter{To: to.ID, Sequence: forwardSequence | r.life() | raft.Sequence(r.origin.number),
 			Message: raft.ForwardRead{Start: self.Start, Number: r.origin.number}})
