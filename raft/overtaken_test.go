@@ -65,3 +65,39 @@ func TestOvertakenEntriesAreNotSentTooOften(t *testing.T) {
 		t.Errorf("in order %d of %d entries came, at most %d at once", match, l.log.last().Index, widest)
 	}
 }
+
+// TestALateAnswerOfARepairForgetsNothing: an answer that a follower gave while it repaired itself comes after
+// one by which it counts again. In a later start it may have lost what it held, and is believed.
+func TestALateAnswerOfARepairForgetsNothing(t *testing.T) {
+	l, err := New(Config{ID: 1, NoPreVote: true}, Restored{Members: three()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leadNow(t, l)
+	last := l.log.last().Index
+	hear := func(start uint64, m Message) {
+		l.Step(0, Receive{From: 2, Start: start, Sequence: 1, Message: m})
+	}
+	counts := AppendEntriesResponse{Term: l.hard.Term, Round: l.leading.round, Match: last, Holds: last}
+	repairs := counts
+	repairs.Match, repairs.Holds, repairs.Repairing = 0, 0, true
+	late := []Message{repairs, InstallSnapshotResponse{Term: l.hard.Term, Repairing: true}}
+	hear(7, repairs)
+	if p := l.peer(2); !p.repairs {
+		t.Fatalf("one that repairs itself is taken for %+v", p)
+	}
+	hear(7, counts)
+	for _, m := range late {
+		hear(7, m)
+		if p := l.peer(2); p.match != last || p.repairs {
+			t.Errorf("after a late %T the leader takes it for %+v", m, p)
+		}
+	}
+	for i, m := range late {
+		hear(8+uint64(i), counts)
+		hear(9+uint64(i), m)
+		if p := l.peer(2); p.match != 0 || !p.repairs {
+			t.Errorf("after a %T of a later start the leader takes it for %+v", m, p)
+		}
+	}
+}

@@ -78,6 +78,7 @@ type hearing struct {
 	silent int    // ticks since it last answered in this term
 	heard  bool   // it has answered in this term
 	start  uint64 // its run that has answered; 0 when not known
+	counts uint64 // its run that has answered as one that does not repair itself; 0: none, or not known
 }
 
 // maxPatience bounds, in heartbeats, how late lost entries are sent again.
@@ -215,6 +216,10 @@ func (c *Core) appendEntriesResponse(from NodeID, sequence Sequence, m AppendEnt
 		c.refuse(from, m, BeyondLog)
 		return
 	}
+	if p.overtaken(m.Repairing) {
+		c.ignore(from, m, StaleResponse)
+		return
+	}
 	c.heard(p, m.Repairing)
 	p.round = max(p.round, m.Round) // it is not looked at while the follower repairs itself
 	c.leading.lease.answered(from, m.Round)
@@ -295,6 +300,13 @@ func (c *Core) notStepBack(p *peer, sequence Sequence, m AppendEntriesResponse) 
 	c.ignore(p.id, m, StaleResponse)
 }
 
+// overtaken reports whether an answer is of before another one, by which its sender counts again. A server
+// begins to repair itself when it starts, or not in that run; believed, a late answer would have its leader
+// forget what it holds.
+func (p *peer) overtaken(repairing bool) bool {
+	return repairing && p.counts != 0 && p.counts == p.start
+}
+
 // heard notes that a follower answered. One that had fallen silent in the middle of a snapshot is asked anew
 // soon, not after the patience that grew meanwhile.
 func (c *Core) heard(p *peer, repairing bool) {
@@ -307,6 +319,7 @@ func (c *Core) heard(p *peer, repairing bool) {
 	p.silent, p.heard = 0, true
 	if !repairing {
 		p.uncounted = 0
+		p.counts = p.start
 	}
 }
 

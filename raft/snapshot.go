@@ -209,6 +209,10 @@ func (c *Core) installSnapshotResponse(from NodeID, sequence Sequence, m Install
 		c.ignore(from, m, UnknownSender)
 		return
 	}
+	if p.overtaken(m.Repairing) {
+		c.ignore(from, m, StaleResponse)
+		return
+	}
 	c.heard(p, m.Repairing)
 	if m.Complete {
 		c.complete(p, m)
