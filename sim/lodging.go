@@ -119,11 +119,15 @@ func (w *World) leaves(s *server) {
 func (s *server) rash() bool { return s.world.options.NoPreVote != hasWord(s.flags, "prevote") }
 
 // tame has a server that is no member, or the copy of one, ask before it campaigns from its next start on,
-// and ends its run. Without that it may keep the others from electing for as long as they do not know of its
-// removal (thesis §9.6): no cluster without pre-vote can be promised a leader while it is there.
+// and ends its run; so has it one that knows other voters than there are. Without that it may keep the others
+// from electing for as long as they do not know of its removal (thesis §9.6), or as it is a little ahead of
+// them with each campaign, of which it does not tell whoever could win: no cluster without pre-vote can be
+// promised a leader in time while it is there.
 func (w *World) tame(cause uint64, s *server) {
-	m, is := w.ledger.latest().Member(s.node)
-	meant := is && s.node == s.id && (m.Incarnation == 0 || m.Incarnation == s.store.incarnation)
+	latest, d := w.ledger.latest(), &w.ledger.servers[s.id-1].disk
+	m, is := latest.Member(s.node)
+	meant := is && s.node == s.id && (m.Incarnation == 0 || m.Incarnation == s.store.incarnation) &&
+		slices.Equal(w.ledger.inForce(d, d.log).Voters, latest.Voters)
 	if !s.rash() || s.tamed || meant || s.foreign != nil {
 		return
 	}
