@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	if err := start(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func start(ctx context.Context, args []string) error {
+	o, err := parse(args)
+	switch {
+	case err != nil:
+		return err
+	case o.task != "":
+		return perform(o.task)
+	}
+	return o.run(ctx)
+}
+
+// options are what the command line asks for.
+type options struct {
+	passes    int
+	systems   []system
+	workloads []workload
+	effort    effort
+	dir       string // below which data directories are made
+	out       string // file for the table
+	profile   string // file for a profile of balsa
+	task      string // what this process is to measure, for the one that started it
+	line      string // the command
+}
+
+func parse(args []string) (o options, err error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	quick := flags.Bool("quick", false, "one pass, 1 s for each measurement, fewer entries and kills")
+	flags.IntVar(&o.passes, "passes", 5, "how often each measurement is repeated, the systems in turn")
+	names := flags.String("systems", "", "systems to measure, with commas between; all by default")
+	works := flags.String("workloads", "", "workloads, with commas between; all by default")
+	flags.Float64Var(&o.effort.Seconds, "seconds", 3, "how long a closed loop is measured")
+	flags.IntVar(&o.effort.Entries, "entries", 1_000_000, "entries in the log before a restart")
+	flags.IntVar(&o.effort.Kills, "kills", 5, "leaders killed in a pass")
+	flags.StringVar(&o.dir, "dir", os.TempDir(), "where data directories are made, on a real disk")
+	flags.StringVar(&o.out, "o", "", "file for the table, beside standard output")
+	flags.StringVar(&o.profile, "cpuprofile", "", "file for a profile of the last run of balsa")
+	flags.StringVar(&o.task, "task", "", "for processes that bench starts itself")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	set := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	if *quick {
+		for name, value := range map[string]string{"passes": "1", "seconds": "1", "entries": "100000",
+			"kills": "2"} {
+			if !set[name] {
+				_ = flags.Set(name, value)
+			}
+		}
+	}
+	if o.passes < 1 || o.effort.Seconds <= 0 || o.effort.Entries < 1 || o.effort.Kills < 1 {
+		return o, fmt.Errorf("-passes, -seconds, -entries and -kills must be positive")
+	}
+	o.line = "go run -C bench . " + strings.Join(args, " ")
+	if o.systems, err = chosen("system", *names, systems(), func(s system) string { return s.name }); err != nil {
+		return o, err
+	}
+	o.workloads, err = chosen("workload", *works, workloads(), func(w workload) string { return w.name })
+	return o, err
+}
+
+// chosen returns those of all that a list names, in the order of all.
+func chosen[T any](what, list string, all []T, name func(T) string) (found []T, err error) {
+	if list == "" {
+		return all, nil
+	}
+	wanted := map[string]bool{}
+	for n := range strings.SplitSeq(list, ",") {
+		wanted[strings.TrimSpace(n)] = true
+	}
+	var names []string
+	for _, item := range all {
+		names = append(names, name(item))
+		if wanted[name(item)] {
+			found = append(found, item)
+			delete(wanted, name(item))
+		}
+	}
+	for n := range wanted {
+		return nil, fmt.Errorf("no %s is called %q: there are %s", what, n, strings.Join(names, ", "))
+	}
+	return found, nil
+}
+
+// run measures everything, and prints what came of it.
+func (o options) run(ctx context.Context) error {
+	base, err := os.MkdirTemp(o.dir, "balsa-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(base)
+	r := report{command: o.line, passes: o.passes, effort: o.effort, systems: o.systems,
+		machine: describeMachine(base)}
+	for _, w := range o.workloads {
+		measured := result{workload: w}
+		for number := range o.passes {
+			p, err := o.pass(ctx, w, base, number)
+			if err != nil {
+				return err
+			}
+			measured.passes = append(measured.passes, p)
+		}
+		r.results = append(r.results, measured)
+	}
+	var text bytes.Buffer
+	r.write(&text)
+	if o.out != "" {
+		if err := os.WriteFile(o.out, text.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	_, err = io.Copy(os.Stdout, &text)
+	return err
+}
+
+// pass has each system do the work once, one after the other, and measures the machine before.
+func (o options) pass(ctx context.Context, w workload, base string, number int) (pass, error) {
+	machine, err := measureLimits(base)
+	if err != nil {
+		return pass{}, err
+	}
+	p := pass{limits: machine, figures: map[string]figure{}}
+	for _, s := range o.systems {
+		if !w.suits(s) {
+			continue
+		}
+		profile := ""
+		if s.name == ours && o.profile != "" {
+			profile = o.profile
+			if len(o.workloads) > 1 {
+				profile += "." + w.name
+			}
+		}
+		f := delegate(ctx, task{System: s.name, Workload: w.name, Effort: o.effort}, base, profile)
+		if ctx.Err() != nil {
+			return p, ctx.Err()
+		}
+		p.figures[s.name] = f
+		fmt.Fprintf(os.Stderr, "%s, pass %d of %d: %-18s %s\n", w.name, number+1, o.passes, s.name, w.brief(f))
+	}
+	return p, nil
+}
