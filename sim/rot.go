@@ -39,11 +39,25 @@ func (w *World) known(s *server, start uint64) bool {
 func (w *World) named(o, s *server, start uint64) bool {
 	d := &w.ledger.servers[o.id-1].disk
 	c := w.ledger.inForce(d, d.log)
-	if c == w.ledger.nobody || c.Index == 0 || !w.ledger.knows(c.EntryID) {
-		return c == w.ledger.nobody
+	if c == w.ledger.nobody { // it hears whom to know before it counts, unless it was given a vote by force
+		return !w.votes(o.node)
+	}
+	if c.Index == 0 || !w.ledger.knows(c.EntryID) {
+		return false
 	}
 	m, is := c.Member(s.node)
 	return !is || m.Incarnation != 0 && start == 0
+}
+
+// votes reports whether any disk has a server vote by the latest configuration on it.
+func (w *World) votes(id raft.NodeID) bool {
+	for i := range w.ledger.servers {
+		d := &w.ledger.servers[i].disk
+		if w.ledger.inForce(d, d.log).Voter(id) {
+			return true
+		}
+	}
+	return false
 }
 
 // mayStart reports whether a start of a server lies within the fault model. One that counts its starts up
