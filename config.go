@@ -1,6 +1,7 @@
 package balsa
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"balsa/raft"
 	"balsa/snapshot"
 	"balsa/transport"
+	"balsa/transport/tcp"
 	"balsa/wal"
 	"balsa/wire"
 )
@@ -61,12 +63,14 @@ type Config struct {
 	// when this node leads. It may be empty; then nobody can be sent here. The node itself serves nothing
 	// there.
 	API string
-	// Transport takes the place of the default one, which is transport/httpjson. The node starts and closes
-	// it.
+	// Transport takes the place of the default one, which Messages says. The node starts and closes it.
 	Transport transport.Transport
-	// ByHand admits messages that a person writes, which name no cluster. Anybody who reaches the address
-	// can then act as a member: leave it off wherever that matters.
-	ByHand bool
+	// Messages says how nodes speak with each other; 0 means Binary. It must be the same on every node.
+	Messages Messages
+	// TLS has the nodes prove who they are, and encrypts what they say, when Messages is Binary: it has the
+	// certificate of this node and the authority that signs those of all, see tcp.Secure. nil means that
+	// anybody who reaches the address can act as a member.
+	TLS *tls.Config
 
 	// Heartbeat is how often a leader contacts its followers; 0 means 150 ms. A follower that hears nothing
 	// for a time drawn from ElectionMin to ElectionMax campaigns. ElectionMin must exceed Heartbeat; 0 means
@@ -183,6 +187,13 @@ func (c *Config) validate() error {
 			c.ID)
 	}
 	wrong = append(wrong, c.validateJoining()...)
+	complain(c.Messages > ByHand, "Config.Messages is %d: write Binary, JSON or ByHand", c.Messages)
+	complain(c.TLS != nil && c.Messages != Binary, "Config.TLS needs Messages to be Binary")
+	if c.TLS != nil {
+		if _, err := tcp.Secure(c.TLS); err != nil {
+			complain(true, "Config.TLS: %v", err)
+		}
+	}
 	if err := checkAPI(c.API); err != nil {
 		complain(true, "Config.API %q %v", c.API, err)
 	}

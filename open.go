@@ -12,6 +12,7 @@ import (
 	"balsa/snapshot"
 	"balsa/transport"
 	"balsa/transport/httpjson"
+	"balsa/transport/tcp"
 	"balsa/wal"
 	"balsa/wire"
 )
@@ -92,7 +93,7 @@ func assemble(config Config, files files, found wal.Recovered, restored raft.Res
 		Identity:     identity,
 		Tick:         raft.Time(tick),
 		Peers:        found.Peers,
-		ByHand:       config.ByHand,
+		ByHand:       config.Messages == ByHand,
 		Snapshots:    true,
 		SnapshotRate: config.SnapshotRate,
 		Passing:      snapshot.Passing,
@@ -226,14 +227,19 @@ func (c *Config) fits(found wal.Identity) error {
 // newTransport makes the default transport, unless another one was given. Whom it reaches it is told by the
 // loop, before anything is sent.
 func newTransport(config Config, identity raft.Identity, listen string) (transport.Transport, error) {
-	if config.Transport != nil {
+	switch {
+	case config.Transport != nil:
 		return config.Transport, nil
+	case config.Messages == Binary:
+		return tcp.New(tcp.Config{
+			Self: identity, Listen: listen, Dial: config.Dial, TLS: config.TLS, Log: config.Logger,
+		})
 	}
 	return httpjson.New(httpjson.Config{
 		Self:    identity,
 		Listen:  listen,
 		Dial:    config.Dial,
-		ByHand:  config.ByHand,
+		ByHand:  config.Messages == ByHand,
 		MaxBody: config.maxBody(),
 		Log:     config.Logger,
 	})

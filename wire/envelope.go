@@ -156,7 +156,10 @@ func decodeIdentity(c *cursor) (who raft.Identity) {
 }
 
 // frameChecksum covers the frame without the four bytes of the checksum itself.
-func frameChecksum(frame []byte) uint32 {
+func frameChecksum(frame []byte) uint32 { return checksumAround(frame, 8) }
+
+// checksumAround is the CRC32C of all but the four bytes from at on.
+func checksumAround(frame []byte, at int) uint32 {
 	table := crc32.MakeTable(crc32.Castagnoli)
-	return crc32.Update(crc32.Checksum(frame[:8], table), table, frame[frameHeader:])
+	return crc32.Update(crc32.Checksum(frame[:at], table), table, frame[at+4:])
 }

@@ -52,7 +52,7 @@ type upgrade struct {
 func newUpgrade(t *testing.T) *upgrade {
 	t.Helper()
 	u := &upgrade{older: older(t), newer: builtBinary(t)}
-	u.trio = newTrioOf(t, u.older, "--snapshot-bytes", "128KiB")
+	u.trio = newTrioOf(t, u.older, "--snapshot-bytes", "128KiB", "--transport", "http")
 	u.leader()
 	u.crowd = gather(u.trio, 4)
 	u.crowd.await(200)
@@ -195,7 +195,8 @@ func (u *upgrade) join(id uint64) *process {
 	u.t.Helper()
 	ports := freePorts(u.t, 2)
 	p := start(u.t, "serve", "--id", fmt.Sprint(id), "--data", filepath.Join(u.dir, fmt.Sprint(id)), "--raft",
-		loopback(ports), "--http", loopback(ports+1), "--join", strings.Join(u.endpoints, ","))
+		loopback(ports), "--http", loopback(ports+1), "--join", strings.Join(u.endpoints, ","),
+		"--transport", "http")
 	eventually(u.t, 10*time.Second, "the node joins", func() bool {
 		now, err := u.client.Cluster(u.t.Context())
 		m, is := now.Member(id)

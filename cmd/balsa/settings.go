@@ -19,11 +19,12 @@ import (
 // serveFlags is the command line of serve, as written.
 type serveFlags struct {
 	id, data, raft, http, peers string
-	cluster, transport          string
+	cluster                     string
+	messages                    messageFlags
 	advertise, advertiseRaft    string
 	join                        []string
 	dial                        []string
-	byHand, insecure, repair    bool
+	insecure, repair            bool
 	heartbeat                   time.Duration
 	election, logLevel          string
 	snapshotBytes, snapshotRate string
@@ -49,9 +50,7 @@ func (f *serveFlags) register(flags *pflag.FlagSet) {
 			"first start, in place of --peers; several, for when one does not answer")
 	flags.StringVar(&f.cluster, "cluster", "",
 		"the cluster's name, the same on every node and at every start")
-	flags.StringVar(&f.transport, "transport", "http", "how messages travel between nodes: http")
-	flags.BoolVar(&f.byHand, "raft-by-hand", false,
-		"take Raft messages that a person writes; never on an open network")
+	f.messages.register(flags)
 	flags.DurationVar(&f.heartbeat, "heartbeat", 150*time.Millisecond,
 		"how often a leader contacts its followers")
 	flags.StringVar(&f.election, "election-timeout", "300ms..500ms",
@@ -99,7 +98,7 @@ func (f *serveFlags) settings() (settings, error) {
 	var wrong mistakes
 	s := settings{http: f.http, supervised: f.supervised}
 	s.node = balsa.Config{Dir: f.data, Cluster: f.cluster, Listen: f.raft, Advertise: f.advertiseRaft,
-		ByHand: f.byHand, Heartbeat: f.heartbeat, Repair: f.repair}
+		Heartbeat: f.heartbeat, Repair: f.repair}
 	if f.id == "" {
 		wrong.add("--id is missing: give every node a number of its own, as in --id 1")
 	} else if id, err := parseID(f.id); err != nil {
@@ -110,9 +109,7 @@ func (f *serveFlags) settings() (settings, error) {
 	if f.data == "" {
 		wrong.add("--data is missing: name a directory for this node's data, as in --data node1")
 	}
-	if f.transport != "http" {
-		wrong.add("--transport is %q: this version has http only", f.transport)
-	}
+	f.messages.check(&s.node, &wrong)
 	s.level = checkLevel(f.logLevel, &wrong)
 	f.checkSnapshots(&s.node, &wrong)
 	f.checkTimes(&s.node, &wrong)

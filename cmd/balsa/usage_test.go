@@ -161,7 +161,15 @@ func TestMistakesAreSentences(t *testing.T) {
 				"and a first start needs every node's address, this one's included, as in " +
 				"--peers 1=127.0.0.1:7001,2=127.0.0.1:7002,3=127.0.0.1:7003; " +
 				"or --join with the URL of a cluster that runs"},
-		{"transport", serveArgs("--transport", "tcp"), `--transport is "tcp": this version has http only`},
+		{"transport", serveArgs("--transport", "udp"), `--transport is "udp": write tcp or http`},
+		{"by hand", append(serveArgs("--transport", "tcp"), "--raft-by-hand"),
+			"--raft-by-hand needs --transport http: a person cannot write binary messages"},
+		{"half of TLS", serveArgs("--tls-cert", "x"),
+			"--tls-cert, --tls-key and --tls-ca belong together: name all three"},
+		{"TLS in JSON", serveArgs("--transport", "http", "--tls-cert", "x", "--tls-key", "y", "--tls-ca", "z"),
+			`--tls-cert needs --transport tcp`},
+		{"no certificate", serveArgs("--tls-cert", "no", "--tls-key", "y", "--tls-ca", "z"),
+			"--tls-cert and --tls-key: open no: no such file or directory"},
 		{"heartbeat", serveArgs("--heartbeat", "1ms"), "--heartbeat is 1ms: at least 10ms is needed"},
 		{"election below heartbeat", serveArgs("--election-timeout", "100ms..500ms"),
 			"--election-timeout begins at 100ms: it must exceed --heartbeat, 150ms, or followers give up " +

@@ -1,8 +1,6 @@
 package httpjson
 
 import (
-	"net"
-	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -17,7 +15,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestSuite(t *testing.T) {
 	transporttest.Run(t, transporttest.Suite{Cluster: loopback, Land: func(t *testing.T) transporttest.Land {
 		return transporttest.Land{
-			Address: func() string { return freeAddress(t) },
+			Address: func() string { return transporttest.FreeAddress(t) },
 			Open: func(id raft.NodeID, address string) transport.Transport {
 				made, err := New(Config{
 					Self: raft.Identity{Node: id}, Listen: address, Timeout: 2 * patience,
@@ -32,11 +30,11 @@ func TestSuite(t *testing.T) {
 }
 
 // loopback prepares addresses that are free when they are given out, and that nobody else takes before the
-// test does, or dials after it: see freeAddress.
+// test does, or dials after it: see FreeAddress.
 func loopback(t *testing.T, ids ...raft.NodeID) func(raft.NodeID) transport.Transport {
 	peers := map[raft.NodeID]string{}
 	for _, id := range ids {
-		peers[id] = freeAddress(t)
+		peers[id] = transporttest.FreeAddress(t)
 	}
 	return func(id raft.NodeID) transport.Transport {
 		made, err := New(Config{
@@ -47,21 +45,4 @@ func loopback(t *testing.T, ids ...raft.NodeID) func(raft.NodeID) transport.Tran
 		}
 		return made
 	}
-}
-
-// freeAddress returns an address that nobody listens on, of a loopback host that is this process's own where
-// the system has more than one: with 127.0.0.1 it happens that the tests of another package get the port in
-// between.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	pid := os.Getpid()
-	own := net.IPv4(127, 1+byte(pid>>16)&0x3f, byte(pid>>8), byte(pid)).String()
-	for _, host := range []string{own, "127.0.0.1"} {
-		if l, err := net.Listen("tcp", net.JoinHostPort(host, "0")); err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
-	}
-	t.Fatal("no loopback address to listen on")
-	return ""
 }

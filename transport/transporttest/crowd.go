@@ -25,7 +25,7 @@ func (w *colleague) Receive(e raft.Envelope) {
 	}
 	if m, asked := e.Message.(raft.RequestVote); asked {
 		w.Send(raft.Envelope{
-			From: identity(w.id), To: e.From.Node, Sequence: e.Sequence,
+			From: Identity(w.id), To: e.From.Node, Sequence: e.Sequence,
 			Message: raft.RequestVoteResponse{Term: m.Term},
 		})
 	}
@@ -63,7 +63,7 @@ func (w *colleague) ask(c *cluster, to raft.NodeID, first raft.Sequence, questio
 	for s := first; s < first+raft.Sequence(questions); s++ {
 		answer := make(chan raft.Message, 1)
 		w.waiting.Store(s, answer)
-		e := raft.Envelope{From: identity(w.id), To: to, Sequence: s}
+		e := raft.Envelope{From: Identity(w.id), To: to, Sequence: s}
 		e.Message = raft.RequestVote{Term: raft.Term(s)}
 		if err := w.Send(e); err != nil {
 			c.Errorf("Send: %v", err)

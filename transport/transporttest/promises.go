@@ -16,10 +16,10 @@ func arriveBothWays(c *cluster) {
 	one, two := c.start(1), c.start(2)
 	c.send(one, 2, 1, raft.TimeoutNow{Term: 5})
 	c.send(two, 1, 1, raft.TimeoutNow{Term: 6})
-	if e := c.next(two); e.From != identity(1) || e.To != 2 || e.Message != (raft.TimeoutNow{Term: 5}) {
+	if e := c.next(two); e.From != Identity(1) || e.To != 2 || e.Message != (raft.TimeoutNow{Term: 5}) {
 		c.Errorf("node 2 received %+v", e)
 	}
-	if e := c.next(one); e.From != identity(2) || e.To != 1 || e.Message != (raft.TimeoutNow{Term: 6}) {
+	if e := c.next(one); e.From != Identity(2) || e.To != 1 || e.Message != (raft.TimeoutNow{Term: 6}) {
 		c.Errorf("node 1 received %+v", e)
 	}
 }
@@ -154,11 +154,13 @@ func restart(c *cluster) {
 func fullQueue(c *cluster) {
 	one, two := c.start(1), c.start(2)
 	two.block()
+	// In all 64 MiB: more than the system takes in on its own account.
 	const sent, atLeast = 2000, 1000
+	entries := []raft.Entry{{Term: 1, Index: 1, Kind: raft.Normal, Command: make([]byte, 32<<10)}}
 	refused := 0
 	for s := range raft.Sequence(sent) {
 		begin := time.Now()
-		err := one.Send(envelope(one, 2, s, raft.RequestVote{Term: 1}))
+		err := one.Send(envelope(one, 2, s, raft.AppendEntries{Term: 1, Entries: entries}))
 		if took := time.Since(begin); took > time.Second {
 			c.Fatalf("Send took %v", took)
 		}
@@ -199,7 +201,7 @@ func sharedAddress(c *cluster) {
 
 func closedTransport(c *cluster) {
 	one := c.open(1)
-	request := raft.Envelope{From: identity(1), To: 2, Message: raft.TimeoutNow{}}
+	request := raft.Envelope{From: Identity(1), To: 2, Message: raft.TimeoutNow{}}
 	if err := one.Send(request); !errors.Is(err, transport.ErrClosed) {
 		c.Errorf("Send before Start: %v", err)
 	}

@@ -111,8 +111,8 @@ func (c *cluster) close(t transport.Transport) {
 	}
 }
 
-// identity is what a server of the suite says of itself.
-func identity(id raft.NodeID) raft.Identity {
+// Identity is what a server of the suite says of itself.
+func Identity(id raft.NodeID) raft.Identity {
 	return raft.Identity{
 		Cluster: raft.ClusterID{1: 0xc1}, Node: id,
 		Incarnation: 0xfedc_ba98_7654_3210, Start: 7, Configuration: 3, API: "https://[::1]:8001",
@@ -120,7 +120,7 @@ func identity(id raft.NodeID) raft.Identity {
 }
 
 func envelope(from server, to raft.NodeID, sequence raft.Sequence, m raft.Message) raft.Envelope {
-	return raft.Envelope{From: identity(from.id), To: to, Sequence: sequence, Message: m}
+	return raft.Envelope{From: Identity(from.id), To: to, Sequence: sequence, Message: m}
 }
 
 // send sends a message that must be taken.
