@@ -28,6 +28,10 @@ func start(ctx context.Context, args []string) error {
 		return err
 	case o.task != "":
 		return perform(o.task)
+	case o.fill != "":
+		return performFilling(o.fill)
+	case o.node != "":
+		return performNode(o.node, os.Stdin, os.Stdout)
 	}
 	return o.run(ctx)
 }
@@ -40,8 +44,11 @@ type options struct {
 	effort    effort
 	dir       string // below which data directories are made
 	out       string // file for the table
+	png       string // file for the chart
 	profile   string // file for a profile of balsa
 	task      string // what this process is to measure, for the one that started it
+	fill      string // the logs that it is to fill
+	node      string // the node that it is to be
 	line      string // the command
 }
 
@@ -56,8 +63,12 @@ func parse(args []string) (o options, err error) {
 	flags.IntVar(&o.effort.Kills, "kills", 5, "leaders killed in a pass")
 	flags.StringVar(&o.dir, "dir", os.TempDir(), "where data directories are made, on a real disk")
 	flags.StringVar(&o.out, "o", "", "file for the table, beside standard output")
+	flags.StringVar(&o.png, "png", "", "file for a chart of throughput against latency")
 	flags.StringVar(&o.profile, "cpuprofile", "", "file for a profile of the last run of balsa")
-	flags.StringVar(&o.task, "task", "", "for processes that bench starts itself")
+	const own = "for processes that bench starts itself"
+	flags.StringVar(&o.task, "task", "", own)
+	flags.StringVar(&o.fill, "fill", "", own)
+	flags.StringVar(&o.node, "node", "", own)
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -65,7 +76,7 @@ func parse(args []string) (o options, err error) {
 	flags.Visit(func(f *flag.Flag) { set[f.Name] = true })
 	if *quick {
 		for name, value := range map[string]string{"passes": "1", "seconds": "1", "entries": "100000",
-			"kills": "2"} {
+			"kills": "3"} {
 			if !set[name] {
 				_ = flags.Set(name, value)
 			}
@@ -132,8 +143,10 @@ func (o options) run(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err = io.Copy(os.Stdout, &text)
-	return err
+	if _, err := io.Copy(os.Stdout, &text); err != nil || o.png == "" {
+		return err
+	}
+	return r.chart(o.png)
 }
 
 // pass has each system do the work once, one after the other, and measures the machine before.

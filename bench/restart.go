@@ -1,10 +1,160 @@
 package main
 
-import "errors"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
 
-func measureRestart(s system, dir string, w workload, e effort) (figure, error) {
-	return figure{}, errors.New("not measured yet")
+// filling is what a process is told that fills the logs of a cluster, and its answer.
+type filling struct {
+	System, Dir string
+	Addresses   []string
+	Clients     int
+	Bytes       int // of a command
+	Entries     int
+	Applied     uint64 // the answer: how many commands the leader has applied
 }
-func measureFailover(s system, dir string, e effort) (figure, error) {
-	return figure{}, errors.New("not measured yet")
+
+// measureRestart has another process fill the logs, so that this one's heap holds nothing of it, and opens
+// the cluster here: from the first open until a leader has applied all. What it has been elected by then is
+// in the time.
+func measureRestart(s system, dir string, w workload, e effort) (figure, error) {
+	addresses, err := freeAddresses()
+	if err != nil {
+		return figure{}, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), task{Effort: e}.limit())
+	defer cancel()
+	full, err := delegateFilling(ctx, filling{System: s.name, Dir: dir, Addresses: addresses,
+		Clients: w.clients, Bytes: w.bytes, Entries: e.Entries})
+	if err != nil {
+		return figure{}, err
+	}
+	before := heapInUse()
+	start := time.Now()
+	c, err := openCluster(s, dir, addresses, false)
+	if err != nil {
+		return figure{}, err
+	}
+	for !c.leaderHas(full.Applied) {
+		if ctx.Err() != nil {
+			return figure{}, fmt.Errorf("%d of %d commands are applied: %w", c.lead().Applied(), full.Applied,
+				ctx.Err())
+		}
+		time.Sleep(time.Millisecond)
+	}
+	took := time.Since(start)
+	held := float64(heapInUse()) - float64(before)
+	payload := float64(full.Applied) * float64(w.bytes)
+	f := figure{P50: took, P99: took, P999: took, Heap: held / nodes / payload}
+	runtime.KeepAlive(c)
+	return f, nil
+}
+
+// leaderHas reports whether some node leads and has applied as much.
+func (c *cluster) leaderHas(commands uint64) bool {
+	for _, m := range c.members {
+		if m.Applied() >= commands && m.Leads() {
+			return true
+		}
+	}
+	return false
+}
+
+// heapInUse is what is live after a collection.
+func heapInUse() uint64 {
+	runtime.GC()
+	runtime.GC() // what finalizers and pools held back
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func delegateFilling(ctx context.Context, fill filling) (full filling, err error) {
+	text, err := json.Marshal(fill)
+	if err != nil {
+		return full, err
+	}
+	cmd, err := again(ctx, "-fill", string(text))
+	if err != nil {
+		return full, err
+	}
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return full, fmt.Errorf("while the logs were filled: %w", err)
+	}
+	return full, json.Unmarshal(out, &full)
+}
+
+// performFilling does so in this process, and prints the answer.
+func performFilling(text string) error {
+	var fill filling
+	if err := json.Unmarshal([]byte(text), &fill); err != nil {
+		return err
+	}
+	s, known := systemNamed(fill.System)
+	if !known {
+		return fmt.Errorf("no system is called %s", fill.System)
+	}
+	c, err := openCluster(s, fill.Dir, fill.Addresses, false)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), task{Effort: effort{Entries: fill.Entries}}.limit())
+	defer cancel()
+	if err := c.awaitLeader(ctx); err != nil {
+		return err
+	}
+	if err := fill.write(ctx, c); err != nil {
+		return err
+	}
+	if fill.Applied, err = c.level(ctx); err != nil {
+		return err
+	}
+	return errors.Join(c.close(), json.NewEncoder(os.Stdout).Encode(fill))
+}
+
+// write has clients write until there are as many entries.
+func (fill filling) write(ctx context.Context, c *cluster) error {
+	command := make([]byte, fill.Bytes)
+	var begun atomic.Int64
+	var working sync.WaitGroup
+	for range fill.Clients {
+		working.Go(func() {
+			for begun.Add(1) <= int64(fill.Entries) {
+				for c.lead().Propose(ctx, command) != nil && ctx.Err() == nil {
+					time.Sleep(time.Millisecond)
+					c.findLeader()
+				}
+			}
+		})
+	}
+	working.Wait()
+	return ctx.Err()
+}
+
+// level waits until all nodes have applied the same, and returns how much that is.
+func (c *cluster) level(ctx context.Context) (uint64, error) {
+	for {
+		applied := c.lead().Applied()
+		same := true
+		for _, m := range c.members {
+			same = same && m.Applied() == applied
+		}
+		switch {
+		case same:
+			return applied, nil
+		case ctx.Err() != nil:
+			return 0, fmt.Errorf("the nodes differ: %w", ctx.Err())
+		}
+		time.Sleep(tick)
+	}
 }
