@@ -74,7 +74,7 @@ func addCurve(p *plot.Plot, name string, points []point, shade color.Color, numb
 	line.Color, dots.Color, dots.Shape = shade, shade, draw.CircleGlyph{}
 	line.Width = vg.Points(1)
 	if name == ours {
-		line.Width = vg.Points(2.5)
+		line.Width, line.Color, dots.Color = vg.Points(2.5), color.Black, color.Black
 	}
 	line.Dashes = plotutil.Dashes(number / 7)
 	words, err := plotter.NewLabels(plotter.XYLabels{XYs: xy, Labels: labels})

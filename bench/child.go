@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -58,6 +59,9 @@ func delegate(ctx context.Context, t task, base, profile string) figure {
 	ctx, cancel := context.WithTimeout(ctx, t.limit())
 	defer cancel()
 	cmd, err := again(ctx, "-task", string(text))
+	if err == nil {
+		_, err = cmd.StdinPipe() // see endWith
+	}
 	if err != nil {
 		return figure{Error: err.Error()}
 	}
@@ -86,6 +90,14 @@ func again(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.WaitDelay = time.Second
 	return cmd, nil
+}
+
+// endWith ends this process when its input does: then the one that started it has ended, however that came.
+func endWith(input io.Reader) {
+	go func() {
+		_, _ = io.Copy(io.Discard, input)
+		os.Exit(1)
+	}()
 }
 
 // lastWords finds in what a process wrote why it ended.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"runtime/pprof"
@@ -13,8 +15,8 @@ import (
 	"time"
 )
 
-// errNothingDone says that not one operation succeeded.
-var errNothingDone = errors.New("no operation succeeded")
+// errSlow is why nothing was done where nothing failed.
+var errSlow = errors.New("none was over in that time")
 
 // phases of a load.
 const (
@@ -27,6 +29,7 @@ const (
 type worker struct {
 	latencies []time.Duration
 	failed    int
+	problem   error // of the last that failed
 }
 
 // load has the clients work, and measures after they have settled.
@@ -53,12 +56,15 @@ func (w workload) load(ctx context.Context, c *cluster, e effort) (figure, error
 	working.Wait()
 	var all []time.Duration
 	f := figure{}
+	var problem error
 	for _, cl := range clients {
 		all = append(all, cl.latencies...)
 		f.Failed += cl.failed
+		problem = cmp.Or(problem, cl.problem)
 	}
 	if len(all) == 0 {
-		return f, errNothingDone
+		return f, fmt.Errorf("nothing was done in %v, %d operations failed: %w", e.duration(), f.Failed,
+			cmp.Or(problem, errSlow))
 	}
 	f.spread(all)
 	f.charge(len(all), before, after)
@@ -86,6 +92,7 @@ func (cl *worker) work(ctx context.Context, c *cluster, op func(context.Context)
 		err := op(ctx)
 		took := time.Since(start)
 		measured := began == measuring && phase.Load() == measuring
+		cl.problem = cmp.Or(err, cl.problem)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			cl.failed++

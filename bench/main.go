@@ -27,8 +27,10 @@ func start(ctx context.Context, args []string) error {
 	case err != nil:
 		return err
 	case o.task != "":
+		endWith(os.Stdin)
 		return perform(o.task)
 	case o.fill != "":
+		endWith(os.Stdin)
 		return performFilling(o.fill)
 	case o.node != "":
 		return performNode(o.node, os.Stdin, os.Stdout)

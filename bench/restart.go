@@ -83,6 +83,9 @@ func delegateFilling(ctx context.Context, fill filling) (full filling, err error
 		return full, err
 	}
 	cmd, err := again(ctx, "-fill", string(text))
+	if err == nil {
+		_, err = cmd.StdinPipe() // see endWith
+	}
 	if err != nil {
 		return full, err
 	}
