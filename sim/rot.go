@@ -49,6 +49,23 @@ func (w *World) named(o, s *server, start uint64) bool {
 	return !is || m.Incarnation != 0 && start == 0
 }
 
+// reminded reports whether a server that loses its log, and so forgets whom it has met, hears by the
+// configuration which disks to refuse: those that were wiped, or are old copies.
+func (w *World) reminded(s *server) bool {
+	latest := w.ledger.latest()
+	for _, o := range w.servers {
+		strange := o.trouble.gone || o.trouble.rolledBack || o.trouble.replaced
+		if o == s || !o.founded || o.foreign != nil || !strange {
+			continue
+		}
+		m, is := latest.Member(o.node)
+		if is && (m.Incarnation == 0 || m.Incarnation == o.store.incarnation && m.Start <= o.store.start) {
+			return false
+		}
+	}
+	return true
+}
+
 // votes reports whether any disk has a server vote by the latest configuration on it.
 func (w *World) votes(id raft.NodeID) bool {
 	for i := range w.ledger.servers {

@@ -58,6 +58,7 @@ func (s *server) start(cause, cut uint64) {
 		w.saw(sawTornWrite)
 	}
 	s.store.dir, s.store.incarnation, s.store.start = dir, found.Identity.Incarnation, found.Start
+	clear(s.met)
 	w.met(s, found.Peers)
 	p := w.note(Record{Kind: Started, Cause: cause, Node: s.id, N: found.Start, Hash: found.hash()})
 	s.ledger.started(w.moment(), s.id, found, s.trouble.rotten)

@@ -301,6 +301,9 @@ func rotMany(s *swarm) {
 }
 
 func (s *swarm) rot(o *server) {
+	if !s.world.reminded(o) {
+		return
+	}
 	mode := [...]string{"flip", "zero", "truncate", "lose", "misdirect", "stale"}[s.roll().below(6)]
 	s.do(Op{Kind: Kill, Node: o.id, Mode: "power"})
 	s.do(Op{Kind: Rot, Node: o.id, Mode: mode, Nth: uint64(s.roll())})
