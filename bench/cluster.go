@@ -40,8 +40,7 @@ func placeOf(dir string, addresses []string, id int, leases bool) (place, error)
 	return p, os.MkdirAll(p.Dir, 0o755)
 }
 
-// openCluster opens all nodes, at once since some systems wait for each other, and waits for a leader that has
-// applied a command.
+// openCluster opens all nodes, at once since some systems wait for each other.
 func openCluster(s system, dir string, addresses []string, leases bool) (*cluster, error) {
 	c := &cluster{members: make([]member, nodes)}
 	failures := make([]error, nodes)

@@ -4,8 +4,8 @@
 //
 // Every measurement is a process of its own with a cluster of three nodes in it, on loopback TCP, with data
 // directories on a real disk and every sync in force; so a library that fails takes nobody with it, and none
-// inherits another's heap. A write is done when it is committed and applied on the leader. The load is closed:
-// each client waits for its answer before it goes on, and all of them are at the leader.
+// inherits another's heap. A write is done when it is committed and applied on the leader. Each client waits
+// for its answer before it goes on, and all of them are at the leader.
 //
 // What all systems have in common: a heartbeat every 50 ms, elections after 150 to 300 ms, pre-vote and a
 // leader that steps down without a quorum, no snapshots, messages of up to 1 MiB of entries where that can be

@@ -17,11 +17,11 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 )
 
-// etcdNode is a node of etcd-io/raft, which brings neither storage nor network: the log goes to etcd's own WAL
-// package and, as in etcd, into a raft.MemoryStorage; messages go over the transport in etcd_wire.go. One loop
-// drives a raft.RawNode: all proposals that came while it was busy are one proposal of many entries, and all
-// reads one ReadIndex. The library's channel interface, which takes proposals one by one and sends each alone,
-// is several times slower under load.
+// etcdNode is a node of etcd-io/raft, which brings neither storage nor network: the log goes to etcd's own
+// WAL package and, as in etcd, into a raft.MemoryStorage; messages go over the transport in etcd_wire.go. One
+// loop drives a raft.RawNode: all proposals that came while it was busy are one proposal of many entries, and
+// all reads one ReadIndex. The library's channel interface, which takes proposals one by one and sends each
+// alone, is several times slower under load.
 //
 // Settings: 512 messages in flight, as in etcd, of up to 1 MiB; up to 64 MiB of entries applied at once; no
 // limit on what is not committed yet; proposals are not forwarded.

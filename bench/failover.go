@@ -114,7 +114,8 @@ func (p *process) ask(line string) (string, error) {
 	}
 }
 
-// kill kills the leader and returns which it was, and how long it took until another had acknowledged a write.
+// kill kills the leader and returns which it was, and how long it took until another had acknowledged a
+// write.
 func (c *processes) kill(ctx context.Context) (leader int, took time.Duration, err error) {
 	if leader, err = c.settled(ctx); err != nil {
 		return 0, 0, err

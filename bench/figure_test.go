@@ -64,7 +64,8 @@ func TestMedianFigureLeavesOutWhatFailed(t *testing.T) {
 func TestChargeDividesAmongTheOperations(t *testing.T) {
 	at := time.Now()
 	f := figure{}
-	f.charge(1000, usage{at, time.Second, 5, 100}, usage{at.Add(2 * time.Second), 3 * time.Second, 2005, 8100})
+	before := usage{at, time.Second, 5, 100}
+	f.charge(1000, before, usage{at.Add(2 * time.Second), 3 * time.Second, 2005, 8100})
 	if want := (figure{Ops: 500, CPU: 2000, Allocs: 2, Bytes: 8}); f != want {
 		t.Errorf("got %+v, want %+v", f, want)
 	}

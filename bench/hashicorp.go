@@ -29,8 +29,8 @@ type hashicorpStore interface {
 // (1,024) with BatchApplyCh and a state machine that takes batches, a cache of the log before the store, as
 // Consul has it, the library's own two calls in flight. It sends heartbeats at a tenth to a fifth of the
 // timeout of its followers, 15 to 30 ms, which cannot be set. Its leases are checked in the background;
-// VerifyLeader, which stands for both kinds of reads, asks a majority for a heartbeat, but does not wait until
-// what was committed is applied, so that it is weaker than a linearizable read.
+// VerifyLeader, which stands for both kinds of reads, asks a majority for a heartbeat, but does not wait
+// until what was committed is applied, so that it is weaker than a linearizable read.
 type hashicorpNode struct {
 	raft      *raft.Raft
 	store     hashicorpStore
@@ -56,7 +56,8 @@ func openHashicorpWAL(p place) (member, error) {
 	return openHashicorp(p, hashicorpWAL{log, beside})
 }
 
-// openHashicorpBolt leaves the list of free pages out of each commit, as Consul and Nomad do.
+// openHashicorpBolt leaves the list of free pages out of each commit, as Consul and Nomad do. The store is of
+// version 2.3.0: 2.3.1 wants a package of go-metrics that is gone from the version that raft 1.8 demands.
 func openHashicorpBolt(p place) (member, error) {
 	store, err := boltdb.New(boltdb.Options{
 		Path:        filepath.Join(p.Dir, "raft.db"),

@@ -25,7 +25,7 @@ const (
 	over
 )
 
-// worker is one client, one of those that work in a closed loop. It notes what began and ended while it was measured.
+// worker is one client in a closed loop. It notes what began and ended while it was measured.
 type worker struct {
 	latencies []time.Duration
 	failed    int

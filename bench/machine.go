@@ -13,8 +13,9 @@ import (
 
 // describeMachine says what the run runs on, with what would make its figures worthless.
 func describeMachine(dir string) (lines []string) {
-	lines = append(lines, fmt.Sprintf("%s, %s, %d processors (%s), Linux %s", time.Now().Format(time.DateOnly),
-		runtime.Version(), runtime.NumCPU(), processor(), firstLine("/proc/sys/kernel/osrelease")))
+	lines = append(lines, fmt.Sprintf("%s, %s, %d processors (%s), Linux %s",
+		time.Now().Format(time.DateOnly), runtime.Version(), runtime.NumCPU(), processor(),
+		firstLine("/proc/sys/kernel/osrelease")))
 	load, _, _ := strings.Cut(firstLine("/proc/loadavg"), " ")
 	lines = append(lines, "load of the machine before: "+load)
 	const tmpfs, overlay = 0x01021994, 0x794c7630

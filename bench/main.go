@@ -88,7 +88,8 @@ func parse(args []string) (o options, err error) {
 		return o, fmt.Errorf("-passes, -seconds, -entries and -kills must be positive")
 	}
 	o.line = "go run -C bench . " + strings.Join(args, " ")
-	if o.systems, err = chosen("system", *names, systems(), func(s system) string { return s.name }); err != nil {
+	o.systems, err = chosen("system", *names, systems(), func(s system) string { return s.name })
+	if err != nil {
 		return o, err
 	}
 	o.workloads, err = chosen("workload", *works, workloads(), func(w workload) string { return w.name })
@@ -174,7 +175,8 @@ func (o options) pass(ctx context.Context, w workload, base string, number int) 
 			return p, ctx.Err()
 		}
 		p.figures[s.name] = f
-		fmt.Fprintf(os.Stderr, "%s, pass %d of %d: %-18s %s\n", w.name, number+1, o.passes, s.name, w.brief(f))
+		fmt.Fprintf(os.Stderr, "%s, pass %d of %d: %-18s %s\n", w.name, number+1, o.passes, s.name,
+			w.brief(f))
 	}
 	return p, nil
 }

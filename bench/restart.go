@@ -23,8 +23,7 @@ type filling struct {
 }
 
 // measureRestart has another process fill the logs, so that this one's heap holds nothing of it, and opens
-// the cluster here: from the first open until a leader has applied all. What it has been elected by then is
-// in the time.
+// the cluster here: from the first open until a leader has applied all. Its election is in that time.
 func measureRestart(s system, dir string, w workload, e effort) (figure, error) {
 	addresses, err := freeAddresses()
 	if err != nil {
@@ -111,7 +110,8 @@ func performFilling(text string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), task{Effort: effort{Entries: fill.Entries}}.limit())
+	limit := task{Effort: effort{Entries: fill.Entries}}.limit()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	if err := c.awaitLeader(ctx); err != nil {
 		return err

@@ -57,13 +57,14 @@ func systems() []system {
 		etcd       = "go.etcd.io/raft/v3"
 		dragonboat = "github.com/lni/dragonboat/v4"
 		storage    = "go.etcd.io/etcd/server/v3"
+		boltdb     = "github.com/hashicorp/raft-boltdb/v2"
 	)
 	return []system{
 		{ours, nil, true, openBalsa},
 		{"etcd-raft", []string{etcd, storage}, true, openEtcdClassic},
 		{"etcd-raft-async", []string{etcd, storage}, true, openEtcdAsync},
 		{"hashicorp-wal", []string{hashicorp, "github.com/hashicorp/raft-wal"}, true, openHashicorpWAL},
-		{"hashicorp-bolt", []string{hashicorp, "github.com/hashicorp/raft-boltdb/v2"}, true, openHashicorpBolt},
+		{"hashicorp-bolt", []string{hashicorp, boltdb}, true, openHashicorpBolt},
 		{"dragonboat-tan", []string{dragonboat}, false, openDragonboatTan},
 		{"dragonboat-pebble", []string{dragonboat}, false, openDragonboatPebble},
 	}

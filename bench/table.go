@@ -29,8 +29,8 @@ func (r report) write(to io.Writer) {
 		fmt.Fprintf(to, "- %s: %s\n", s.name, versions(s))
 	}
 	l := medianLimits(r.results)
-	fmt.Fprintf(to, "- limits of the machine in the same run, medians: 4 KiB and fdatasync into one file %s, "+
-		"into each of three at once %s; loopback TCP round trip %s\n", span(l.Sync1), span(l.Sync3),
+	fmt.Fprintf(to, "- limits of the machine in the same run, medians: 4 KiB and fdatasync into one file "+
+		"%s, into each of three at once %s; loopback TCP round trip %s\n", span(l.Sync1), span(l.Sync3),
 		span(l.RoundTrip))
 	fmt.Fprintf(to, "- medians of %d passes, systems in turn, %g s each\n", r.passes, r.effort.Seconds)
 	r.glance(to)
@@ -120,8 +120,8 @@ func (r report) detail(to io.Writer, m result) {
 func (w workload) heading(e effort) string {
 	switch w.kind {
 	case restart:
-		return fmt.Sprintf("restart with %s entries of 128 bytes and no snapshot: from open until the leader "+
-			"has applied all", thousands(float64(e.Entries)))
+		return fmt.Sprintf("restart with %s entries of 128 bytes and no snapshot: from open until the "+
+			"leader has applied all", thousands(float64(e.Entries)))
 	case failover:
 		return fmt.Sprintf("%s, %d kills in each pass", w.title, e.Kills)
 	}
@@ -174,8 +174,8 @@ func (r report) verdicts(to io.Writer) {
 	if !r.measures(ours) {
 		return
 	}
-	fmt.Fprint(to, "\n**Goals** (ratios within a pass, their median; met when it meets the bound and four of "+
-		"five passes do)\n\n| | bound | median | passes | |\n|---|---|---|---|---|\n")
+	fmt.Fprint(to, "\n**Goals** (ratios within a pass, their median; met when it meets the bound and four "+
+		"of five passes do)\n\n| | bound | median | passes | |\n|---|---|---|---|---|\n")
 	for _, g := range goals() {
 		for _, m := range r.results {
 			if m.workload.name != g.workload {
