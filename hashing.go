@@ -24,7 +24,7 @@ type StateHash struct {
 // Hashing is a hash that was asked for.
 type Hashing struct {
 	node    *Node
-	request request
+	request *request
 }
 
 // HashAt asks this node for the hash of its state right after an entry that it has not applied yet. When it
@@ -35,6 +35,9 @@ func (n *Node) HashAt(ctx context.Context, index raft.Index) (*Hashing, error) {
 	r, err := n.enter(ctx, func(t raft.Ticket) replica.Event {
 		return replica.ImageAsked{Ticket: t, Index: index}
 	})
+	if err == nil && !n.loop.glance(func() {}) { // which takes what was asked before
+		err = n.loop.endError(NotApplied)
+	}
 	if err != nil {
 		return nil, nothingApplied(err)
 	}

@@ -148,8 +148,7 @@ func (l *loop) run() {
 		case t := <-l.gaveUp:
 			delete(l.callers.waiting, t)
 			l.step(replica.GaveUp{Ticket: t})
-		case r := <-l.requests:
-			l.take(r)
+		case <-l.askers.came: // they are taken below
 		case look := <-l.glances:
 			look()
 		}
@@ -174,17 +173,15 @@ func (l *loop) drain() {
 		select {
 		case e := <-l.inbox:
 			l.receive(e)
-		case r := <-l.requests:
-			l.take(r)
+			continue
 		default:
-			return
 		}
+		break
 	}
+	l.admit()
 }
 
 func (l *loop) step(e replica.Event) { l.replica.Step(l.clock.now(), e) }
-
-func (l *loop) take(r request) { l.step(r.event(l.callers.enter(r))) }
 
 // worked takes what a worker has finished.
 func (l *loop) worked(e replica.Event) {
@@ -215,6 +212,7 @@ func (l *loop) glance(look func()) bool {
 	ran := make(chan struct{})
 	select {
 	case l.glances <- func() {
+		l.admit()               // who has asked before
 		l.step(replica.Awake{}) // what is due by now belongs to what is seen
 		look()
 		close(ran)
@@ -276,9 +274,9 @@ func (l *loop) dispatch(w replica.Work) {
 
 func (l *loop) answer(a replica.Answer) {
 	if a.Fate == replica.Done {
-		leader, _ := l.replica.Leader()
+		leader, term := l.replica.Leader()
 		l.callers.answer(a.Ticket, outcome{result: a.Result, index: a.Entry.Index, replayed: a.Replayed,
-			image: a.Image, leader: leader})
+			image: a.Image, leader: leader, term: term, contact: l.contact()})
 		return
 	}
 	e := l.refusal(a.Fate)
@@ -359,6 +357,11 @@ func (l *loop) refusal(fate replica.Fate) *Error {
 func (l *loop) finish() {
 	l.end(nil)
 	l.callers.answerAll(func() *Error { return l.endError(Unknown) })
+	for _, r := range l.askers.close() {
+		if r.fate.CompareAndSwap(asking, taken) {
+			r.answer <- outcome{err: l.endError(NotApplied)}
+		}
+	}
 	l.last = l.status()
 	l.lastMembers, _ = l.members()
 	l.watch.end()

@@ -1,6 +1,10 @@
 package balsa
 
 import (
+	"sync"
+	"sync/atomic"
+	"time"
+
 	"balsa/raft"
 	"balsa/replica"
 )
@@ -8,9 +12,9 @@ import (
 // mailbox is where others leave what they want of the loop. Who leaves something never touches the replica,
 // and whom the loop has not heard was not heard at all.
 type mailbox struct {
-	inbox    chan raft.Envelope // from the transport; bounded, so that a flood holds up its senders
-	requests chan request       // unbuffered: what was not taken by the loop was not taken at all
-	glances  chan func()        // run by the loop: they look at what only it may touch
+	inbox   chan raft.Envelope // from the transport; bounded, so that a flood holds up its senders
+	askers  askers
+	glances chan func() // run by the loop: they look at what only it may touch
 	// returned are messages that certainly did not arrive. Whoever waits for an answer to one learns it
 	// sooner; when there is no room it learns it later.
 	returned chan raft.Envelope
@@ -20,7 +24,7 @@ type mailbox struct {
 func newMailbox() mailbox {
 	return mailbox{
 		inbox:    make(chan raft.Envelope, 256),
-		requests: make(chan request),
+		askers:   askers{came: make(chan struct{}, 1)},
 		glances:  make(chan func()),
 		returned: make(chan raft.Envelope, 64),
 		gaveUp:   make(chan raft.Ticket, 64),
@@ -29,9 +33,87 @@ func newMailbox() mailbox {
 
 // request is a caller on its way into the loop.
 type request struct {
-	event  func(raft.Ticket) replica.Event
-	answer chan outcome     // holds one: the loop never waits for a caller
-	ticket chan raft.Ticket // holds one: what the caller is called from now on
+	event  func(raft.Ticket) replica.Event // called by the loop, which may be looked at then
+	answer chan outcome                    // holds one: the loop never waits for a caller
+	fate   atomic.Uint32
+	ticket raft.Ticket // what the caller is called from when it is taken on
+}
+
+// The fates of a request: the loop takes it, or its caller takes it back, whoever is first.
+const (
+	asking uint32 = iota
+	taken
+	takenBack
+)
+
+// askers are the requests that wait to be taken, in the order in which they came. Any number may wait: each
+// is a goroutine that waits for its answer.
+type askers struct {
+	came chan struct{} // holds one: somebody may wait
+
+	mutex   sync.Mutex
+	waiting []*request
+	spare   []*request // memory for the next
+	idle    []*request // were answered, and serve again
+	closed  bool
+}
+
+// maxIdle bounds how many requests are kept to serve again.
+const maxIdle = 1024
+
+// put has a question wait; it reports false when nobody will take it any more.
+func (a *askers) put(event func(raft.Ticket) replica.Event) (r *request, open bool) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if a.closed {
+		return nil, false
+	}
+	if n := len(a.idle); n > 0 {
+		r, a.idle = a.idle[n-1], a.idle[:n-1]
+		r.fate.Store(asking)
+	} else {
+		r = &request{answer: make(chan outcome, 1)}
+	}
+	r.event = event
+	a.waiting = append(a.waiting, r)
+	if len(a.waiting) == 1 {
+		select {
+		case a.came <- struct{}{}:
+		default:
+		}
+	}
+	return r, true
+}
+
+// answered takes back a request whose answer its caller has. One without an answer may get it yet.
+func (a *askers) answered(r *request) {
+	r.event = nil
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if len(a.idle) < maxIdle {
+		a.idle = append(a.idle, r)
+	}
+}
+
+// all returns those who wait. They are the caller's until it calls again.
+func (a *askers) all() []*request {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if len(a.waiting) == 0 {
+		return nil
+	}
+	came := a.waiting
+	clear(a.spare)
+	a.waiting, a.spare = a.spare[:0], came
+	return came
+}
+
+// close lets nobody in any more, and returns those who wait.
+func (a *askers) close() []*request {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.closed = true
+	return a.waiting
 }
 
 // outcome is what a caller gets.
@@ -40,7 +122,9 @@ type outcome struct {
 	index    raft.Index
 	replayed bool // the result is that of an earlier attempt
 	image    *replica.Image
-	leader   raft.NodeID // when that was known
+	leader   raft.NodeID // when that was known, as what follows
+	term     raft.Term
+	contact  time.Duration // see ReadState.Contact
 	err      error
 }
 
@@ -50,12 +134,16 @@ type callers struct {
 	last    raft.Ticket
 }
 
-// enter gives a caller a ticket, under which it will be answered once.
-func (c *callers) enter(r request) raft.Ticket {
+// enter gives a caller a ticket, under which it will be answered once; it reports false when the caller has
+// gone.
+func (c *callers) enter(r *request) bool {
 	c.last++
+	r.ticket = c.last
+	if !r.fate.CompareAndSwap(asking, taken) {
+		return false
+	}
 	c.waiting[c.last] = r.answer
-	r.ticket <- c.last
-	return c.last
+	return true
 }
 
 func (c *callers) answer(ticket raft.Ticket, o outcome) {
@@ -69,5 +157,14 @@ func (c *callers) answer(ticket raft.Ticket, o outcome) {
 func (c *callers) answerAll(why func() *Error) {
 	for ticket := range c.waiting {
 		c.answer(ticket, outcome{err: why()})
+	}
+}
+
+// admit takes all who ask.
+func (l *loop) admit() {
+	for _, r := range l.askers.all() {
+		if l.callers.enter(r) {
+			l.step(r.event(r.ticket))
+		}
 	}
 }

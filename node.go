@@ -105,35 +105,41 @@ func (n *Node) ask(ctx context.Context, event func(raft.Ticket) replica.Event) (
 	return n.outcome(ctx, r)
 }
 
-// enter puts a question to the loop. Without an error the loop has taken it.
-func (n *Node) enter(ctx context.Context, event func(raft.Ticket) replica.Event) (request, error) {
+// enter has a question wait for the loop. Without an error the loop takes it, unless the caller takes it back
+// before (outcome).
+func (n *Node) enter(ctx context.Context, event func(raft.Ticket) replica.Event) (*request, error) {
 	if err := ctx.Err(); err != nil {
-		return request{}, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: err}
+		return nil, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: err}
 	}
-	r := request{event: event, answer: make(chan outcome, 1), ticket: make(chan raft.Ticket, 1)}
-	select {
-	case n.loop.requests <- r:
-		return r, nil
-	case <-n.loop.ended:
-		return request{}, n.loop.endError(NotApplied)
-	case <-ctx.Done():
-		return request{}, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: ctx.Err()}
+	r, open := n.loop.askers.put(event)
+	if !open {
+		<-n.loop.ended
+		return nil, n.loop.endError(NotApplied)
 	}
+	return r, nil
 }
 
-// outcome waits for the answer to a question that the loop has taken.
-func (n *Node) outcome(ctx context.Context, r request) (outcome, error) {
+// outcome waits for the answer to a question. What the loop has not taken when the context ends is not taken
+// any more.
+func (n *Node) outcome(ctx context.Context, r *request) (outcome, error) {
 	select {
 	case o := <-r.answer: // the loop answers whatever it has taken, even when it ends
+		n.loop.askers.answered(r)
 		return o, o.err
 	case <-ctx.Done():
+	}
+	late := &Error{Kind: ErrTimeout, Outcome: Unknown, Node: n.config.ID, Cause: ctx.Err()}
+	if r.fate.CompareAndSwap(asking, takenBack) {
+		late.Outcome = NotApplied
+		return outcome{}, late
 	}
 	select {
 	case o := <-r.answer: // it came just in time: to call it unknown would be wrong
+		n.loop.askers.answered(r)
 		return o, o.err
 	default:
-		n.loop.giveUp(<-r.ticket)
-		return outcome{}, &Error{Kind: ErrTimeout, Outcome: Unknown, Node: n.config.ID, Cause: ctx.Err()}
+		n.loop.giveUp(r.ticket)
+		return outcome{}, late
 	}
 }
 

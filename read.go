@@ -67,18 +67,9 @@ type ReadState struct {
 // Every error is an *Error whose outcome is NotApplied, for nothing was read: ErrNotLeader and ErrNoLeader
 // if nobody could confirm the read, ErrStale, ErrOverloaded, ErrTimeout, ErrClosed, ErrStopped.
 func (n *Node) Read(ctx context.Context, mode ReadMode) (ReadState, error) {
-	state, err := n.glimpse(mode)
+	state, err := n.confirm(ctx, mode)
 	if err != nil {
 		return ReadState{}, err
-	}
-	if state.Consistency == Linearizable || state.Consistency == Leased {
-		index, err := n.await(ctx, func(t raft.Ticket) replica.Event {
-			return replica.Asked{Ticket: t, Local: mode.Local, Lease: state.Consistency == Leased}
-		})
-		if err != nil {
-			return ReadState{}, err
-		}
-		state.Applied = max(state.Applied, index)
 	}
 	mode.MinIndex = max(mode.MinIndex, n.loop.begins) // an empty state machine is no state of this node
 	if mode.MinIndex > state.Applied {
@@ -92,6 +83,29 @@ func (n *Node) Read(ctx context.Context, mode ReadMode) (ReadState, error) {
 		if mode.Consistency == Stale { // what was fresh enough before the wait may not be after it
 			return n.glimpse(mode)
 		}
+	}
+	return state, nil
+}
+
+// confirm has the leader confirm what the mode demands it for, and looks at what this node knows where it
+// demands no more.
+func (n *Node) confirm(ctx context.Context, mode ReadMode) (ReadState, error) {
+	if mode.Consistency == Stale || mode.Consistency == FromLeader {
+		if state, err := n.glimpse(mode); err != nil || state.Consistency == mode.Consistency {
+			return state, err
+		}
+	}
+	leased := mode.Consistency == Leased
+	o, err := n.ask(ctx, func(t raft.Ticket) replica.Event {
+		leased = leased && n.loop.replica.Members().LeaseDrift != 0
+		return replica.Asked{Ticket: t, Local: mode.Local, Lease: leased}
+	})
+	if err != nil {
+		return ReadState{}, nothingApplied(err)
+	}
+	state := ReadState{Applied: o.index, Leader: o.leader, Term: o.term, Contact: o.contact}
+	if leased {
+		state.Consistency = Leased
 	}
 	return state, nil
 }
@@ -127,8 +141,6 @@ func (l *loop) judge(mode ReadMode) (ReadState, *Error) {
 		}
 		return ReadState{}, e
 	case mode.Consistency == FromLeader && !(state.Leader == l.identity.Node && l.appliedTerm == state.Term):
-		state.Consistency = Linearizable
-	case mode.Consistency == Leased && l.replica.Members().LeaseDrift == 0:
 		state.Consistency = Linearizable
 	}
 	return state, nil

@@ -134,7 +134,10 @@ func (r *Replica) wouldCount(e raft.Envelope) bool {
 func digestible(m raft.Message) bool {
 	entries, _ := m.(raft.AppendEntries)
 	for _, e := range entries.Entries {
-		if _, _, err := decodeOnce(e.Command); e.Kind == raft.Session && err != nil {
+		if e.Kind != raft.Session {
+			continue
+		}
+		if _, _, err := decodeOnce(e.Command); err != nil {
 			return false
 		}
 	}
