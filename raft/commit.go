@@ -20,7 +20,7 @@ func (c *Core) advanceCommit() {
 		c.emit(CommitHeld{Entry: c.log.id(index), Why: OldTerm})
 		return
 	}
-	c.leading.uncommitted -= sizeOf(c.log.between(c.commitIndex, index))
+	c.leading.uncommitted -= c.log.size(c.commitIndex, index)
 	c.commitTo(index)
 	c.confirmReads()
 }

@@ -338,7 +338,7 @@ func (c *Core) propose(p Propose) {
 // applied notes how far the state machine has come.
 func (c *Core) applied(index Index) {
 	assert(index <= c.outbox.committed, "the driver applied what was not handed out as committed")
-	size := sizeOf(c.log.between(c.appliedIndex, index))
+	size := c.log.size(c.appliedIndex, index)
 	c.load.unapplied -= size
 	c.load.applied += size
 	c.appliedIndex = max(c.appliedIndex, index)

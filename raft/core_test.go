@@ -248,7 +248,7 @@ func TestEntriesBearLogTime(t *testing.T) {
 	c.Step(5, Propose{Command: []byte("x")})
 	c.Step(3, Propose{Command: []byte("y")})
 	want := []Time{1000, 1000, 1005, 1005}
-	for i, e := range c.log.entries {
+	for i, e := range c.log.between(0, c.log.last().Index) {
 		if e.Time != want[i] {
 			t.Errorf("entry %v has log time %d, want %d", e.ID(), e.Time, want[i])
 		}

@@ -68,8 +68,8 @@ func TestDigestSeesEveryFieldThatADecisionCanRestOn(t *testing.T) {
 		"behind":         func(c *Core) { c.clock.behind++ },
 		"dice":           func(c *Core) { c.dice++ },
 		"refused":        func(c *Core) { c.refused++ },
-		"log":            func(c *Core) { c.log.entries = c.log.entries[:1] },
-		"an entry":       func(c *Core) { c.log.entries[0].Command = []byte("other") },
+		"log":            func(c *Core) { c.log.entries.keep(1) },
+		"an entry":       func(c *Core) { c.log.entries.at(0).Command = []byte("other") },
 		"base":           func(c *Core) { c.log.base.Term++ },
 		"time at base":   func(c *Core) { c.log.baseTime++ },
 		"bytes":          func(c *Core) { c.log.bytes++ },
@@ -123,7 +123,7 @@ func TestCloneSharesNothing(t *testing.T) {
 	c.members.earlier[0].index++
 	c.ballots[0].granted = true
 	c.leading.peers[0].match++
-	c.log.entries[0].Term++
+	c.log.entries.append([]Entry{{}})
 	c.log.flights[0].last++
 	c.outbox.held[0].until++
 	c.outbox.ready[0].To++

@@ -261,7 +261,7 @@ func (c *Core) lead() {
 	c.timer = timer{}
 	c.clock.catchUp(c.log.lastTime())
 	c.leading = leading{round: 1} // 0 is the answer that confirms nothing
-	c.leading.uncommitted = sizeOf(c.log.between(c.commitIndex, c.log.last().Index))
+	c.leading.uncommitted = c.log.size(c.commitIndex, c.log.last().Index)
 	c.beginPeers()
 	c.noteRound()
 	c.emit(BecameLeader{Term: c.hard.Term})

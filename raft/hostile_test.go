@@ -178,7 +178,7 @@ func TestNoMessageStopsAServer(t *testing.T) {
 func (l liar) drive(chunks []Chunk) (installs int) {
 	c := l.core
 	if at := c.appliedIndex; at > c.snapshot.Last.Index && l.dice.IntN(20) == 0 {
-		e := c.log.entries[at-c.log.base.Index-1]
+		e := *c.log.at(at)
 		s := Snapshot{Last: e.ID(), Time: e.Time}
 		s.Members, s.MembersIndex = c.MembersAt(at)
 		c.Step(0, Snapshotted{Snapshot: s})

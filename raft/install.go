@@ -108,9 +108,9 @@ func (c *Core) install(s Snapshot) {
 	assert(kept || last > c.commitIndex, "the snapshot contradicts what is committed")
 	assert(kept || c.role != Leader, "the leader lacks what is committed")
 
-	c.load.unapplied -= sizeOf(c.log.between(c.appliedIndex, min(o.committed, last)))
+	c.load.unapplied -= c.log.size(c.appliedIndex, min(o.committed, last))
 	if c.role == Leader {
-		c.leading.uncommitted -= sizeOf(c.log.between(c.commitIndex, last))
+		c.leading.uncommitted -= c.log.size(c.commitIndex, last)
 	}
 	o.committed, c.appliedIndex = max(o.committed, last), max(c.appliedIndex, last)
 	if kept {
@@ -128,8 +128,8 @@ func (c *Core) install(s Snapshot) {
 		}
 	}
 	c.verified = max(c.verified, last)
-	c.log.bytes = sizeOf(c.log.between(last, c.log.last().Index))
-	c.load.applied = sizeOf(c.log.between(last, c.appliedIndex))
+	c.log.bytes = c.log.size(last, c.log.last().Index)
+	c.load.applied = c.log.size(last, c.appliedIndex)
 	c.previous, c.snapshot = c.snapshot.Last, s
 	c.beginMembers(s)
 	c.commitTo(last)

@@ -146,13 +146,14 @@ func (c *Core) checkPeers(before vitals) {
 func (c *Core) Audit() {
 	before := c.log.base
 	assert(c.log.holds(c.snapshot.Last), "the log does not join the snapshot")
-	assert(c.log.bytes == sizeOf(c.log.between(c.snapshot.Last.Index, c.log.last().Index)),
+	assert(c.log.bytes == c.log.size(c.snapshot.Last.Index, c.log.last().Index),
 		"the bytes behind the snapshot are miscounted")
-	assert(c.load.applied == sizeOf(c.log.between(c.snapshot.Last.Index, c.appliedIndex)),
+	assert(c.load.applied == c.log.size(c.snapshot.Last.Index, c.appliedIndex),
 		"the bytes applied behind the snapshot are miscounted")
-	assert(c.load.unapplied == sizeOf(c.log.between(c.appliedIndex, c.outbox.committed)),
+	assert(c.load.unapplied == c.log.size(c.appliedIndex, c.outbox.committed),
 		"the bytes not applied are miscounted")
-	for _, e := range c.log.entries {
+	for i := range c.log.entries.count {
+		e := c.log.entries.at(i)
 		assert(e.Index == before.Index+1, "the log has a gap")
 		assert(e.Term >= before.Term, "terms fall within the log")
 		assert(e.Kind.Valid(), "the log holds an entry of no kind")

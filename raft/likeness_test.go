@@ -41,7 +41,7 @@ func TestLikeness(t *testing.T) {
 		"a tick":              func(c *Core) { c.outbox.waited++ },
 		"match":               func(c *Core) { c.leading.peers[0].match++ },
 		"elapsed":             func(c *Core) { c.timer.elapsed++ },
-		"the log":             func(c *Core) { c.log.entries = c.log.entries[:1] },
+		"the log":             func(c *Core) { c.log.entries.keep(1) },
 		"the vote":            func(c *Core) { c.hard.Vote++ },
 		"a write in flight":   func(c *Core) { c.outbox.written++ },
 		"a handover":          func(c *Core) { c.handover.to++ },

@@ -10,14 +10,10 @@ import "slices"
 //	 │             │               │              │               │
 //	 ▼             ▼               ▼              ▼               ▼
 //	 ┤ trailing    │ entries on disk │ being written │ not handed out │
-//
-// Entries are immutable and handed out by reference: the slice is never overwritten in place. A truncation
-// therefore abandons the backing array, or a write still in flight would find other entries under its
-// hands.
 type log struct {
 	base     EntryID // what lies before entries[0]; zero before the first compaction
 	baseTime Time    // its log time; 0 when unknown, which it is only as long as entries follow
-	entries  []Entry
+	entries  pages
 	saved    Index   // everything up to it was handed out to be written; lowered by truncation
 	durable  Index   // everything up to it in the *current* log is on disk, there or in a snapshot
 	restart  EntryID // to be handed out: the log on disk begins anew behind it; zero: it goes on
@@ -38,7 +34,7 @@ type flight struct {
 // short, or another entry stands there), what follows that entry is not in it: all of it is dropped, and the
 // disk is told so.
 func newLog(r Restored) log {
-	l := log{base: r.Before, entries: slices.Clip(r.Entries)}
+	l := log{base: r.Before, entries: paged(r.Entries)}
 	l.saved = l.last().Index
 	l.durable = l.saved
 	if s := r.Snapshot; !l.holds(s.Last) {
@@ -46,14 +42,14 @@ func newLog(r Restored) log {
 	} else if l.base == s.Last {
 		l.baseTime = s.Time
 	}
-	l.bytes = sizeOf(l.between(r.Snapshot.Last.Index, l.last().Index))
+	l.bytes = l.size(r.Snapshot.Last.Index, l.last().Index)
 	return l
 }
 
 // begin drops everything, and begins anew behind the last entry of a snapshot that is durable. The
 // acknowledgements of writes in flight say nothing of what is written from now on.
 func (l *log) begin(s Snapshot) {
-	l.base, l.baseTime, l.entries, l.bytes = s.Last, s.Time, nil, 0
+	l.base, l.baseTime, l.entries, l.bytes = s.Last, s.Time, pages{}, 0
 	for i := range l.flights {
 		l.flights[i].last = 0
 	}
@@ -66,31 +62,29 @@ func (l *log) restartBehind(last EntryID) {
 	l.restart, l.saved, l.durable = last, last.Index, last.Index
 }
 
-// compact drops from memory the entries up to and including one index. What remains moves to an array of its
-// own, for the dropped ones would otherwise stay with it; they themselves are left alone, as somebody may
-// still be reading them.
+// compact drops from memory the entries up to and including one index.
 func (l *log) compact(through Index) {
 	if through <= l.base.Index {
 		return
 	}
-	e := l.entries[through-l.base.Index-1]
-	l.entries = slices.Clone(l.entries[through-l.base.Index:])
+	e := *l.at(through)
+	l.entries.drop(int(through - l.base.Index))
 	l.base, l.baseTime = e.ID(), e.Time
 }
 
 func (l *log) last() EntryID {
-	if len(l.entries) == 0 {
+	if l.entries.count == 0 {
 		return l.base
 	}
-	return l.entries[len(l.entries)-1].ID()
+	return l.entries.at(l.entries.count - 1).ID()
 }
 
 // lastTime returns the log time of the last entry, 0 when there never was one.
 func (l *log) lastTime() Time {
-	if len(l.entries) == 0 {
+	if l.entries.count == 0 {
 		return l.baseTime
 	}
-	return l.entries[len(l.entries)-1].Time
+	return l.entries.at(l.entries.count - 1).Time
 }
 
 // term returns the term of the entry at index, and whether the log knows it.
@@ -101,7 +95,7 @@ func (l *log) term(index Index) (Term, bool) {
 	if index < l.base.Index || index > l.last().Index {
 		return 0, false
 	}
-	return l.entries[index-l.base.Index-1].Term, true
+	return l.at(index).Term, true
 }
 
 // id returns the name of the entry at index, which the log must know.
@@ -123,25 +117,34 @@ func (l *log) between(after, through Index) []Entry {
 	if after >= through {
 		return nil
 	}
-	from, to := after-l.base.Index, through-l.base.Index
-	return l.entries[from:to:to]
+	return l.entries.view(int(after-l.base.Index), int(through-l.base.Index))
+}
+
+// at returns the entry at an index, which the log must hold. It must not be written to.
+func (l *log) at(index Index) *Entry { return l.entries.at(int(index - l.base.Index - 1)) }
+
+// size returns the bytes of the entries after one index up to and including another.
+func (l *log) size(after, through Index) (size int) {
+	for i := after + 1; i <= through; i++ {
+		size += l.at(i).Size()
+	}
+	return size
 }
 
 // after returns the entries that follow an index, as many as fit into a number of bytes, but at least one
 // if there is one: an entry larger than the limit must still get through.
 func (l *log) after(index Index, maxBytes int) []Entry {
-	entries := l.between(index, l.last().Index)
-	size := 0
-	for i, e := range entries {
-		if size += e.Size(); size > maxBytes && i > 0 {
-			return entries[:i:i]
+	last, size := l.last().Index, 0
+	for i := index + 1; i <= last; i++ {
+		if size += l.at(i).Size(); size > maxBytes && i > index+1 {
+			return l.between(index, i-1)
 		}
 	}
-	return entries
+	return l.between(index, last)
 }
 
 func (l *log) append(entries ...Entry) {
-	l.entries = append(l.entries, entries...)
+	l.entries.append(entries)
 	l.bytes += sizeOf(entries)
 }
 
@@ -156,8 +159,8 @@ func sizeOf(entries []Entry) (size int) {
 // truncate drops the entry at index and all that follow.
 func (l *log) truncate(index Index) {
 	last := index - 1
-	l.bytes -= sizeOf(l.between(last, l.last().Index)) // a snapshot includes nothing that can be truncated
-	l.entries = slices.Clip(l.entries[:last-l.base.Index])
+	l.bytes -= l.size(last, l.last().Index) // a snapshot includes nothing that can be truncated
+	l.entries.keep(int(last - l.base.Index))
 	l.saved = min(l.saved, last)
 	l.durable = min(l.durable, last)
 	for i := range l.flights {
@@ -230,7 +233,7 @@ func (l *log) persisted(write Write) {
 
 func (l *log) clone() log {
 	c := *l
-	c.entries = slices.Clone(l.entries)
+	c.entries = l.entries.clone()
 	c.flights = slices.Clone(l.flights)
 	return c
 }

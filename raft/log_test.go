@@ -92,7 +92,7 @@ func twoLogs(t *rapid.T) (leader, follower log, common Index) {
 // divergingTerms counts the terms in a log after an index.
 func divergingTerms(l log, after Index) (n int) {
 	before := Term(0)
-	for _, e := range l.entries[after:] {
+	for _, e := range l.between(after, l.last().Index) {
 		if e.Term != before {
 			n++
 		}
@@ -108,7 +108,7 @@ func TestAgreementIsTheLastEntryOfNoHigherTerm(t *testing.T) {
 		term, index := rapid.IntRange(0, 12).Draw(t, "term"), rapid.IntRange(0, 25).Draw(t, "index")
 		id := EntryID{Term: Term(term), Index: Index(index)}
 		want := EntryID{}
-		for _, e := range l.entries {
+		for _, e := range l.between(0, l.last().Index) {
 			if e.Index <= id.Index && e.Term <= id.Term {
 				want = e.ID()
 			}

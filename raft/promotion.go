@@ -61,7 +61,7 @@ func (c *Core) LagBytes(match Index) int64 {
 	if match < c.log.base.Index {
 		return -1
 	}
-	return int64(sizeOf(c.log.between(match, c.log.last().Index)))
+	return int64(c.log.size(match, c.log.last().Index))
 }
 
 // closeBehind reports whether the entries behind an index are no more than Limits.PromoteBytes.
@@ -70,8 +70,8 @@ func (c *Core) closeBehind(match Index) bool {
 		return false
 	}
 	bytes := 0
-	for i := len(c.log.entries); c.log.base.Index+Index(i) > match; i-- {
-		if bytes += c.log.entries[i-1].Size(); bytes > c.config.Limits.PromoteBytes {
+	for i := c.log.last().Index; i > match; i-- {
+		if bytes += c.log.at(i).Size(); bytes > c.config.Limits.PromoteBytes {
 			return false
 		}
 	}

@@ -102,12 +102,12 @@ func (c *Core) snapshotted(s Snapshot) {
 	assert(s.Last.Index <= c.appliedIndex, "the driver made a snapshot of more than was applied")
 	assert(c.log.holds(s.Last), "the driver made a snapshot up to an entry that is not in the log")
 	assert(s.Validate() == nil, "the driver made a snapshot without a configuration")
-	entry := c.log.between(s.Last.Index-1, s.Last.Index)[0]
+	entry := c.log.at(s.Last.Index)
 	assert(s.Time == entry.Time, "the driver made a snapshot of another log time than its last entry's")
 	members, index := c.MembersAt(s.Last.Index)
 	assert(s.MembersIndex == index && s.Members.equal(members),
 		"the driver made a snapshot with another configuration than was in force")
-	size := sizeOf(c.log.between(c.snapshot.Last.Index, s.Last.Index))
+	size := c.log.size(c.snapshot.Last.Index, s.Last.Index)
 	c.log.bytes -= size
 	c.load.applied -= size
 	c.previous, c.snapshot = c.snapshot.Last, s
@@ -121,7 +121,7 @@ func (c *Core) snapshotted(s Snapshot) {
 func (c *Core) compact() {
 	through, trailing := c.snapshot.Last.Index, 0
 	for through > c.log.base.Index {
-		trailing += c.log.entries[through-c.log.base.Index-1].Size()
+		trailing += c.log.at(through).Size()
 		if trailing > c.config.Limits.TrailingBytes {
 			break
 		}
@@ -149,7 +149,7 @@ func (c *Core) kept(through Index) Index {
 		case from >= through: // what trails is enough
 			p.joins = p.transfer.on()
 		case from < c.log.base.Index || p.silent >= c.config.ElectionMin ||
-			uint64(sizeOf(c.log.between(from, through))) > budget:
+			uint64(c.log.size(from, through)) > budget:
 			p.joins = false
 		default:
 			least = min(least, from)

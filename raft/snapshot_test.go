@@ -284,7 +284,7 @@ func snapshots(c *Core, index Index, size uint64) {
 	c.Output()
 	c.Step(0, Applied{Index: index})
 	c.Step(0, Snapshotted{Snapshot: Snapshot{Last: EntryID{3, index}, Size: size, Members: three(),
-		Time: c.log.entries[index-c.log.base.Index-1].Time}})
+		Time: c.log.at(index).Time}})
 	c.Audit()
 }
 
@@ -532,7 +532,7 @@ func TestAFollowerWaitsForItsSnapshot(t *testing.T) {
 	if answer := hear(c, more)[0].(AppendEntriesResponse); !answer.Busy || c.log.last().Index != 9 {
 		t.Fatalf("with %d bytes behind its snapshot: %+v", c.log.bytes, answer)
 	}
-	c.Step(0, Snapshotted{Snapshot: Snapshot{Last: EntryID{2, 3}, Time: c.log.entries[2].Time,
+	c.Step(0, Snapshotted{Snapshot: Snapshot{Last: EntryID{2, 3}, Time: c.log.at(3).Time,
 		Members: three(), Size: 1}})
 	if told := settle(c); len(told) != 1 || told[0].(AppendEntriesResponse).Busy {
 		t.Errorf("after the snapshot it says %+v", told)

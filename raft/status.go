@@ -75,7 +75,7 @@ func (c *Core) Status() Status {
 		Applied:     c.appliedIndex,
 		Last:        c.log.last(),
 		Durable:     c.log.durable,
-		Entries:     len(c.log.entries),
+		Entries:     c.log.entries.count,
 		Uncommitted: c.leading.uncommitted,
 		Snapshot:    c.snapshot.Last,
 		First:       c.log.base.Index + 1,
@@ -187,7 +187,8 @@ func (c *Core) canonical() string {
 	fmt.Fprintf(&b, "snapshot %v previous %v\n", c.snapshot, c.previous)
 	fmt.Fprintf(&b, "log %v %d saved %d durable %d restart %v flights %v bytes %d\n", c.log.base,
 		c.log.baseTime, c.log.saved, c.log.durable, c.log.restart, c.log.flights, c.log.bytes)
-	for _, e := range c.log.entries {
+	for i := range c.log.entries.count {
+		e := c.log.entries.at(i)
 		fmt.Fprintf(&b, "%d %d %d %d %x\n", e.Index, e.Term, e.Time, e.Kind, e.Command)
 	}
 	o := &c.outbox

@@ -1,0 +1,68 @@
+package raft
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestPagesAreAsOneSlice compares with a slice that is copied at each step, and looks again at every view
+// that was handed out on the way: none may ever change.
+func TestPagesAreAsOneSlice(t *testing.T) {
+	type view struct{ got, want []Entry }
+	rapid.Check(t, func(t *rapid.T) {
+		var p pages
+		var want []Entry
+		var views []view
+		next := Index(0)
+		some := func(label string) int {
+			return rapid.OneOf(rapid.IntRange(0, 5), rapid.IntRange(0, 2*pageEntries)).Draw(t, label)
+		}
+		fresh := func(n int) (entries []Entry) {
+			for range n {
+				next++
+				entries = append(entries, Entry{Index: next})
+			}
+			return entries
+		}
+		if rapid.Bool().Draw(t, "restored") {
+			want = fresh(some("restored"))
+			p = paged(slices.Clip(slices.Clone(want)))
+		}
+		for range rapid.IntRange(1, 20).Draw(t, "steps") {
+			switch rapid.IntRange(0, 4).Draw(t, "step") {
+			case 0, 1:
+				more := fresh(some("appended"))
+				p.append(more)
+				want = append(slices.Clone(want), more...)
+			case 2:
+				n := max(0, len(want)-some("cut off"))
+				p.keep(n)
+				want = slices.Clone(want[:n])
+			case 3:
+				n := min(len(want), some("dropped"))
+				p.drop(n)
+				want = slices.Clone(want[n:])
+			case 4: // what the one and the other do from now on is nothing to each other
+				c, more := p.clone(), fresh(3)
+				c.append(more)
+				views = append(views, view{c.view(0, c.count), append(slices.Clone(want), more...)})
+			}
+			if p.count != len(want) {
+				t.Fatalf("%d entries, want %d", p.count, len(want))
+			}
+			from := rapid.IntRange(0, len(want)).Draw(t, "from")
+			to := rapid.IntRange(from, len(want)).Draw(t, "to")
+			views = append(views, view{p.view(from, to), slices.Clone(want[from:to])})
+			for _, v := range append(views, view{p.view(0, p.count), want}) {
+				if !slices.EqualFunc(v.got, v.want, func(a, b Entry) bool { return a.Index == b.Index }) {
+					t.Fatal("a view is not, or is no more, what it was")
+				}
+			}
+			if n := len(want); n > 0 && p.at(n-1).Index != want[n-1].Index {
+				t.Fatal("the last entry is another one")
+			}
+		}
+	})
+}
