@@ -125,6 +125,7 @@ func entriesSize(entries []raft.Entry) (n int64) {
 // so the reader knows what lies behind it, also when the rest of it is bad.
 func (b batch) append(dst []byte, at place) []byte {
 	from, size := len(dst), b.size()
+	dst = slices.Grow(dst, int(size))
 	dst = binary.LittleEndian.AppendUint64(dst, b.number)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(size))
 	dst = append(dst, make([]byte, batchHeader-12)...)

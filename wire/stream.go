@@ -72,7 +72,7 @@ func AppendStreamed(dst []byte, sequence raft.Sequence, m raft.Message) []byte {
 		panic("wire: a frame without a message")
 	}
 	before := len(dst)
-	dst = append(slices.Grow(dst, streamHeader+64), make([]byte, streamHeader)...)
+	dst = append(slices.Grow(dst, EnvelopeSize(raft.Envelope{Message: m})), make([]byte, streamHeader)...)
 	return sealStreamed(appendMessage(dst, m), before, k, sequence)
 }
 

@@ -74,7 +74,7 @@ const (
 	// chunk is how many bytes are gathered for one write at most, but for a single longer message.
 	chunk = 256 << 10
 	// kept bounds the memory that a connection keeps between two writes.
-	kept = 1 << 20
+	kept = 2 << 20
 	// timePerByte is what a write may take longer for each byte: a second for a MiB.
 	timePerByte = time.Microsecond
 )

@@ -23,6 +23,8 @@ const (
 	// maxCrowd bounds the bytes of all long frames that are being received at a time: the length that
 	// somebody announces costs nothing, and what comes of it is counted.
 	maxCrowd = 4 * wire.MaxFrame
+	// atOnce is up to which length memory is taken for a frame at once; no other step is longer.
+	atOnce = 2 << 20
 )
 
 var errCrowded = errors.New("too much is being received")
@@ -103,10 +105,10 @@ func (r *reader) long(length int) (wire.Streamed, error) {
 	taken := int64(0)
 	defer func() { r.crowd.Add(-taken) }()
 	r.conn.SetReadDeadline(time.Now().Add(frameTimeout + time.Duration(length)*timePerByte))
-	frame := bytes.Clone(r.buffer[r.begin:r.end])
+	frame := append(make([]byte, 0, min(length, atOnce)), r.buffer[r.begin:r.end]...)
 	r.begin, r.end = 0, 0
 	for len(frame) < length {
-		step := min(length-len(frame), max(len(frame), 1<<20))
+		step := min(length-len(frame), atOnce)
 		taken += int64(step)
 		if r.crowd.Add(int64(step)) > maxCrowd {
 			return wire.Streamed{}, errCrowded
