@@ -97,7 +97,8 @@ func (r IdentityReason) String() string {
 	case Nonsense:
 		return "sent a message that no correct node sends now: nothing was done; its log says why"
 	case NoIdentity:
-		return "does not say who it is: messages written by hand are taken only with --raft-by-hand"
+		return "does not say who it is, or does not prove it: messages written by hand are taken only with " +
+			"--raft-by-hand, and a certificate must name its node, as in node-3"
 	}
 	return "reason " + strconv.Itoa(int(r))
 }

@@ -99,6 +99,29 @@ func TestWhoDoesNotKnowYetThatItWasAddedSaysWhereItIs(t *testing.T) {
 	}
 }
 
+// So may one that takes the place of a member, and knows only that one yet.
+func TestWhoTakesAPlaceAndDoesNotKnowItYetSaysWhereItIs(t *testing.T) {
+	c := gather(t, 3)
+	l := c.settled()
+	gone := l.id()%3 + 1
+	next := found(gone, 1000, true)
+	next.log.entries = slices.Clone(c.volumeOf(l.id()).log.entries)
+	next.log.state.Term = l.core.Term()
+	c.end(gone)
+	c.must(raft.Change{Remove: []raft.NodeID{gone}})
+	c.pass(20)
+	c.must(adding(next))
+	at := map[raft.NodeID]string{1: "server:1", 2: "server:2", 3: "server:3"}
+	at[gone], next.self.Address = "elsewhere", "elsewhere"
+	c.afar(at)
+	b := c.start(next)
+	if m, is := b.Members().Member(gone); !is || m.Incarnation == 1000 {
+		t.Fatalf("it knows that it is %+v", m)
+	}
+	c.pass(40)
+	c.follows(gone)
+}
+
 // It goes on to say so although a member has answered that it is none: one that has not got the entry either,
 // or does not know yet that it is committed.
 func TestWhoWasAddedMeanwhileIsNotSilenced(t *testing.T) {

@@ -72,15 +72,16 @@ func (r *Replica) keepInTouch(out raft.Output) {
 // that; whoever has none by what this server knows may lead by now, and one that has moved and may not
 // campaign would speak to nobody: nobody would find it. It is done once in an election timeout, until a
 // leader is heard. One that joins may have been added by an entry that it has not got yet, whatever those say
-// that have not got it either; one that was named once, and removed, is told so, and is quiet from then on.
+// that have not got it either, also where another data directory had its id before; one that was named once,
+// and removed, is told so, and is quiet from then on.
 //
 // A question for a read, put to the leader of no term, says it: every program knows it, and answers that it
 // does not lead. It moves no term and no timer, and the answer finds nobody who waits for it.
 func (r *Replica) announce() {
 	self := r.config.Identity
 	m, is := r.core.Members().Member(self.Node)
-	removed := !is && r.gate.dismissed && r.core.NamedAt() > 0
-	if removed || is && m.Incarnation != 0 && m.Incarnation != self.Incarnation {
+	another := is && m.Incarnation != 0 && m.Incarnation != self.Incarnation
+	if named := r.core.NamedAt() > 0; named && (another || !is && r.gate.dismissed) {
 		return // those whom it knows would not listen
 	}
 	campaigns := r.core.Role() == raft.PreCandidate || r.core.Role() == raft.Candidate

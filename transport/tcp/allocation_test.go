@@ -19,7 +19,7 @@ func (sink) SetWriteDeadline(time.Time) error { return nil }
 func TestWritingTakesNoMemory(t *testing.T) {
 	entries := make([]raft.Entry, 100)
 	for i := range entries {
-		entries[i] = raft.Entry{Term: 1, Index: raft.Index(i + 1), Kind: raft.Normal, Command: make([]byte, 128)}
+		entries[i] = raft.Entry{Term: 1, Index: raft.Index(i + 1), Kind: 1, Command: make([]byte, 128)}
 	}
 	batch := make([]raft.Envelope, 50)
 	for i := range batch {
