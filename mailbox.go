@@ -1,6 +1,7 @@
 package balsa
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,12 +109,13 @@ func (a *askers) all() []*request {
 	return came
 }
 
-// close lets nobody in any more, and returns those who wait.
+// close lets nobody in any more, and returns those who wait: among them those whom the loop, when it failed,
+// had taken out and not come to. Others of that time have their fate.
 func (a *askers) close() []*request {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	a.closed = true
-	return a.waiting
+	return slices.Concat(a.spare, a.waiting)
 }
 
 // outcome is what a caller gets.

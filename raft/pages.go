@@ -9,14 +9,15 @@ const pageEntries = 1 << 12
 // pages are entries in a row. They are immutable and handed out by reference: no array is overwritten in
 // place, for a write still in flight, or a message, would find other entries under its hands.
 type pages struct {
-	full  [][]Entry // all but the last have pageEntries, the first counted from its skipped ones on
+	full  [][]Entry // all but the last have pageEntries, the first with those that are skipped
 	skip  int       // entries of the first page that were dropped
 	count int
+	whole bool // the pages are parts of one array, which any of them holds
 }
 
 // paged makes pages of entries, which must not be written to any more.
 func paged(entries []Entry) pages {
-	p := pages{count: len(entries)}
+	p := pages{count: len(entries), whole: true}
 	for len(entries) > 0 {
 		n := min(len(entries), pageEntries)
 		p.full = append(p.full, entries[:n:n])
@@ -81,8 +82,9 @@ func (p *pages) keep(n int) {
 	}
 }
 
-// drop drops the first n entries. They themselves are left alone, as somebody may still be reading them, and
-// up to a page of them stays in memory.
+// drop drops the first n entries. They themselves are left alone, as somebody may still be reading them. What
+// remains of their page moves to an array of its own: the dropped ones, whose commands may be large, would
+// otherwise stay with it.
 func (p *pages) drop(n int) {
 	p.count -= n
 	p.skip += n
@@ -92,6 +94,15 @@ func (p *pages) drop(n int) {
 	}
 	p.full = slices.Clone(p.full[p.skip/pageEntries:])
 	p.skip %= pageEntries
+	moving := p.full[:1]
+	if p.whole {
+		moving = p.full
+	}
+	from := p.skip
+	for i, page := range moving {
+		moving[i], from = append(make([]Entry, from, cap(page)), page[from:]...), 0
+	}
+	p.whole = false
 }
 
 // clone returns pages that share nothing that either writes to.

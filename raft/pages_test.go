@@ -1,8 +1,10 @@
 package raft
 
 import (
+	"runtime"
 	"slices"
 	"testing"
+	"weak"
 
 	"pgregory.net/rapid"
 )
@@ -65,4 +67,34 @@ func TestPagesAreAsOneSlice(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A page can hold gigabytes: what was dropped of it is let go of, and not only with the whole of it.
+func TestDroppedEntriesAreLetGo(t *testing.T) {
+	const many, dropped = 2*pageEntries + 10, pageEntries + 6
+	for _, restored := range []bool{false, true} {
+		var entries []Entry
+		var commands []weak.Pointer[byte]
+		for range many {
+			command := make([]byte, 100)
+			commands = append(commands, weak.Make(&command[0]))
+			entries = append(entries, Entry{Command: command})
+		}
+		var p pages
+		if restored {
+			p = paged(entries)
+		} else {
+			p.append(entries)
+		}
+		entries = nil
+		p.drop(dropped)
+		runtime.GC()
+		for i, c := range commands {
+			if held := c.Value() != nil; held != (i >= dropped) {
+				t.Fatalf("restored %v: entry %d is held: %v, of which the first %d were dropped", restored, i,
+					held, dropped)
+			}
+		}
+		runtime.KeepAlive(p)
+	}
 }

@@ -254,36 +254,6 @@ func TestAnotherClusterAtAPeersAddress(t *testing.T) {
 	}
 }
 
-// A peer that takes everything and answers nothing is given up for a new connection.
-func TestAMutePeerIsDialledAnew(t *testing.T) {
-	mute, err := net.Listen("tcp", transporttest.FreeAddress(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer mute.Close()
-	came := make(chan net.Conn, 10)
-	go func() {
-		for {
-			conn, err := mute.Accept()
-			if err != nil {
-				return
-			}
-			conn.Write(introduced(transporttest.Identity(2), 1))
-			came <- conn
-		}
-	}()
-	n := start(t, 1, func(c *Config) {
-		c.Timeout, c.Peers = 50*time.Millisecond, map[raft.NodeID]string{2: mute.Addr().String()}
-	})
-	eventually(t, "it is dialled anew", func() bool {
-		n.ask(t, 2)
-		return len(came) >= 2
-	})
-	for len(came) > 0 {
-		(<-came).Close()
-	}
-}
-
 // The answer to a request goes to the connection that it came by, whoever else has the same id.
 func TestAnswersGoToWhoAsked(t *testing.T) {
 	n := start(t, 1, nil)

@@ -37,6 +37,7 @@ type line struct {
 	pen
 	broken chan struct{} // closed: its reader has ended
 	asked  atomic.Int64  // since when something was asked and nothing was heard; 0: nothing is open
+	served atomic.Bool   // something was answered
 }
 
 func newLink(t *Transport, p *peer, lane uint8) *link {
@@ -73,8 +74,11 @@ func (l *link) carry(batch []raft.Envelope) {
 		l.hangUp()
 		l.failed(now, fmt.Errorf("%w: no answer", transport.ErrTimeout))
 	} else if l.line != nil && l.line.ended() {
+		served := l.line.served.Load()
 		l.hangUp()
-		l.pause = 0 // it may be back already
+		if !served { // else it may be back already
+			l.failed(now, fmt.Errorf("%w: it hung up", transport.ErrRefused))
+		}
 	}
 	if l.line == nil {
 		if now.Before(l.again) {
@@ -86,7 +90,6 @@ func (l *link) carry(batch []raft.Envelope) {
 			l.undelivered(batch, l.why)
 			return
 		}
-		l.pause = 0
 	}
 	l.line.ask(now, batch)
 	if left, err := l.line.write(batch); err != nil {
@@ -119,7 +122,7 @@ func (l *line) ended() bool {
 func (l *line) ask(now time.Time, batch []raft.Envelope) {
 	for _, e := range batch {
 		switch e.Message.(type) {
-		case raft.PreVote, raft.RequestVote, raft.AppendEntries, raft.ForwardRead:
+		case raft.PreVote, raft.RequestVote, raft.AppendEntries, raft.ForwardRead, raft.ForwardProposal:
 			l.asked.CompareAndSwap(0, now.UnixNano())
 			return
 		}
@@ -145,10 +148,14 @@ func (l *link) tell(why error) {
 	}
 }
 
-// hangUp closes the connection, and waits until nothing comes from it any more.
+// hangUp closes the connection, and waits until nothing comes from it any more. Who did not even answer on it
+// is left alone for longer.
 func (l *link) hangUp() {
 	l.line.conn.Close()
 	<-l.line.broken
+	if l.line.served.Load() {
+		l.pause = 0
+	}
 	l.line = nil
 }
 
@@ -231,6 +238,9 @@ func (l *link) hear(n *line, r *reader, who raft.Identity) {
 			return // who is dialled answers, and asks nothing
 		}
 		n.asked.Store(0)
+		if _, refused := s.Message.(raft.IdentityRefused); !refused {
+			n.served.Store(true)
+		}
 		l.t.handler.Receive(raft.Envelope{
 			From: who, To: l.t.config.Self.Node, Sequence: s.Sequence, Message: s.Message,
 		})

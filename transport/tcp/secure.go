@@ -34,6 +34,8 @@ func Secure(given *tls.Config) (*tls.Config, error) {
 		return nil, errors.New("TLS needs the authority that signs the certificates of the nodes")
 	case c.InsecureSkipVerify:
 		return nil, errors.New("TLS without verification proves nothing: leave InsecureSkipVerify off")
+	case c.GetConfigForClient != nil: // which could do without the certificate of whoever connects
+		return nil, errors.New("TLS demands the same of all who connect: leave GetConfigForClient off")
 	}
 	c.MinVersion, c.ClientAuth = tls.VersionTLS13, tls.RequireAndVerifyClientCert
 	return c, nil

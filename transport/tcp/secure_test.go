@@ -123,6 +123,9 @@ func TestTLSIsWhole(t *testing.T) {
 		"no certificate":  func(c *tls.Config) { c.Certificates = nil },
 		"no authority":    func(c *tls.Config) { c.RootCAs = nil },
 		"no verification": func(c *tls.Config) { c.InsecureSkipVerify = true },
+		"others for some": func(c *tls.Config) {
+			c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, nil }
+		},
 	} {
 		c := whole.Clone()
 		change(c)
