@@ -4,8 +4,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"os"
+	"slices"
 
 	"balsa"
+	"balsa/raft"
+	"balsa/transport/tcp"
 
 	"github.com/spf13/pflag"
 )
@@ -59,6 +62,11 @@ func (f *messageFlags) load(c *balsa.Config, wrong *mistakes) {
 	own, err := tls.LoadX509KeyPair(f.certificate, f.key)
 	if err != nil {
 		wrong.add("--tls-cert and --tls-key: %w", err)
+		return
+	}
+	if name := tcp.NodeName(c.ID); c.ID != raft.None && !slices.Contains(own.Leaf.DNSNames, name) {
+		wrong.add("--tls-cert: %s is not for this node: it needs the DNS name %s, and has %q",
+			f.certificate, name, own.Leaf.DNSNames)
 		return
 	}
 	pem, err := os.ReadFile(f.authority)

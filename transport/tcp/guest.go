@@ -171,7 +171,7 @@ func (t *Transport) host(g *guest) {
 		first, err = r.next()
 	}
 	if err != nil || first.Message != nil {
-		t.strange(g.conn, err)
+		t.strange(g.conn, r.buffer[:r.end], err)
 		return
 	}
 	r.greet()
@@ -181,7 +181,8 @@ func (t *Transport) host(g *guest) {
 	}
 	if why := t.judge(first.Introduction, certified); why != 0 {
 		if t.guests.news(fmt.Sprint(why, who.Node, who.Cluster)) {
-			t.config.Log.Warn("Does not listen to a node, which "+why.String(), "node", who.Node)
+			what := "Does not listen to a node, " + against(who.Node, certified, why)
+			t.config.Log.Warn(what, "node", who.Node)
 		}
 		p.write([]raft.Envelope{{From: t.config.Self, To: who.Node, Message: raft.IdentityRefused{Why: why}}})
 		return
@@ -243,13 +244,5 @@ func (g *guest) answers(p *pen) {
 			}
 			g.queue.written()
 		}
-	}
-}
-
-// strange logs that somebody connects who is no node, once for each address.
-func (t *Transport) strange(conn net.Conn, why error) {
-	host, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
-	if t.running.Err() == nil && t.guests.news(host) {
-		t.config.Log.Warn("Somebody connects who is no node", "from", host, "why", why)
 	}
 }
