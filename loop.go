@@ -72,7 +72,7 @@ func newLoop(r *replica.Replica, identity raft.Identity, t transport.Transport, 
 		logger:    logger,
 		clock:     epoch{began: time.Now()},
 		mailbox:   newMailbox(),
-		callers:   callers{waiting: map[raft.Ticket]chan<- outcome{}},
+		callers:   callers{waiting: map[raft.Ticket]chan<- outcome{}, rounds: map[raft.Ticket]*round{}},
 		workers:   newWorkers(),
 		watch:     newWatch(),
 		standing:  standing(r.Members(), identity.Node),
@@ -108,14 +108,6 @@ func (l *loop) Failed(to raft.NodeID, err error) {
 	}
 }
 
-// giveUp tells the loop that a caller whom it has heard waits no longer.
-func (l *loop) giveUp(ticket raft.Ticket) {
-	select {
-	case l.gaveUp <- ticket:
-	case <-l.ended:
-	}
-}
-
 // end asks the loop to end. Only the loop itself may say why; Close says nil.
 func (l *loop) end(why error) {
 	if why != nil {
@@ -146,7 +138,7 @@ func (l *loop) run() {
 		case e := <-l.returned:
 			l.step(replica.Returned{Envelope: e})
 		case t := <-l.gaveUp:
-			delete(l.callers.waiting, t)
+			l.callers.forget(t)
 			l.step(replica.GaveUp{Ticket: t})
 		case <-l.askers.came: // they are taken below
 		case look := <-l.glances:

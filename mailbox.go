@@ -38,6 +38,8 @@ type request struct {
 	answer chan outcome                    // holds one: the loop never waits for a caller
 	fate   atomic.Uint32
 	ticket raft.Ticket // what the caller is called from when it is taken on
+	read   reading     // in place of an event
+	round  *round      // of a read that was taken
 }
 
 // The fates of a request: the loop takes it, or its caller takes it back, whoever is first.
@@ -63,7 +65,7 @@ type askers struct {
 const maxIdle = 1024
 
 // put has a question wait; it reports false when nobody will take it any more.
-func (a *askers) put(event func(raft.Ticket) replica.Event) (r *request, open bool) {
+func (a *askers) put(event func(raft.Ticket) replica.Event, read reading) (r *request, open bool) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	if a.closed {
@@ -75,7 +77,7 @@ func (a *askers) put(event func(raft.Ticket) replica.Event) (r *request, open bo
 	} else {
 		r = &request{answer: make(chan outcome, 1)}
 	}
-	r.event = event
+	r.event, r.read = event, read
 	a.waiting = append(a.waiting, r)
 	if len(a.waiting) == 1 {
 		select {
@@ -88,7 +90,7 @@ func (a *askers) put(event func(raft.Ticket) replica.Event) (r *request, open bo
 
 // answered takes back a request whose answer its caller has. One without an answer may get it yet.
 func (a *askers) answered(r *request) {
-	r.event = nil
+	r.event, r.round = nil, nil
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	if len(a.idle) < maxIdle {
@@ -127,12 +129,14 @@ type outcome struct {
 	leader   raft.NodeID // when that was known, as what follows
 	term     raft.Term
 	contact  time.Duration // see ReadState.Contact
+	leased   bool          // of a read: it was asked for by lease
 	err      error
 }
 
 // callers are those whom the loop has heard and not answered yet.
 type callers struct {
 	waiting map[raft.Ticket]chan<- outcome
+	rounds  map[raft.Ticket]*round
 	last    raft.Ticket
 }
 
@@ -152,7 +156,16 @@ func (c *callers) answer(ticket raft.Ticket, o outcome) {
 	if caller, waits := c.waiting[ticket]; waits {
 		delete(c.waiting, ticket)
 		caller <- o
+	} else if r := c.rounds[ticket]; r != nil {
+		delete(c.rounds, ticket)
+		r.answer(o)
 	}
+}
+
+// forget drops who waits no longer.
+func (c *callers) forget(ticket raft.Ticket) {
+	delete(c.waiting, ticket)
+	delete(c.rounds, ticket)
 }
 
 // answerAll gives everybody an error of their own: what one does with it is nothing to the others.
@@ -160,13 +173,41 @@ func (c *callers) answerAll(why func() *Error) {
 	for ticket := range c.waiting {
 		c.answer(ticket, outcome{err: why()})
 	}
+	for ticket := range c.rounds {
+		c.answer(ticket, outcome{err: why()})
+	}
 }
 
-// admit takes all who ask.
+// admit takes all who ask. Reads of one kind that wait together are one question to the replica.
 func (l *loop) admit() {
+	var rounds [readings]*round
 	for _, r := range l.askers.all() {
-		if l.callers.enter(r) {
+		switch {
+		case r.read != noRead:
+			l.callers.join(r, &rounds[r.read])
+		case l.callers.enter(r):
 			l.step(r.event(r.ticket))
 		}
+	}
+	for kind, r := range rounds {
+		if r != nil && r.left.Add(-1) > 0 {
+			l.begin(reading(kind), r)
+		}
+	}
+}
+
+// giveUp tells the loop that a caller whom it has taken waits no longer; of a round it is told when nobody
+// does.
+func (l *loop) giveUp(r *request) {
+	ticket := r.ticket
+	if r.round != nil {
+		if r.round.left.Add(-1) > 0 {
+			return
+		}
+		ticket = r.round.ticket
+	}
+	select {
+	case l.gaveUp <- ticket:
+	case <-l.ended:
 	}
 }

@@ -98,7 +98,7 @@ func (n *Node) Snapshot(ctx context.Context) (raft.Index, error) {
 
 // ask puts a question to the loop and waits for its answer, as long as the context allows.
 func (n *Node) ask(ctx context.Context, event func(raft.Ticket) replica.Event) (outcome, error) {
-	r, err := n.enter(ctx, event)
+	r, err := n.enter(ctx, event, noRead)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -107,11 +107,13 @@ func (n *Node) ask(ctx context.Context, event func(raft.Ticket) replica.Event) (
 
 // enter has a question wait for the loop. Without an error the loop takes it, unless the caller takes it back
 // before (outcome).
-func (n *Node) enter(ctx context.Context, event func(raft.Ticket) replica.Event) (*request, error) {
+func (n *Node) enter(
+	ctx context.Context, event func(raft.Ticket) replica.Event, read reading,
+) (*request, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: err}
 	}
-	r, open := n.loop.askers.put(event)
+	r, open := n.loop.askers.put(event, read)
 	if !open {
 		<-n.loop.ended
 		return nil, n.loop.endError(NotApplied)
@@ -138,7 +140,7 @@ func (n *Node) outcome(ctx context.Context, r *request) (outcome, error) {
 		n.loop.askers.answered(r)
 		return o, o.err
 	default:
-		n.loop.giveUp(r.ticket)
+		n.loop.giveUp(r)
 		return outcome{}, late
 	}
 }

@@ -95,16 +95,16 @@ func (n *Node) confirm(ctx context.Context, mode ReadMode) (ReadState, error) {
 			return state, err
 		}
 	}
-	leased := mode.Consistency == Leased
-	o, err := n.ask(ctx, func(t raft.Ticket) replica.Event {
-		leased = leased && n.loop.replica.Members().LeaseDrift != 0
-		return replica.Asked{Ticket: t, Local: mode.Local, Lease: leased}
-	})
+	r, err := n.enter(ctx, nil, readingOf(mode))
+	if err != nil {
+		return ReadState{}, nothingApplied(err)
+	}
+	o, err := n.outcome(ctx, r)
 	if err != nil {
 		return ReadState{}, nothingApplied(err)
 	}
 	state := ReadState{Applied: o.index, Leader: o.leader, Term: o.term, Contact: o.contact}
-	if leased {
+	if o.leased {
 		state.Consistency = Leased
 	}
 	return state, nil
