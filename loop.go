@@ -72,7 +72,7 @@ func newLoop(r *replica.Replica, identity raft.Identity, t transport.Transport, 
 		logger:    logger,
 		clock:     epoch{began: time.Now()},
 		mailbox:   newMailbox(),
-		callers:   callers{waiting: map[raft.Ticket]chan<- outcome{}, rounds: map[raft.Ticket]*round{}},
+		callers:   newCallers(),
 		workers:   newWorkers(),
 		watch:     newWatch(),
 		standing:  standing(r.Members(), identity.Node),
@@ -145,8 +145,10 @@ func (l *loop) run() {
 			look()
 		}
 		l.drain()
-		for _, w := range l.replica.Work() {
-			l.dispatch(w)
+		for more := true; more; more = l.beginRounds() { // those who waited for what was answered now
+			for _, w := range l.replica.Work() {
+				l.dispatch(w)
+			}
 		}
 		l.workers.hurry.Store(l.replica.HeldUp())
 		l.watch.leadership(l.replica.Leader())

@@ -136,8 +136,12 @@ type outcome struct {
 // callers are those whom the loop has heard and not answered yet.
 type callers struct {
 	waiting map[raft.Ticket]chan<- outcome
-	rounds  map[raft.Ticket]*round
+	rounds  rounds
 	last    raft.Ticket
+}
+
+func newCallers() callers {
+	return callers{waiting: map[raft.Ticket]chan<- outcome{}, rounds: rounds{open: map[raft.Ticket]*round{}}}
 }
 
 // enter gives a caller a ticket, under which it will be answered once; it reports false when the caller has
@@ -156,8 +160,7 @@ func (c *callers) answer(ticket raft.Ticket, o outcome) {
 	if caller, waits := c.waiting[ticket]; waits {
 		delete(c.waiting, ticket)
 		caller <- o
-	} else if r := c.rounds[ticket]; r != nil {
-		delete(c.rounds, ticket)
+	} else if r := c.rounds.end(ticket); r != nil {
 		r.answer(o)
 	}
 }
@@ -165,7 +168,7 @@ func (c *callers) answer(ticket raft.Ticket, o outcome) {
 // forget drops who waits no longer.
 func (c *callers) forget(ticket raft.Ticket) {
 	delete(c.waiting, ticket)
-	delete(c.rounds, ticket)
+	c.rounds.end(ticket)
 }
 
 // answerAll gives everybody an error of their own: what one does with it is nothing to the others.
@@ -173,27 +176,27 @@ func (c *callers) answerAll(why func() *Error) {
 	for ticket := range c.waiting {
 		c.answer(ticket, outcome{err: why()})
 	}
-	for ticket := range c.rounds {
+	for ticket := range c.rounds.open {
 		c.answer(ticket, outcome{err: why()})
+	}
+	for _, r := range c.rounds.next {
+		if r != nil {
+			r.answer(outcome{err: why()})
+		}
 	}
 }
 
-// admit takes all who ask. Reads of one kind that wait together are one question to the replica.
+// admit takes all who ask.
 func (l *loop) admit() {
-	var rounds [readings]*round
 	for _, r := range l.askers.all() {
 		switch {
 		case r.read != noRead:
-			l.callers.join(r, &rounds[r.read])
+			l.callers.join(r)
 		case l.callers.enter(r):
 			l.step(r.event(r.ticket))
 		}
 	}
-	for kind, r := range rounds {
-		if r != nil && r.left.Add(-1) > 0 {
-			l.begin(reading(kind), r)
-		}
-	}
+	l.beginRounds()
 }
 
 // giveUp tells the loop that a caller whom it has taken waits no longer; of a round it is told when nobody

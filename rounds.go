@@ -7,8 +7,8 @@ import (
 	"balsa/replica"
 )
 
-// Reads that wait for the loop at the same time are asked for together: what confirms one of them confirms
-// all, for each began before.
+// Reads of one kind are asked for together: what confirms one of them confirms all that began before it was
+// asked for. While maxRounds are asked for, those that come wait for the next, unless it takes long.
 
 // reading is what kind of read a caller asks for.
 type reading uint8
@@ -35,47 +35,81 @@ func readingOf(mode ReadMode) reading {
 	return kind
 }
 
+// maxRounds is how many rounds of one kind are asked for at a time: one for those who have just come, beside
+// one that is on its way.
+const maxRounds = 2
+
+// rounds are the reads that wait for an answer.
+type rounds struct {
+	open  map[raft.Ticket]*round
+	next  [readings]*round // who has come since the last one began
+	many  [readings]int    // how many are open
+	begun [readings]raft.Time
+}
+
 // round is several reads that are one question.
 type round struct {
-	ticket  raft.Ticket
+	kind    reading
 	members []*request
-	leased  bool
-	left    atomic.Int32 // who waits, and the loop as long as it lets more in
+	ticket  raft.Ticket  // set when it begins
+	leased  bool         // as well
+	left    atomic.Int32 // who waits; one more until it begins
 }
 
-// join has a read wait for the round that is about to begin.
-func (c *callers) join(r *request, next **round) {
-	if *next == nil {
-		c.last++
-		*next = &round{ticket: c.last}
-		(*next).left.Store(1)
+// join has a read wait for the next round.
+func (c *callers) join(r *request) {
+	next := c.rounds.next[r.read]
+	if next == nil {
+		next = &round{kind: r.read}
+		next.left.Store(1)
+		c.rounds.next[r.read] = next
 	}
-	r.round = *next
-	r.round.left.Add(1)
+	r.round = next
+	next.left.Add(1)
 	if !r.fate.CompareAndSwap(asking, taken) {
-		(*next).left.Add(-1)
+		next.left.Add(-1)
 		return
 	}
-	(*next).members = append((*next).members, r)
+	next.members = append(next.members, r)
 }
 
-// begin asks the replica for a round.
-func (l *loop) begin(kind reading, r *round) {
-	r.leased = kind >= leased && l.replica.Members().LeaseDrift != 0
-	l.callers.rounds[r.ticket] = r
-	here := kind == linearizableHere || kind == leasedHere
-	l.step(replica.Asked{Ticket: r.ticket, Local: here, Lease: r.leased})
+// beginRounds asks the replica for the rounds that may begin, and reports whether there was one.
+func (l *loop) beginRounds() (began bool) {
+	c, now := &l.callers.rounds, l.clock.now()
+	for kind, r := range c.next {
+		if r == nil || c.many[kind] >= maxRounds && now-c.begun[kind] < raft.Time(tick) {
+			continue
+		}
+		c.next[kind] = nil
+		l.callers.last++
+		if r.ticket = l.callers.last; r.left.Add(-1) == 0 {
+			continue // nobody waits any more
+		}
+		began = true
+		r.leased = r.kind >= leased && l.replica.Members().LeaseDrift != 0
+		c.open[r.ticket] = r
+		c.many[kind]++
+		c.begun[kind] = now
+		here := r.kind == linearizableHere || r.kind == leasedHere
+		l.step(replica.Asked{Ticket: r.ticket, Local: here, Lease: r.leased})
+	}
+	return began
 }
 
-// answer gives everybody the answer, and an error of their own.
+// end forgets a round, which it returns; nil if there is none of that name.
+func (c *rounds) end(ticket raft.Ticket) *round {
+	r := c.open[ticket]
+	if r != nil {
+		delete(c.open, ticket)
+		c.many[r.kind]--
+	}
+	return r
+}
+
+// answer gives everybody the answer. An error of theirs is a copy (nothingApplied).
 func (r *round) answer(o outcome) {
 	o.leased = r.leased
-	e, _ := o.err.(*Error)
 	for _, m := range r.members {
-		if e != nil {
-			own := *e
-			o.err = &own
-		}
 		m.answer <- o
 	}
 }
