@@ -157,6 +157,41 @@ func TestHashesAgree(t *testing.T) {
 	})
 }
 
+// Whoever waits for a hash once more gets nothing, and takes nothing from a caller who came after it.
+func TestAHashIsWaitedForOnce(t *testing.T) {
+	inCluster(t, 3, func(c *cluster) {
+		leader := c.leader()
+		c.mustPropose(leader, "before")
+		h, err := c.nodes[leader].HashAt(c.t.Context(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Wait(c.t.Context()); !errors.Is(err, balsa.ErrPassed) {
+			t.Fatal(err)
+		}
+		c.network.Isolate(leader)
+		proposed := make(chan error, 1)
+		go func() {
+			_, err := c.nodes[leader].Propose(c.t.Context(), []byte("waits for a majority"))
+			proposed <- err
+		}()
+		advance(time.Millisecond)
+		if _, err := h.Wait(canceled()); !errors.Is(err, balsa.ErrTimeout) {
+			t.Errorf("once more: %v", err)
+		}
+		c.network.Heal()
+		advance(5 * time.Second)
+		select {
+		case err := <-proposed:
+			if err != nil {
+				t.Error(err)
+			}
+		default:
+			t.Error("the other caller still waits")
+		}
+	})
+}
+
 func canceled() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

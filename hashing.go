@@ -49,9 +49,12 @@ func (n *Node) HashAt(ctx context.Context, index raft.Index) (*Hashing, error) {
 // ErrPassed when the node had applied more than the entry already, or has jumped over it with a snapshot;
 // ErrOverloaded, ErrTimeout, ErrClosed, ErrStopped.
 func (h *Hashing) Wait(ctx context.Context) (StateHash, error) {
-	o, err := h.node.outcome(ctx, h.request)
-	if err != nil {
-		return StateHash{}, nothingApplied(err)
+	o, late := h.node.outcome(ctx, h.request) // which nobody else is given: Wait may be called again
+	if late != nil {
+		return StateHash{}, nothingApplied(late)
+	}
+	if o.err != nil {
+		return StateHash{}, nothingApplied(o.err)
 	}
 	sum := sha256.New()
 	n, err := h.node.loop.workers.easily(o.image.State).WriteTo(impatient{ctx, sum})

@@ -102,7 +102,17 @@ func (n *Node) ask(ctx context.Context, event func(raft.Ticket) replica.Event) (
 	if err != nil {
 		return outcome{}, err
 	}
-	return n.outcome(ctx, r)
+	return n.answer(ctx, r)
+}
+
+// answer is outcome for a question that only the caller knows, and that serves again afterwards.
+func (n *Node) answer(ctx context.Context, r *request) (outcome, error) {
+	o, late := n.outcome(ctx, r)
+	if late != nil {
+		return outcome{}, late
+	}
+	n.loop.askers.answered(r)
+	return o, o.err
 }
 
 // enter has a question wait for the loop. Without an error the loop takes it, unless the caller takes it back
@@ -122,12 +132,11 @@ func (n *Node) enter(
 }
 
 // outcome waits for the answer to a question. What the loop has not taken when the context ends is not taken
-// any more.
-func (n *Node) outcome(ctx context.Context, r *request) (outcome, error) {
+// any more. With a non-nil error the answer was not waited for.
+func (n *Node) outcome(ctx context.Context, r *request) (outcome, *Error) {
 	select {
 	case o := <-r.answer: // the loop answers whatever it has taken, even when it ends
-		n.loop.askers.answered(r)
-		return o, o.err
+		return o, nil
 	case <-ctx.Done():
 	}
 	late := &Error{Kind: ErrTimeout, Outcome: Unknown, Node: n.config.ID, Cause: ctx.Err()}
@@ -137,8 +146,7 @@ func (n *Node) outcome(ctx context.Context, r *request) (outcome, error) {
 	}
 	select {
 	case o := <-r.answer: // it came just in time: to call it unknown would be wrong
-		n.loop.askers.answered(r)
-		return o, o.err
+		return o, nil
 	default:
 		n.loop.giveUp(r)
 		return outcome{}, late

@@ -99,7 +99,7 @@ func (n *Node) confirm(ctx context.Context, mode ReadMode) (ReadState, error) {
 	if err != nil {
 		return ReadState{}, nothingApplied(err)
 	}
-	o, err := n.outcome(ctx, r)
+	o, err := n.answer(ctx, r)
 	if err != nil {
 		return ReadState{}, nothingApplied(err)
 	}
