@@ -100,7 +100,9 @@ func (l *link) carry(batch []raft.Envelope) {
 			l.tell(l.why)
 		}
 		l.undelivered(batch[begun:], l.why)
+		return
 	}
+	l.line.asked.CompareAndSwap(now.UnixNano(), time.Now().UnixNano()) // before, it could not answer
 }
 
 // mute reports whether a peer has been asked something, and said nothing for too long.

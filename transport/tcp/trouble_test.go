@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -68,5 +69,31 @@ func TestAPeerThatHangsUpIsLeftAlone(t *testing.T) {
 	}
 	if took := (<-came).Sub(first); took < 31*firstPause {
 		t.Errorf("dialled 6 times within %v", took)
+	}
+}
+
+// A peer has the whole of its time to answer what took long to be written.
+func TestALongMessageIsAnsweredInTime(t *testing.T) {
+	came := make(chan net.Conn, 10)
+	address := greeter(t, func(conn net.Conn) { came <- conn })
+	const timeout = 300 * time.Millisecond
+	n := start(t, 1, func(c *Config) {
+		c.Timeout, c.Peers = timeout, map[raft.NodeID]string{2: address}
+	})
+	entry := raft.Entry{Term: 1, Index: 1, Kind: raft.Normal, Command: make([]byte, 32<<20)}
+	long := raft.Envelope{From: n.config.Self, To: 2, Sequence: 7,
+		Message: raft.AppendEntries{Term: 1, Entries: []raft.Entry{entry}}}
+	if err := n.Send(long); err != nil {
+		t.Fatal(err)
+	}
+	conn := <-came
+	defer conn.Close()
+	<-time.After(2 * timeout) // while it is written
+	go io.Copy(io.Discard, conn)
+	eventually(t, "the next one is taken", func() bool { return n.Send(long) == nil })
+	select {
+	case err := <-n.failed:
+		t.Errorf("it was given up before it could answer: %v", err)
+	case <-time.After(timeout / 2):
 	}
 }
