@@ -14,7 +14,7 @@ import (
 
 // The limits of what strangers can hold on to.
 const (
-	maxGuests        = 256 // connections at a time; who comes then is turned away
+	maxGuests        = 256 // connections at a time; who comes then is turned away, or a stranger is
 	handshakeTimeout = 5 * time.Second
 	// maxOpen is how many requests of one connection may wait for an answer; those before are given up.
 	maxOpen = 4096
@@ -33,6 +33,7 @@ type guest struct {
 	queue  *queue
 	gone   context.Context
 	leave  context.CancelFunc
+	met    bool // he has introduced himself, and is heard; guarded by that of the guests
 
 	mutex sync.Mutex
 	asked uint64 // how many requests there were
@@ -78,6 +79,7 @@ type guests struct {
 	mutex sync.RWMutex
 	last  uint64
 	here  map[uint64]*guest
+	met   int // of those who are here
 	told  map[string]bool
 }
 
@@ -100,7 +102,7 @@ func (g *guests) answer(e raft.Envelope, size int) error {
 func (g *guests) welcome(running context.Context, conn net.Conn) *guest {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	if len(g.here) >= maxGuests {
+	if len(g.here) >= maxGuests && !g.makeRoom() {
 		return nil
 	}
 	if g.here == nil {
@@ -113,11 +115,43 @@ func (g *guests) welcome(running context.Context, conn net.Conn) *guest {
 	return came
 }
 
+// makeRoom has the first of those leave who have not said yet who they are: silence is no way to keep peers
+// out. It reports false when there is none.
+func (g *guests) makeRoom() bool {
+	if g.met == len(g.here) {
+		return false
+	}
+	var first *guest
+	for _, who := range g.here {
+		if !who.met && (first == nil || who.number < first.number) {
+			first = who
+		}
+	}
+	first.leave()
+	delete(g.here, first.number)
+	return true
+}
+
+// meet notes that a guest has introduced himself; it reports false when he had to leave.
+func (g *guests) meet(who *guest) bool {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	if g.here[who.number] == nil {
+		return false
+	}
+	who.met = true
+	g.met++
+	return true
+}
+
 func (g *guests) farewell(who *guest) {
 	who.leave()
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	delete(g.here, who.number)
+	if who.met {
+		g.met--
+	}
 }
 
 // news reports whether something wrong with strangers has not been told yet.
@@ -170,6 +204,9 @@ func (t *Transport) host(g *guest) {
 		conn.SetReadDeadline(time.Now().Add(handshakeTimeout))
 		first, err = r.next()
 	}
+	if g.gone.Err() != nil {
+		return
+	}
 	if err != nil || first.Message != nil {
 		t.strange(g.conn, r.buffer[:r.end], err)
 		return
@@ -187,7 +224,7 @@ func (t *Transport) host(g *guest) {
 		p.write([]raft.Envelope{{From: t.config.Self, To: who.Node, Message: raft.IdentityRefused{Why: why}}})
 		return
 	}
-	if t.enter(func() { g.answers(p) }) {
+	if t.guests.meet(g) && t.enter(func() { g.answers(p) }) {
 		t.hear(g, r, who, certified)
 	}
 }

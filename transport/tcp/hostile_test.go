@@ -218,21 +218,42 @@ func eventually(t *testing.T, what string, cond func() bool) {
 // There are only so many guests, and those who are silent leave by themselves; what they had is free again.
 func TestGuestsAreCounted(t *testing.T) {
 	n := start(t, 1, nil)
+	hello := introduced(transporttest.Identity(2), 1)
 	var silent []net.Conn
 	for range maxGuests {
-		silent = append(silent, calls(t, n, nil))
+		silent = append(silent, calls(t, n, hello))
 	}
 	n.haveGuests(t, maxGuests)
+	eventually(t, "all are met", func() bool {
+		n.guests.mutex.RLock()
+		defer n.guests.mutex.RUnlock()
+		return n.guests.met == maxGuests
+	})
 	answer(t, calls(t, n, nil)) // one more is turned away at once
 	for _, c := range silent {
 		c.Close()
 	}
 	n.haveGuests(t, 0)
-	conn := calls(t, n, introduced(transporttest.Identity(2), 1, raft.RequestVote{Term: 1}))
+	conn := calls(t, n, append(hello, wire.AppendStreamed(nil, 1, raft.RequestVote{Term: 1})...))
 	defer conn.Close()
 	if e := n.hears(t); e.From != transporttest.Identity(2) {
 		t.Errorf("heard %+v", e)
 	}
+}
+
+// Strangers who say nothing do not keep a peer out: the first of them makes room.
+func TestStrangersMakeRoom(t *testing.T) {
+	n := start(t, 1, nil)
+	first := calls(t, n, nil)
+	n.haveGuests(t, 1)
+	for range maxGuests - 1 {
+		calls(t, n, nil)
+	}
+	n.haveGuests(t, maxGuests)
+	calls(t, n, introduced(transporttest.Identity(2), 1, raft.RequestVote{Term: 1}))
+	n.hears(t)
+	answer(t, first)
+	n.haveGuests(t, maxGuests)
 }
 
 // Who dials a node of another cluster, at an address that was another's, hears so and sends it nothing.
