@@ -195,6 +195,24 @@ func TestAnAnnouncementCostsNothing(t *testing.T) {
 	}
 }
 
+// Those who announce much and send nothing keep nobody's long messages out: what has come is counted.
+func TestAnnouncementsTakeNoRoom(t *testing.T) {
+	n := start(t, 1, nil)
+	appending := func(size int) raft.AppendEntries {
+		return raft.AppendEntries{Entries: []raft.Entry{{Kind: raft.Normal, Command: make([]byte, size)}}}
+	}
+	announced := wire.AppendStreamed(nil, 1, appending(wire.MaxCommand-1))[:100]
+	const many = maxCrowd/atOnce + 5
+	for range many {
+		calls(t, n, append(introduced(transporttest.Identity(3), 1), announced...))
+	}
+	eventually(t, "what all have sent is counted, and no more", func() bool {
+		return n.crowd.Load() == many*int64(len(announced))
+	})
+	calls(t, n, introduced(transporttest.Identity(2), 1, appending(100<<10)))
+	n.hears(t)
+}
+
 // haveGuests waits until there are so many.
 func (n *node) haveGuests(t *testing.T, many int) {
 	t.Helper()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"sync/atomic"
@@ -107,19 +106,21 @@ func (r *reader) long(length int) (wire.Streamed, error) {
 	r.conn.SetReadDeadline(time.Now().Add(frameTimeout + time.Duration(length)*timePerByte))
 	frame := append(make([]byte, 0, min(length, atOnce)), r.buffer[r.begin:r.end]...)
 	r.begin, r.end = 0, 0
-	for len(frame) < length {
-		step := min(length-len(frame), atOnce)
-		taken += int64(step)
-		if r.crowd.Add(int64(step)) > maxCrowd {
+	for got, err := len(frame), error(nil); ; {
+		taken += int64(got)
+		switch {
+		case r.crowd.Add(int64(got)) > maxCrowd:
 			return wire.Streamed{}, errCrowded
-		}
-		at := len(frame)
-		frame = slices.Grow(frame, step)[:at+step]
-		if _, err := io.ReadFull(r.conn, frame[at:]); err != nil {
+		case len(frame) == length:
+			r.hurried = false
+			r.conn.SetReadDeadline(time.Time{})
+			return wire.DecodeStreamed(frame)
+		case err != nil:
 			return wire.Streamed{}, fmt.Errorf("in the midst of a frame: %w", err)
+		case len(frame) == cap(frame):
+			frame = slices.Grow(frame, min(length-len(frame), atOnce))
 		}
+		got, err = r.conn.Read(frame[len(frame):min(length, cap(frame))])
+		frame = frame[:len(frame)+got]
 	}
-	r.hurried = false
-	r.conn.SetReadDeadline(time.Time{})
-	return wire.DecodeStreamed(frame)
 }
