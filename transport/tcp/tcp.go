@@ -27,7 +27,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"balsa/raft"
@@ -68,12 +67,8 @@ func (c *Config) validate() error {
 	if c.Timeout < 0 {
 		return errors.New("the timeout must not be negative")
 	}
-	for _, peers := range []map[raft.NodeID]string{c.Peers, c.Dial} {
-		for id, address := range peers {
-			if _, _, err := net.SplitHostPort(address); err != nil && id != c.Self.Node {
-				return fmt.Errorf("the address %q of node %v is not host:port", address, id)
-			}
-		}
+	if err := transport.CheckAddresses(c.Self.Node, c.Peers, c.Dial); err != nil {
+		return err
 	}
 	if c.TLS != nil {
 		secured, err := Secure(c.TLS)
@@ -139,9 +134,9 @@ func (t *Transport) Start(handler transport.Handler) error {
 	case closed:
 		return transport.ErrClosed
 	}
-	listener, err := net.Listen("tcp", t.config.Listen)
+	listener, err := transport.Listen(t.config.Listen)
 	if err != nil {
-		return listenError(t.config.Listen, err)
+		return err
 	}
 	t.phase, t.handler, t.listener = started, handler, listener
 	t.goroutines.Go(t.accept)
@@ -149,18 +144,6 @@ func (t *Transport) Start(handler transport.Handler) error {
 		t.startLinks(p)
 	}
 	return nil
-}
-
-func listenError(address string, err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("cannot listen on %s: another program uses this address; "+
-			"stop it, or give this node another address: %w", address, err)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("cannot listen on %s: this machine has no such address; "+
-			"give an address of this machine: %w", address, err)
-	}
-	return fmt.Errorf("cannot listen on %s: give a free host:port of this machine: %w", address, err)
 }
 
 // Address returns the address that the transport listens on, with the actual port; empty before Start.
