@@ -57,11 +57,11 @@ func (d *looking) Open(name string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return lookedAt{osFile{f}}, nil
+	return lookedAt{&osFile{f: f}}, nil
 }
 
 // lookedAt is a File that is only read.
-type lookedAt struct{ osFile }
+type lookedAt struct{ *osFile }
 
 func (lookedAt) WriteAt([]byte, int64) (int, error) { return 0, ErrReadOnly }
 func (lookedAt) Sync() error                        { return ErrReadOnly }

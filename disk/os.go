@@ -54,8 +54,9 @@ func makeDir(path string) error {
 
 // osDir is a Dir of the operating system.
 type osDir struct {
-	path string
-	lock *os.File
+	path   string
+	lock   *os.File
+	beside beside
 }
 
 func (d *osDir) Create(name string, size int64) (File, error) {
@@ -66,7 +67,7 @@ func (d *osDir) Create(name string, size int64) (File, error) {
 	if err := f.Truncate(size); err != nil {
 		return nil, typed(errors.Join(err, f.Close(), os.Remove(d.file(name))))
 	}
-	return osFile{f}, nil
+	return &osFile{f: f, beside: &d.beside}, nil
 }
 
 func (d *osDir) Open(name string) (File, error) {
@@ -74,7 +75,7 @@ func (d *osDir) Open(name string) (File, error) {
 	if err != nil {
 		return nil, typed(err)
 	}
-	return osFile{f}, nil
+	return &osFile{f: f, beside: &d.beside}, nil
 }
 
 func (d *osDir) List() ([]string, error) {
@@ -94,23 +95,44 @@ func (d *osDir) List() ([]string, error) {
 func (d *osDir) Rename(from, to string) error { return typed(os.Rename(d.file(from), d.file(to))) }
 func (d *osDir) Remove(name string) error     { return typed(os.Remove(d.file(name))) }
 func (d *osDir) Sync() error                  { return typed(syncDir(d.path)) }
-func (d *osDir) Close() error                 { return d.lock.Close() }
+
+func (d *osDir) Close() error {
+	d.beside.close()
+	return d.lock.Close()
+}
 
 func (d *osDir) file(name string) string { return filepath.Join(d.path, name) }
 
 // osFile is a File of the operating system.
-type osFile struct{ f *os.File }
+type osFile struct {
+	f        *os.File
+	beside   *beside // nil: every sync is waited for in the call
+	unsynced int64   // bytes written since the last sync
+}
 
-func (o osFile) ReadAt(p []byte, off int64) (int, error) { return o.f.ReadAt(p, off) }
-func (o osFile) Sync() error                             { return typed(syncData(o.f)) }
-func (o osFile) Close() error                            { return o.f.Close() }
+// large is from how many bytes on a sync is worth a way through the kernel's own workers, which costs a
+// little: small ones, for which somebody waits who writes alone, are over sooner without.
+const large = 16 << 10
 
-func (o osFile) WriteAt(p []byte, off int64) (int, error) {
+func (o *osFile) ReadAt(p []byte, off int64) (int, error) { return o.f.ReadAt(p, off) }
+func (o *osFile) Close() error                            { return o.f.Close() }
+
+func (o *osFile) WriteAt(p []byte, off int64) (int, error) {
 	n, err := o.f.WriteAt(p, off)
+	o.unsynced += int64(n)
 	return n, typed(err)
 }
 
-func (o osFile) Size() (int64, error) {
+func (o *osFile) Sync() error {
+	b := o.beside
+	if o.unsynced < large {
+		b = nil
+	}
+	o.unsynced = 0
+	return typed(syncData(o.f, b))
+}
+
+func (o *osFile) Size() (int64, error) {
 	info, err := o.f.Stat()
 	if err != nil {
 		return 0, err

@@ -78,7 +78,7 @@ func TestAFullDiskIsNamed(t *testing.T) {
 		return
 	}
 	ok(t, err)
-	_, err = osFile{f}.WriteAt([]byte("x"), 0)
+	_, err = (&osFile{f: f}).WriteAt([]byte("x"), 0)
 	fails(t, err, ErrNoSpace)
 	fails(t, err, syscall.ENOSPC)
 }

@@ -7,17 +7,26 @@ import (
 )
 
 // syncData makes a file's bytes and length durable, and leaves out its times: one write to the journal less
-// than fsync.
-func syncData(f *os.File) error {
+// than fsync. With a beside it leaves that to the kernel, if it can.
+func syncData(f *os.File, b *beside) error {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var failed error
-	if err := conn.Control(func(fd uintptr) { failed = fdatasync(int(fd)) }); err != nil {
+	err = conn.Control(func(fd uintptr) {
+		done := false
+		if b != nil {
+			done, failed = b.sync(fd)
+		}
+		if !done {
+			failed = os.NewSyscallError("fdatasync", fdatasync(int(fd)))
+		}
+	})
+	if err != nil {
 		return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: os.ErrClosed}
 	}
-	return os.NewSyscallError("fdatasync", failed)
+	return failed
 }
 
 func fdatasync(fd int) error {
