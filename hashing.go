@@ -34,7 +34,7 @@ type Hashing struct {
 func (n *Node) HashAt(ctx context.Context, index raft.Index) (*Hashing, error) {
 	r, err := n.enter(ctx, func(t raft.Ticket) replica.Event {
 		return replica.ImageAsked{Ticket: t, Index: index}
-	}, noRead)
+	})
 	if err == nil && !n.loop.glance(func() {}) { // which takes what was asked before
 		err = n.loop.endError(NotApplied)
 	}

@@ -141,6 +141,7 @@ func (l *loop) run() {
 			l.callers.forget(t)
 			l.step(replica.GaveUp{Ticket: t})
 		case <-l.askers.came: // they are taken below
+			l.letAsk()
 		case look := <-l.glances:
 			look()
 		}
@@ -351,6 +352,12 @@ func (l *loop) refusal(fate replica.Fate) *Error {
 func (l *loop) finish() {
 	l.end(nil)
 	l.callers.answerAll(func() *Error { return l.endError(Unknown) })
+	l.readers.close()
+	for kind := range reading(readings) {
+		if r := l.readers.take(kind); r != nil {
+			r.answer(outcome{err: l.endError(NotApplied)})
+		}
+	}
 	for _, r := range l.askers.close() {
 		if r.fate.CompareAndSwap(asking, taken) {
 			r.answer <- outcome{err: l.endError(NotApplied)}

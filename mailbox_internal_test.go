@@ -3,6 +3,7 @@ package balsa
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"balsa/raft"
 	"balsa/replica"
@@ -15,7 +16,7 @@ func TestWhoAsksBehindAFailureIsAnswered(t *testing.T) {
 	event := func(raft.Ticket) replica.Event { return nil }
 	var asked []*request
 	for len(asked) < 3 {
-		r, _ := a.put(event, noRead)
+		r, _ := a.put(event)
 		asked = append(asked, r)
 		if len(asked) == 2 {
 			a.all() // the loop begins with them, and fails
@@ -23,5 +24,19 @@ func TestWhoAsksBehindAFailureIsAnswered(t *testing.T) {
 	}
 	if left := a.close(); !slices.Equal(left, asked) {
 		t.Errorf("%d of %d who ask are left to answer", len(left), len(asked))
+	}
+}
+
+// The loop lets others go first as long as that takes no time, and rests from it where they keep it waiting.
+func TestTheLoopYieldsToWhoIsQuick(t *testing.T) {
+	const ms = raft.Time(time.Millisecond)
+	var y yields
+	y.took(1000*ms, 1004*ms)
+	if y.again != 0 {
+		t.Errorf("after 4 ms it rests until %v", y.again)
+	}
+	y.took(1000*ms, 1010*ms)
+	if y.again != 2010*ms {
+		t.Errorf("after 10 ms it rests until %v", y.again)
 	}
 }

@@ -98,7 +98,7 @@ func (n *Node) Snapshot(ctx context.Context) (raft.Index, error) {
 
 // ask puts a question to the loop and waits for its answer, as long as the context allows.
 func (n *Node) ask(ctx context.Context, event func(raft.Ticket) replica.Event) (outcome, error) {
-	r, err := n.enter(ctx, event, noRead)
+	r, err := n.enter(ctx, event)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -117,13 +117,11 @@ func (n *Node) answer(ctx context.Context, r *request) (outcome, error) {
 
 // enter has a question wait for the loop. Without an error the loop takes it, unless the caller takes it back
 // before (outcome).
-func (n *Node) enter(
-	ctx context.Context, event func(raft.Ticket) replica.Event, read reading,
-) (*request, error) {
+func (n *Node) enter(ctx context.Context, event func(raft.Ticket) replica.Event) (*request, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: err}
 	}
-	r, open := n.loop.askers.put(event, read)
+	r, open := n.loop.askers.put(event)
 	if !open {
 		<-n.loop.ended
 		return nil, n.loop.endError(NotApplied)
@@ -148,7 +146,7 @@ func (n *Node) outcome(ctx context.Context, r *request) (outcome, *Error) {
 	case o := <-r.answer: // it came just in time: to call it unknown would be wrong
 		return o, nil
 	default:
-		n.loop.giveUp(r)
+		n.loop.giveUp(r.ticket)
 		return outcome{}, late
 	}
 }

@@ -95,11 +95,7 @@ func (n *Node) confirm(ctx context.Context, mode ReadMode) (ReadState, error) {
 			return state, err
 		}
 	}
-	r, err := n.enter(ctx, nil, readingOf(mode))
-	if err != nil {
-		return ReadState{}, nothingApplied(err)
-	}
-	o, err := n.answer(ctx, r)
+	o, err := n.share(ctx, readingOf(mode))
 	if err != nil {
 		return ReadState{}, nothingApplied(err)
 	}
