@@ -28,14 +28,15 @@ func (w *World) sending() (most Time) {
 	if rate == 0 {
 		return 0
 	}
-	for _, s := range w.live() {
+	live := w.live() // those too that stood by, and have joined
+	for _, s := range live {
 		if s.up() && s.store.keeper != nil {
 			for _, kept := range s.store.keeper.List() {
 				most = max(most, Time(kept.Size)*Second/Time(rate))
 			}
 		}
 	}
-	return 2 * Time(w.options.Nodes-1) * most
+	return 2 * Time(len(live)-1) * most
 }
 
 // rests reports whether a server waits before it tries again to take a snapshot that has found no room: a

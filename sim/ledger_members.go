@@ -29,6 +29,7 @@ type membership struct {
 	fresh   *standing // appended in this step and not judged
 	former  []former
 	demands []demand
+	voted   map[raft.NodeID]bool // that some configuration, in force or not, has given a vote
 }
 
 // former is a data directory that is gone, and the highest term when it went: whoever led up to then may
@@ -41,8 +42,17 @@ type former struct {
 
 func newMembership(bootstrap raft.Configuration) membership {
 	first := &standing{Configuration: bootstrap}
-	return membership{bootstrap: first, nobody: &standing{}, standing: map[raft.EntryID]*standing{},
-		usable: []*standing{first}}
+	l := membership{bootstrap: first, nobody: &standing{}, standing: map[raft.EntryID]*standing{},
+		usable: []*standing{first}, voted: map[raft.NodeID]bool{}}
+	l.votes(bootstrap)
+	return l
+}
+
+// votes takes note of whom a configuration gives a vote.
+func (l *membership) votes(c raft.Configuration) {
+	for _, id := range slices.Concat(c.Voters, c.Outgoing) {
+		l.voted[id] = true
+	}
 }
 
 // latest is the latest configuration that is committed.
@@ -71,6 +81,7 @@ func (l *ledger) enterMembers(m Moment, id raft.NodeID, e *raft.Entry) bool {
 	l.standing[e.ID()] = s
 	l.usable = append(l.usable, s)
 	l.fresh = s
+	l.votes(c)
 	return true
 }
 

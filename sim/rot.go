@@ -27,7 +27,11 @@ func (w *World) known(s *server, start uint64) bool {
 			continue
 		}
 		m := o.met[s.node-1]
-		if (m.Incarnation != s.store.incarnation || m.Start <= start) && !w.named(o, s, start) {
+		met := m.Incarnation == s.store.incarnation && m.Start > start
+		if o.trouble.rotten { // what it has met may be gone with its log
+			met = false
+		}
+		if !met && !w.named(o, s, start) {
 			return false
 		}
 	}
@@ -46,7 +50,13 @@ func (w *World) named(o, s *server, start uint64) bool {
 		return false
 	}
 	m, is := c.Member(s.node)
-	return !is || m.Incarnation != 0 && start == 0
+	if o.trouble.rotten { // its log may be gone: it hears the latest that is committed
+		m, is = w.ledger.latest().Member(s.node)
+	}
+	if !is { // who restarts may forget that this is committed, and then hears who can be elected
+		return start == 0 || !w.ledger.voted[s.node]
+	}
+	return m.Incarnation != 0 && start == 0
 }
 
 // reminded reports whether a server that loses its log, and so forgets whom it has met, hears by the

@@ -35,6 +35,8 @@ func TestMembersOfAStory(t *testing.T) {
 			"run until value n3 x = 1",
 		"kill all;  move n1 to n2 told;  restart all;  run until some leader",
 		"image n3;  clone n3 as n4;  run until why n4 PeerRefused;  expect no leader n4",
+		"join n4;  member @ops add n4;  run until answer @ops = ok;  image n4;  member @ops remove n4\n" +
+			"run until answer @ops = ok;  run 1s;  clone n4 as n5", // which never had a vote
 		"kill n3;  stray n4 at n3;  run until why PeerRefused.OtherCluster",
 		"restart all;  kill all;  restart n1;  expect down n4",
 	} {
@@ -70,6 +72,8 @@ func TestMembersUnmet(t *testing.T) {
 		{"restart n4", "n4 is a spare, and has no disk yet"},
 		{"clone n1 as n4", "there is no copy of the disk of n1"},
 		{"image n1;  clone n1 as n4", "not everybody has met a later start of n1"},
+		{"image n3;  member @ops remove n3;  run until answer @ops = ok;  run 1s;  clone n3 as n4",
+			"not everybody has met a later start of n3"}, // whoever restarts may hear it as a member
 		{"image n1;  clone n1 as n2", "n2 is no spare any more"},
 		{"stray n4 at n1", "n1 is not down"},
 		{"kill n1;  stray n2 at n1", "n2 is no spare any more"},

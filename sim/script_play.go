@@ -15,6 +15,8 @@ type Manner struct {
 	Broken bool
 	// Budget is how many events each path may take, 0 for no bound: a story that goes beyond stops there.
 	Budget uint64
+	// Enough is asked now and then whether the story is to end where it is, as Unfinished; may be nil.
+	Enough func() bool
 	// Observe sees every event as it happens, those of the branches too; may be nil.
 	Observe func(Record)
 }
@@ -128,7 +130,8 @@ func (s *Scenario) stage(m Manner, branch string, show *Performance) (*player, e
 	for id := range o.Nodes + o.Spares {
 		p.cast = append(p.cast, raft.NodeID(id+1))
 	}
-	p.world, err = New(Spec{Version: SpecVersion, Seed: seed, Options: o}, Parts{Observe: p.observe})
+	p.world, err = New(Spec{Version: SpecVersion, Seed: seed, Options: o},
+		Parts{Observe: p.observe, Enough: m.Enough})
 	return p, err
 }
 

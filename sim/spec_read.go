@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,7 +87,7 @@ func article(value string) string {
 
 func oneLine(err error) string {
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Sprintf("%s cannot be %s", e.Field, article(e.Value))
+		return fmt.Sprintf("%s cannot be %s", cmp.Or(e.Field, "a run"), article(e.Value))
 	}
 	return strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", "; "), "json: ")
 }

@@ -98,7 +98,9 @@ func (s *swarm) act(d due) {
 		return // all has healed
 	}
 	if d.n&planned != 0 {
-		s.do(s.plans[d.n&^planned])
+		if op := s.plans[d.n&^planned]; op.Kind != Clone || s.mayClone(s.world.servers[op.Node-1]) {
+			s.do(op)
+		}
 		return
 	}
 	s.active[d.n].fault(s)

@@ -32,11 +32,19 @@ func cloneOne(s *swarm) {
 	case o.node != o.id || o.foreign != nil || o.trouble.replaced || c == nil:
 	case o.store.image == nil:
 		s.do(Op{Kind: Image, Node: o.id})
-		s.kill(o, "", 0) // it is started again, and met
+		s.kill(o, "", 0) // it is started again, twice, and met: more often than its copy will have been
+		s.plan(2*Second, Op{Kind: Kill, Node: o.id})
+		s.plan(3*Second, Op{Kind: Restart, Node: o.id})
 		s.plan(s.soon()+5*Second, Op{Kind: Clone, Node: o.id, Peer: c.id})
-	case s.world.known(o, o.store.imageStart+1) && s.mayPutBack(o):
+	case s.mayClone(o):
 		s.do(Op{Kind: Clone, Node: o.id, Peer: c.id})
 	}
+}
+
+// mayClone reports whether to run the copy of a server's disk beside it lies within the fault model: when it
+// was planned, others may not yet have been wiped who are by now.
+func (s *swarm) mayClone(o *server) bool {
+	return o.store.image != nil && s.world.known(o, o.store.imageStart+1) && s.mayPutBack(o)
 }
 
 // mayPutBack reports whether the copy of a server's disk lies within the fault model. Its log may end in a
