@@ -14,28 +14,31 @@ import (
 // leader's check of its quorum are always on; the log keeps everything, since SnapshotBytes is negative.
 type balsaNode struct {
 	node    *balsa.Node
-	id      balsa.NodeID
 	machine *balsaMachine
 	reading balsa.ReadMode
 	bounded atomic.Bool // the configuration states how far clocks drift
 }
 
 func openBalsa(p place) (member, error) {
+	n := &balsaNode{machine: &balsaMachine{}}
+	if p.Leases {
+		n.reading = balsa.ReadMode{Consistency: balsa.Leased}
+	}
+	config := p.balsaConfig()
+	config.Dir, config.StateMachine, config.SnapshotBytes = p.Dir, n.machine, -1
+	node, err := balsa.Open(config)
+	n.node = node
+	return n, err
+}
+
+// balsaConfig says who the nodes are, and the timings that all systems have in common.
+func (p place) balsaConfig() balsa.Config {
 	peers := map[balsa.NodeID]string{}
 	for i, address := range p.Addresses {
 		peers[balsa.NodeID(i+1)] = address
 	}
-	n := &balsaNode{id: balsa.NodeID(p.ID), machine: &balsaMachine{}}
-	if p.Leases {
-		n.reading = balsa.ReadMode{Consistency: balsa.Leased}
-	}
-	node, err := balsa.Open(balsa.Config{
-		ID: n.id, Dir: p.Dir, Peers: peers, StateMachine: n.machine,
-		Heartbeat: heartbeat, ElectionMin: electionMin, ElectionMax: electionMax,
-		SnapshotBytes: -1,
-	})
-	n.node = node
-	return n, err
+	return balsa.Config{ID: balsa.NodeID(p.ID), Peers: peers,
+		Heartbeat: heartbeat, ElectionMin: electionMin, ElectionMax: electionMax}
 }
 
 func (n *balsaNode) Leads() bool { return n.node.Status().Role == raft.Leader }

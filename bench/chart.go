@@ -97,7 +97,7 @@ func (roundTicks) Ticks(from, to float64) (ticks []plot.Tick) {
 	for power := 1e-3; power <= to; power *= 10 {
 		for _, digit := range []float64{1, 2, 5} {
 			if v := digit * power; v >= from && v <= to {
-				ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprintf("%g", float64(float32(v)))})
+				ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprintf("%.9g", v)})
 			}
 		}
 	}

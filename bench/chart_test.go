@@ -29,13 +29,7 @@ func TestChart(t *testing.T) {
 	if err := r.chart(name); err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := png.Decode(bytes.NewReader(content)); err != nil {
-		t.Error(err)
-	}
+	isPicture(t, name)
 	r.results = r.results[2:]
 	if err := r.chart(name); err == nil || !strings.Contains(err.Error(), "nothing to draw") {
 		t.Errorf("without a point: %v", err)
@@ -49,5 +43,22 @@ func TestTicks(t *testing.T) {
 	}
 	if got := strings.Join(labels, " "); got != "0.5 1 2 5 10 20 50" {
 		t.Errorf("between 0.3 and 60 the marks are %s", got)
+	}
+	for _, tick := range (roundTicks{}).Ticks(1e-3, 2e7) {
+		if len(tick.Label) > len("20000000") {
+			t.Errorf("%g is marked as %s", tick.Value, tick.Label)
+		}
+	}
+}
+
+// isPicture demands that a file can be shown.
+func isPicture(t *testing.T, name string) {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := png.Decode(bytes.NewReader(content)); err != nil {
+		t.Error(err)
 	}
 }

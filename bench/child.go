@@ -58,27 +58,39 @@ func delegate(ctx context.Context, t task, base, profile string) figure {
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.limit())
 	defer cancel()
-	cmd, err := again(ctx, "-task", string(text))
+	var more []string
+	if profile != "" {
+		more = append(more, profileVariable+"="+profile)
+	}
+	var f figure
+	err = ask(ctx, &f, more, "-task", string(text))
+	switch {
+	case ctx.Err() != nil:
+		return figure{Error: fmt.Sprintf("not done after %v", t.limit())}
+	case err != nil:
+		return figure{Error: err.Error()}
+	}
+	return f
+}
+
+// ask starts this program anew, with more variables in its environment, and decodes what it prints. The error
+// is why it ended without that.
+func ask(ctx context.Context, answer any, environment []string, args ...string) error {
+	cmd, err := again(ctx, args...)
 	if err == nil {
 		_, err = cmd.StdinPipe() // see endWith
 	}
 	if err != nil {
-		return figure{Error: err.Error()}
+		return err
 	}
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
-	if profile != "" {
-		cmd.Env = append(os.Environ(), profileVariable+"="+profile)
-	}
+	cmd.Env = append(os.Environ(), environment...)
 	out, err := cmd.Output()
-	if ctx.Err() != nil {
-		return figure{Error: fmt.Sprintf("not done after %v", t.limit())}
+	if decodeErr := json.Unmarshal(out, answer); decodeErr != nil {
+		return errors.New(lastWords(complaints.String(), errors.Join(err, decodeErr)))
 	}
-	var f figure
-	if decodeErr := json.Unmarshal(out, &f); decodeErr != nil {
-		return figure{Error: lastWords(complaints.String(), errors.Join(err, decodeErr))}
-	}
-	return f
+	return nil
 }
 
 // again starts this program anew.

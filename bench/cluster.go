@@ -13,17 +13,19 @@ import (
 	"time"
 )
 
+// nodes are how many a cluster has, but where their number is what is varied.
 const nodes = 3
 
 // cluster is a system with all its nodes in this process.
 type cluster struct {
 	members []member
 	leader  atomic.Int32 // the member that led last
+	looking sync.Mutex   // one at a time looks for another
 }
 
-// freeAddresses finds addresses on loopback that nobody listens on at the moment.
-func freeAddresses() (addresses []string, err error) {
-	for range nodes {
+// freeAddresses finds so many addresses on loopback that nobody listens on at the moment.
+func freeAddresses(count int) (addresses []string, err error) {
+	for range count {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
@@ -42,10 +44,10 @@ func placeOf(dir string, addresses []string, id int, leases bool) (place, error)
 
 // openCluster opens all nodes, at once since some systems wait for each other.
 func openCluster(s system, dir string, addresses []string, leases bool) (*cluster, error) {
-	c := &cluster{members: make([]member, nodes)}
-	failures := make([]error, nodes)
+	c := &cluster{members: make([]member, len(addresses))}
+	failures := make([]error, len(addresses))
 	var opening sync.WaitGroup
-	for i := range nodes {
+	for i := range addresses {
 		opening.Go(func() {
 			p, err := placeOf(dir, addresses, i+1, leases)
 			if err == nil {
@@ -82,8 +84,16 @@ func (c *cluster) awaitLeader(ctx context.Context) error {
 
 func (c *cluster) lead() member { return c.members[c.leader.Load()] }
 
-// findLeader looks for who leads now; without one, the last is kept.
+// rest is what a client does before it tries again.
+const rest = 10 * time.Millisecond
+
+// findLeader looks for who leads now, unless somebody does already; without one, the last is kept. Thousands
+// of clients that lost their leader would otherwise all ask every node while these elect another.
 func (c *cluster) findLeader() {
+	if !c.looking.TryLock() {
+		return
+	}
+	defer c.looking.Unlock()
 	for i, m := range c.members {
 		if m.Leads() {
 			c.leader.Store(int32(i))

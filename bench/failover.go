@@ -33,7 +33,7 @@ var errSilent = errors.New("a node gives no answer")
 // measureFailover kills leaders, one after the other, while the others wait to lead and to write. What was
 // killed is started again each time.
 func measureFailover(s system, dir string, e effort) (figure, error) {
-	addresses, err := freeAddresses()
+	addresses, err := freeAddresses(nodes)
 	if err != nil {
 		return figure{}, err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"math"
 	"strings"
-	"time"
 )
 
 // pass is one turn of all systems at a workload.
@@ -149,13 +148,11 @@ func (g goal) meets(ratio float64) bool {
 
 // medianLimits takes the median of each over all passes.
 func medianLimits(results []result) limits {
-	var one, three, trip []float64
+	var all []limits
 	for _, r := range results {
 		for _, p := range r.passes {
-			one = append(one, float64(p.limits.Sync1))
-			three = append(three, float64(p.limits.Sync3))
-			trip = append(trip, float64(p.limits.RoundTrip))
+			all = append(all, p.limits)
 		}
 	}
-	return limits{time.Duration(median(one)), time.Duration(median(three)), time.Duration(median(trip))}
+	return medianOf(all)
 }

@@ -21,6 +21,23 @@ type limits struct {
 // lone is the least that a write without company can take: all nodes sync at once, and one answers.
 func (l limits) lone() time.Duration { return l.Sync3 + l.RoundTrip }
 
+// String is how reports say them.
+func (l limits) String() string {
+	return fmt.Sprintf("4 KiB and fdatasync into one file %s, into each of three at once %s; loopback TCP "+
+		"round trip %s", span(l.Sync1), span(l.Sync3), span(l.RoundTrip))
+}
+
+// medianOf takes the median of each.
+func medianOf(all []limits) limits {
+	var one, three, trip []float64
+	for _, l := range all {
+		one = append(one, float64(l.Sync1))
+		three = append(three, float64(l.Sync3))
+		trip = append(trip, float64(l.RoundTrip))
+	}
+	return limits{time.Duration(median(one)), time.Duration(median(three)), time.Duration(median(trip))}
+}
+
 const (
 	limitSyncs = 300
 	limitTrips = 3000

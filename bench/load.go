@@ -25,21 +25,23 @@ const (
 	over
 )
 
-// worker is one client in a closed loop. It notes what began and ended while it was measured.
+// worker is one client in a closed loop.
 type worker struct {
-	latencies []time.Duration
+	done      int             // what ended while it was measured, whenever it began
+	latencies []time.Duration // of what began then too
 	failed    int
 	problem   error // of the last that failed
 }
 
 // load has the clients work, and measures after they have settled.
-func (w workload) load(ctx context.Context, c *cluster, e effort) (figure, error) {
-	op := w.operation(c)
-	clients := make([]worker, w.clients)
+func load(
+	ctx context.Context, c *cluster, count int, op func(context.Context) error, e effort,
+) (figure, error) {
+	clients := make([]worker, count)
 	var phase atomic.Int32
 	var working sync.WaitGroup
 	for i := range clients {
-		clients[i].latencies = make([]time.Duration, 0, 1<<18/w.clients)
+		clients[i].latencies = make([]time.Duration, 0, 1<<18/count)
 		working.Go(func() { clients[i].work(ctx, c, op, &phase) })
 	}
 	time.Sleep(e.settling())
@@ -55,11 +57,11 @@ func (w workload) load(ctx context.Context, c *cluster, e effort) (figure, error
 	profiled()
 	working.Wait()
 	var all []time.Duration
-	f := figure{}
+	f, done := figure{}, 0
 	var problem error
 	for _, cl := range clients {
 		all = append(all, cl.latencies...)
-		f.Failed += cl.failed
+		f.Failed, done = f.Failed+cl.failed, done+cl.done
 		problem = cmp.Or(problem, cl.problem)
 	}
 	if len(all) == 0 {
@@ -67,7 +69,7 @@ func (w workload) load(ctx context.Context, c *cluster, e effort) (figure, error
 			cmp.Or(problem, errSlow))
 	}
 	f.spread(all)
-	f.charge(len(all), before, after)
+	f.charge(done, before, after)
 	return f, nil
 }
 
@@ -75,11 +77,17 @@ func (w workload) operation(c *cluster) func(context.Context) error {
 	if w.kind != writes {
 		return func(ctx context.Context) error { return c.lead().Read(ctx) }
 	}
-	command := make([]byte, w.bytes)
-	for i := range command {
-		command[i] = byte(i*7 + i>>8)
-	}
+	command := pattern(w.bytes)
 	return func(ctx context.Context) error { return c.lead().Propose(ctx, command) }
+}
+
+// pattern returns so many bytes, not all the same.
+func pattern(length int) []byte {
+	b := make([]byte, length)
+	for i := range b {
+		b[i] = byte(i*7 + i>>8)
+	}
+	return b
 }
 
 func (cl *worker) work(ctx context.Context, c *cluster, op func(context.Context) error, phase *atomic.Int32) {
@@ -91,20 +99,23 @@ func (cl *worker) work(ctx context.Context, c *cluster, op func(context.Context)
 		start := time.Now()
 		err := op(ctx)
 		took := time.Since(start)
-		measured := began == measuring && phase.Load() == measuring
+		measured := phase.Load() == measuring
 		cl.problem = cmp.Or(err, cl.problem)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			cl.failed++
 			return
 		case err != nil:
-			if measured {
+			if measured && began == measuring {
 				cl.failed++
 			}
-			time.Sleep(time.Millisecond)
+			time.Sleep(rest)
 			c.findLeader()
 		case measured:
-			cl.latencies = append(cl.latencies, took)
+			cl.done++
+			if began == measuring {
+				cl.latencies = append(cl.latencies, took)
+			}
 		}
 	}
 }

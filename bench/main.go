@@ -34,6 +34,11 @@ func start(ctx context.Context, args []string) error {
 		return performFilling(o.fill)
 	case o.node != "":
 		return performNode(o.node, os.Stdin, os.Stdout)
+	case o.setting != "":
+		endWith(os.Stdin)
+		return performScale(o.setting)
+	case o.scale:
+		return o.runScale(ctx)
 	}
 	return o.run(ctx)
 }
@@ -51,6 +56,9 @@ type options struct {
 	task      string // what this process is to measure, for the one that started it
 	fill      string // the logs that it is to fill
 	node      string // the node that it is to be
+	setting   string // the setting that it is to measure
+	scale     bool   // measure sweeps of balsa, and no other systems
+	sweeps    []sweep
 	line      string // the command
 }
 
@@ -67,10 +75,14 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&o.out, "o", "", "file for the table, beside standard output")
 	flags.StringVar(&o.png, "png", "", "file for a chart of throughput against latency")
 	flags.StringVar(&o.profile, "cpuprofile", "", "file for a profile of the last run of balsa")
+	flags.BoolVar(&o.scale, "scale", false, "measure what balsa costs as its work grows, and no other system")
+	grown := flags.String("sweeps", "", "what grows with -scale, with commas between; all by default")
+	largest := flags.Int("largest", largestLog, "entries and keys that -scale goes up to")
 	const own = "for processes that bench starts itself"
 	flags.StringVar(&o.task, "task", "", own)
 	flags.StringVar(&o.fill, "fill", "", own)
 	flags.StringVar(&o.node, "node", "", own)
+	flags.StringVar(&o.setting, "setting", "", own)
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -78,7 +90,7 @@ func parse(args []string) (o options, err error) {
 	flags.Visit(func(f *flag.Flag) { set[f.Name] = true })
 	if *quick {
 		for name, value := range map[string]string{"passes": "1", "seconds": "1", "entries": "100000",
-			"kills": "3"} {
+			"kills": "3", "largest": "100000"} {
 			if !set[name] {
 				_ = flags.Set(name, value)
 			}
@@ -87,12 +99,22 @@ func parse(args []string) (o options, err error) {
 	if o.passes < 1 || o.effort.Seconds <= 0 || o.effort.Entries < 1 || o.effort.Kills < 1 {
 		return o, fmt.Errorf("-passes, -seconds, -entries and -kills must be positive")
 	}
+	if o.scale && (set["systems"] || set["workloads"]) || !o.scale && (set["sweeps"] || set["largest"]) {
+		return o, fmt.Errorf("-sweeps and -largest go with -scale, -systems and -workloads without")
+	}
+	if *largest < smallest {
+		return o, fmt.Errorf("-largest must be at least %d", smallest)
+	}
 	o.line = "go run -C bench . " + strings.Join(args, " ")
 	o.systems, err = chosen("system", *names, systems(), func(s system) string { return s.name })
 	if err != nil {
 		return o, err
 	}
 	o.workloads, err = chosen("workload", *works, workloads(), func(w workload) string { return w.name })
+	if err != nil {
+		return o, err
+	}
+	o.sweeps, err = chosen("sweep", *grown, sweeps(*largest), func(s sweep) string { return s.name })
 	return o, err
 }
 
@@ -139,8 +161,19 @@ func (o options) run(ctx context.Context) error {
 		}
 		r.results = append(r.results, measured)
 	}
+	return o.publish(r)
+}
+
+// account is what was measured, as a table and as a picture.
+type account interface {
+	write(to io.Writer)
+	chart(file string) error
+}
+
+// publish prints the table, and writes the files that are asked for.
+func (o options) publish(a account) error {
 	var text bytes.Buffer
-	r.write(&text)
+	a.write(&text)
 	if o.out != "" {
 		if err := os.WriteFile(o.out, text.Bytes(), 0o644); err != nil {
 			return err
@@ -149,7 +182,7 @@ func (o options) run(ctx context.Context) error {
 	if _, err := io.Copy(os.Stdout, &text); err != nil || o.png == "" {
 		return err
 	}
-	return r.chart(o.png)
+	return a.chart(o.png)
 }
 
 // pass has each system do the work once, one after the other, and measures the machine before.

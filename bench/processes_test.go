@@ -10,7 +10,7 @@ import (
 
 // TestMain lets the processes that a measurement starts, which are this test's binary, do their work.
 func TestMain(m *testing.M) {
-	own := []string{"-task", "-fill", "-node"}
+	own := []string{"-task", "-fill", "-node", "-setting"}
 	if len(os.Args) == 3 && slices.Contains(own, os.Args[1]) {
 		if err := start(context.Background(), os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)

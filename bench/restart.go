@@ -25,7 +25,7 @@ type filling struct {
 // measureRestart has another process fill the logs, so that this one's heap holds nothing of it, and opens
 // the cluster here: from the first open until a leader has applied all. Its election is in that time.
 func measureRestart(s system, dir string, w workload, e effort) (figure, error) {
-	addresses, err := freeAddresses()
+	addresses, err := freeAddresses(nodes)
 	if err != nil {
 		return figure{}, err
 	}
@@ -81,19 +81,10 @@ func delegateFilling(ctx context.Context, fill filling) (full filling, err error
 	if err != nil {
 		return full, err
 	}
-	cmd, err := again(ctx, "-fill", string(text))
-	if err == nil {
-		_, err = cmd.StdinPipe() // see endWith
-	}
-	if err != nil {
-		return full, err
-	}
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
+	if err := ask(ctx, &full, nil, "-fill", string(text)); err != nil {
 		return full, fmt.Errorf("while the logs were filled: %w", err)
 	}
-	return full, json.Unmarshal(out, &full)
+	return full, nil
 }
 
 // performFilling does so in this process, and prints the answer.
@@ -128,20 +119,36 @@ func performFilling(text string) error {
 // write has clients write until there are as many entries.
 func (fill filling) write(ctx context.Context, c *cluster) error {
 	command := make([]byte, fill.Bytes)
-	var begun atomic.Int64
+	_, err := c.writeAll(ctx, fill.Clients, fill.Entries, nil, func(ctx context.Context, _ int) error {
+		return c.lead().Propose(ctx, command)
+	})
+	return err
+}
+
+// writeAll has clients make all of count writes, numbered from 0, and each of them again until it is done.
+// How long each took goes into took, if that is not nil. It returns how many tries failed.
+func (c *cluster) writeAll(
+	ctx context.Context, clients, count int, took []time.Duration, write func(context.Context, int) error,
+) (failed int, err error) {
+	var begun, failures atomic.Int64
 	var working sync.WaitGroup
-	for range fill.Clients {
+	for range clients {
 		working.Go(func() {
-			for begun.Add(1) <= int64(fill.Entries) {
-				for c.lead().Propose(ctx, command) != nil && ctx.Err() == nil {
-					time.Sleep(time.Millisecond)
+			for i := int(begun.Add(1)) - 1; i < count; i = int(begun.Add(1)) - 1 {
+				start := time.Now()
+				for write(ctx, i) != nil && ctx.Err() == nil {
+					failures.Add(1)
+					time.Sleep(rest)
 					c.findLeader()
+				}
+				if took != nil {
+					took[i] = time.Since(start)
 				}
 			}
 		})
 	}
 	working.Wait()
-	return ctx.Err()
+	return int(failures.Load()), ctx.Err()
 }
 
 // level waits until all nodes have applied the same, and returns how much that is.

@@ -17,7 +17,7 @@ func TestEachSystem(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			addresses, err := freeAddresses()
+			addresses, err := freeAddresses(nodes)
 			if err != nil {
 				t.Fatal(err)
 			}

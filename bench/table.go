@@ -28,10 +28,7 @@ func (r report) write(to io.Writer) {
 	for _, s := range r.systems {
 		fmt.Fprintf(to, "- %s: %s\n", s.name, versions(s))
 	}
-	l := medianLimits(r.results)
-	fmt.Fprintf(to, "- limits of the machine in the same run, medians: 4 KiB and fdatasync into one file "+
-		"%s, into each of three at once %s; loopback TCP round trip %s\n", span(l.Sync1), span(l.Sync3),
-		span(l.RoundTrip))
+	fmt.Fprintf(to, "- limits of the machine in the same run, medians: %s\n", medianLimits(r.results))
 	fmt.Fprintf(to, "- medians of %d passes, systems in turn, %g s each\n", r.passes, r.effort.Seconds)
 	r.glance(to)
 	for _, measured := range r.results {

@@ -41,18 +41,23 @@ func TestTable(t *testing.T) {
 	r.systems[0].modules = []string{"a/module"} // or it would name a commit
 	var got bytes.Buffer
 	r.write(&got)
-	const golden = "testdata/table.md"
+	golden(t, "testdata/table.md", got.Bytes())
+}
+
+// golden demands that a table is as the file says.
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(golden)
+	want, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(got.Bytes(), want) {
-		t.Errorf("the table has changed (-update writes it anew):\n%s", got.Bytes())
+	if !bytes.Equal(got, want) {
+		t.Errorf("the table has changed (-update writes it anew):\n%s", got)
 	}
 }
 

@@ -71,7 +71,7 @@ func (w workload) measure(s system, dir string, e effort) (figure, error) {
 	case failover:
 		return measureFailover(s, dir, e)
 	}
-	addresses, err := freeAddresses()
+	addresses, err := freeAddresses(nodes)
 	if err != nil {
 		return figure{}, err
 	}
@@ -84,7 +84,7 @@ func (w workload) measure(s system, dir string, e effort) (figure, error) {
 	if err := c.awaitLeader(ctx); err != nil {
 		return figure{}, err
 	}
-	f, err := w.load(ctx, c, e)
+	f, err := load(ctx, c, w.clients, w.operation(c), e)
 	// The cluster is not closed: the process is about to end, and what a library does then is not measured.
 	return f, err
 }
