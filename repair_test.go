@@ -55,7 +55,7 @@ var places = []struct {
 }
 
 func TestRecoveryOfADamagedDisk(t *testing.T) {
-	base := newWrecked(t)
+	base := newWrecked(t, 3)
 	for _, place := range places {
 		for i, kind := range damages {
 			t.Run(place.name+", "+kind, func(t *testing.T) {
@@ -122,7 +122,7 @@ func TestTwoOfFiveRepairThemselves(t *testing.T) {
 // TestDamageEverywhereHaltsTheCluster: another file of each node is damaged. Together they may have all
 // that was acknowledged, and nobody can know: so nobody leads, and each says why.
 func TestDamageEverywhereHaltsTheCluster(t *testing.T) {
-	base := newWrecked(t)
+	base := newWrecked(t, 3)
 	base.run(t, 3, func(c *cluster) {
 		damage(c.disks[1], nil, "flip", first(".wal"), bytesOf(8, 48))
 		damage(c.disks[2], nil, "zero", middle(".wal"), bytesOf(96, 160))
@@ -150,7 +150,7 @@ func TestDamageEverywhereHaltsTheCluster(t *testing.T) {
 
 // TestWithoutRepairDamageIsRefused, and so it is where nobody could bring anything back.
 func TestWithoutRepairDamageIsRefused(t *testing.T) {
-	base := newWrecked(t)
+	base := newWrecked(t, 3)
 	base.run(t, 3, func(c *cluster) {
 		damage(c.disks[2], nil, "flip", middle(".wal"), bytesOf(96, 160))
 		names := c.disks[2].Names()
@@ -175,7 +175,7 @@ func TestWithoutRepairDamageIsRefused(t *testing.T) {
 
 // TestANodeThatIsRestartedWhileItRepairsItself goes on, and what is damaged meanwhile is repaired too.
 func TestANodeThatIsRestartedWhileItRepairsItself(t *testing.T) {
-	base := newWrecked(t)
+	base := newWrecked(t, 3)
 	base.run(t, 3, func(c *cluster) {
 		damage(c.disks[2], nil, "flip", middle(".wal"), bytesOf(96, 160))
 		c.open(2)
@@ -201,7 +201,7 @@ func TestANodeThatIsRestartedWhileItRepairsItself(t *testing.T) {
 	})
 }
 
-// wrecked is a cluster of three at rest: its disks, and as they were some time before.
+// wrecked is a cluster at rest: its disks, and as they were some time before.
 type wrecked struct {
 	disks, earlier map[raft.NodeID]*disk.Memory
 	commands       []string
@@ -213,21 +213,21 @@ func manySnapshots(config *balsa.Config) {
 	config.SegmentBytes, config.SnapshotBytes = wal.MinSegmentBytes, 1500
 }
 
-func newWrecked(t *testing.T) (d wrecked) {
+func newWrecked(t *testing.T, n int) (d wrecked) {
 	d = wrecked{disks: map[raft.NodeID]*disk.Memory{}, earlier: map[raft.NodeID]*disk.Memory{}}
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 3)
+		c := newCluster(t, n)
 		defer c.close()
 		c.change = manySnapshots
-		for _, id := range all3 {
+		for id := range c.peers {
 			c.open(id)
 		}
 		d.commands = c.busy(50)
-		for _, id := range all3 {
+		for id := range c.peers {
 			d.earlier[id] = c.disks[id].Clone()
 		}
 		d.commands = append(d.commands, c.busy(60)...)
-		for _, id := range all3 {
+		for id := range c.peers {
 			c.stop(id)
 			d.disks[id] = c.disks[id].Clone()
 			d.disks[id].Plant("next.wal.tmp", []byte(strings.Repeat("left by a crash ", 100)))
