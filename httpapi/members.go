@@ -190,12 +190,17 @@ func setVoters(c *call) *problem {
 	}
 	members, _ := c.api.node.Members()
 	change := raft.Change{Force: request.Force}
-	for _, id := range request.Learners {
-		if slices.Contains(request.Voters, id) {
+	named := slices.Concat(request.Voters, request.Learners)
+	for i, id := range named {
+		switch {
+		case !slices.Contains(named[:i], id):
+		case slices.Contains(request.Voters, id) && slices.Contains(request.Learners, id):
 			return badRequest("node %d is in both lists", id)
+		default: // somebody else was meant, and would be removed
+			return badRequest("node %d is named twice", id)
 		}
 	}
-	for _, id := range slices.Concat(request.Voters, request.Learners) {
+	for _, id := range named {
 		if _, is := members.Member(raft.NodeID(id)); !is && c.status.Role == raft.Leader {
 			p := noMember(raft.NodeID(id))
 			p.message = fmt.Sprintf("node %d is no member: add it first, as a learner; nothing was changed",

@@ -287,6 +287,8 @@ func TestMistakesInChanges(t *testing.T) {
 		{"DELETE /v1/cluster/members/4", "{}", "400", "no body"},
 		{"PUT /v1/cluster/members", `{"voters":[1,7]}`, "404", "add it first"},
 		{"PUT /v1/cluster/members", `{"voters":[1,2],"learners":[2]}`, "400", "in both lists"},
+		{"PUT /v1/cluster/members", `{"voters":[1,1,2]}`, "400", "node 1 is named twice"},
+		{"PUT /v1/cluster/members", `{"voters":[1,2],"learners":[3,3]}`, "400", "node 3 is named twice"},
 		{"PATCH /v1/cluster", `{}`, "400", "say what"},
 		{"PATCH /v1/cluster?stale", `{"auto_promote":true}`, "400", "belongs to reads"},
 		{"POST /v1/cluster", "", "405", "GET, HEAD, PATCH"},

@@ -44,16 +44,16 @@ The verbs work on the cluster whose data is in --data, that of balsa dev too.`,
 	return cmd
 }
 
-// unknownVerb refuses a word that is no verb of cluster.
+// unknownVerb refuses a word that is no verb of a command.
 func unknownVerb(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return fail(exitUsage, "unknown verb %q: did you mean %s? See balsa help cluster", args[0],
-			strings.Join(near, " or "))
+		return fail(exitUsage, "unknown verb %q: did you mean %s? See balsa help %s", args[0],
+			strings.Join(near, " or "), cmd.Name())
 	}
-	return fail(exitUsage, "unknown verb %q: see balsa help cluster", args[0])
+	return fail(exitUsage, "unknown verb %q: see balsa help %s", args[0], cmd.Name())
 }
 
 func clusterStart(c *console) *cobra.Command {

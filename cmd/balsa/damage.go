@@ -42,6 +42,11 @@ func damageAdvice(dir disk.Dir, id raft.NodeID, refused, repairs bool) string {
 		"repairs itself from the other nodes"
 }
 
+// doVerify is the advice of who has looked at one part of a data directory: what to do depends on the others.
+func doVerify(path string) string {
+	return fmt.Sprintf("delete and edit nothing by hand; balsa verify %s says what to do", path)
+}
+
 // advise puts advice in the place of what the packages say of damage.
 func advise(text, advice string) string {
 	return strings.NewReplacer(wal.ErrCorrupt.Error(), "damaged: "+advice,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"balsa/client"
@@ -80,4 +81,30 @@ func clientError(err error) error {
 		status = exitUsage
 	}
 	return failure{status, err}
+}
+
+// countEvery is how often it is told again how far a verb is.
+const countEvery = 5 * time.Second
+
+// counting is telling for what many nodes do and what may take minutes: it says again and again how many are
+// done, each of which the call reports.
+func (c *console) counting(what string, of int, call func(done func())) {
+	var finished atomic.Int64
+	ended := make(chan struct{})
+	var telling sync.WaitGroup
+	defer telling.Wait()
+	defer close(ended)
+	telling.Go(func() {
+		began := time.Now()
+		for pause := quietFor; ; pause = countEvery {
+			select {
+			case <-ended:
+				return
+			case <-time.After(pause):
+				fmt.Fprintf(c.err, "balsa: %s: %d of %d done after %.0fs\n", what, finished.Load(), of,
+					time.Since(began).Seconds())
+			}
+		}
+	})
+	call(func() { finished.Add(1) })
 }

@@ -168,7 +168,7 @@ func (d *dump) run(cmd *cobra.Command, c *console, path string) error {
 	if held, err := disk.InUse(path); held && err == nil {
 		fmt.Fprintf(c.err, "a node runs in %s: what it has written since is not part of this\n", path)
 	}
-	return d.outcome(damage)
+	return d.outcome(path, damage)
 }
 
 // weigh learns what of a log counts. Beside a running node, damage is looked at again: the node may have been
@@ -184,14 +184,14 @@ func weigh(dir *watched, path string) (h *history, r wal.Recovered, err error) {
 	return h, r, err
 }
 
-// outcome gives what is wrong with the log its exit status.
-func (d *dump) outcome(err error) error {
+// outcome gives what is wrong with the log of a directory its exit status, and says what to do.
+func (d *dump) outcome(path string, err error) error {
 	stop := unreadable(err)
 	switch {
 	case err == nil, stop != nil:
 		return stop
 	case errors.Is(err, wal.ErrCorrupt):
-		return fail(exitViolation, "%w", err)
+		return fail(exitViolation, "%s", advise(err.Error(), doVerify(path)))
 	}
 	return fail(exitError, "%w", err)
 }

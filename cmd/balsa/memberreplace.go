@@ -64,7 +64,8 @@ func (r *replacement) run(ctx context.Context) error {
 		fmt.Fprintf(r.console.err, "node %d is no member: it was removed before, or never added\n", r.id)
 	}
 	if r.begins(was) {
-		fmt.Fprintf(r.console.err, "start it on its machine, with a data directory that is empty:\n")
+		fmt.Fprintf(r.console.err, "start it on its machine, with a data directory that is empty, and with "+
+			"--transport and --tls-... as the others have them:\n")
 		fmt.Fprintf(r.console.out, "%s\n", r.startCommand(was))
 	}
 	if err := r.awaitMember(ctx); err != nil {

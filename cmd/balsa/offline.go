@@ -148,6 +148,14 @@ func ours(name string) bool {
 		strings.HasSuffix(name, ".snapshot.part") || name == "create.snapshot.tmp"
 }
 
+// ofNode reports whether the directory is the data directory of a node.
+func (w *watched) ofNode() bool {
+	names, err := w.List()
+	return err == nil && slices.ContainsFunc(names, func(name string) bool {
+		return slices.Contains(copies(), name)
+	})
+}
+
 // isSegment reports whether a file is a segment of a log, by its name.
 func isSegment(name string) bool {
 	return len(name) == len("0000000001.wal") && filepath.Ext(name) == ".wal"

@@ -120,6 +120,13 @@ func (c *console) warn(data string, had balsa.Remains) {
 	if had.Snapshot.Index > 0 {
 		say("  of them, those up to index %d are in its snapshot", had.Snapshot.Index)
 	}
+	switch _, is := had.Members.Member(had.Node); {
+	case !is:
+		say("  IT IS NO MEMBER any more, by the configuration in its own log: the others removed it, and " +
+			"went on without it; recover one of them, which has more")
+	case !had.Members.Voter(had.Node):
+		say("  it is a learner: nothing was ever acknowledged by its word, and a voter may have more")
+	}
 	if had.Torn > 0 {
 		say("  a last write of %s was torn and never acknowledged: it is not part of it", bytesOf(had.Torn))
 	}

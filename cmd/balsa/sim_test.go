@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,15 +85,19 @@ func TestFilesThatAreNoRuns(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for file, text := range map[string]string{
 		"run.balsa.json": `{"v": 1, "script": [{"op": "kill"}]}`, "story.balsa": "nodes 3\nfrobnicate n1\n",
+		"list.balsa.json": "[]", "blank.balsa": "\n", "still.balsa": "# Nothing happens\nnodes 3\n",
 	} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for args, want := range map[string]string{
-		"sim replay run.balsa.json": "run.balsa.json: line 1, column 21: kill: there is no n0",
-		"sim shrink run.balsa.json": "run.balsa.json: line 1, column 21: kill: there is no n0",
-		"sim replay story.balsa":    "story.balsa, line 2, column 1: ",
+		"sim replay run.balsa.json":  "run.balsa.json: line 1, column 21: kill: there is no n0",
+		"sim shrink run.balsa.json":  "run.balsa.json: line 1, column 21: kill: there is no n0",
+		"sim replay story.balsa":     "story.balsa, line 2, column 1: ",
+		"sim replay list.balsa.json": "list.balsa.json: line 1, column 1: a run cannot be an array",
+		"sim replay blank.balsa":     "blank.balsa, line 1, column 1: in this story no time passes",
+		"sim replay still.balsa":     "still.balsa, line 1, column 1: in this story no time passes",
 	} {
 		got := command(t, "", strings.Fields(args)...)
 		if got.status != exitUsage || !strings.HasPrefix(got.err, "balsa: "+want) ||
@@ -295,6 +300,27 @@ func TestAScenarioIsReplayed(t *testing.T) {
 	if len(h.Violations) != 1 || h.Violations[0].Property != string(untold) ||
 		!strings.Contains(got.err, "line 3, column 1") {
 		t.Errorf("%+v, %s", h, got.err)
+	}
+}
+
+// A story that is stopped says how far it came, and that nobody knows the rest.
+func TestAStoryThatIsStopped(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "long.balsa")
+	if err := os.WriteFile(file, []byte("nodes 9\nrun 24h\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h, got := simulate(t, exitError, "sim replay --time 100ms "+file)
+	if h.Stopped != "--time is over" || h.Seeds != 0 || len(h.Violations) != 0 || h.Events == 0 ||
+		!strings.Contains(got.err, fmt.Sprintf("nothing is known of what comes after event %d", h.Events)) {
+		t.Errorf("%+v, %s", h, got.err)
+	}
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, err strings.Builder
+	status := run(interrupted, []string{"sim", "replay", file}, &console{out: &out, err: &err})
+	if status != exitError || !strings.Contains(out.String(), "no violation until it was stopped") ||
+		!strings.HasPrefix(err.String(), "balsa: interrupted: nothing is known") {
+		t.Errorf("status %d, %s%s", status, out.String(), err.String())
 	}
 }
 

@@ -57,7 +57,7 @@ func (r *replay) run(ctx context.Context, c *console, what string) error {
 		return err
 	}
 	if strings.HasSuffix(what, ".balsa") {
-		return r.story(c, what)
+		return r.story(ctx, c, what)
 	}
 	spec, err := r.find(what)
 	if err != nil {

@@ -62,7 +62,7 @@ func (c *console) inspect(cmd *cobra.Command, as format, file string) error {
 		return stop
 	}
 	if shown == nil {
-		return snapshotError(found)
+		return inspectError(dir, found)
 	}
 	if as == "json" {
 		err = c.json(shown)
@@ -72,7 +72,22 @@ func (c *console) inspect(cmd *cobra.Command, as format, file string) error {
 	if err != nil {
 		return outputError(err)
 	}
-	return snapshotError(found)
+	return inspectError(dir, found)
+}
+
+// doAnotherCopy is what to do about a damaged snapshot that lies outside of data directories.
+const doAnotherCopy = "use another copy, and look at the disk that held this one"
+
+// inspectError gives what is wrong with a snapshot of a directory its exit status, and says what to do.
+func inspectError(dir *watched, err error) error {
+	if !errors.Is(err, snapshot.ErrCorrupt) {
+		return snapshotError(err)
+	}
+	advice := doAnotherCopy
+	if dir.ofNode() {
+		advice = doVerify(dir.path)
+	}
+	return fail(exitViolation, "%s", advise(err.Error(), advice))
 }
 
 // snapshotError gives what is wrong with a snapshot its exit status.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"time"
 
 	"balsa/client"
 
@@ -21,7 +22,8 @@ func snapshotCommand(c *console) *cobra.Command {
 		Long: `Ask each endpoint to take a snapshot of its own state now, and print the last entry of
 the log that it includes. Nodes take snapshots by themselves when their logs have grown;
 this is for the moment before an upgrade or a copy of the data directory. A node whose
-newest snapshot includes everything already says so, which is no error.
+newest snapshot includes everything already says so, which is no error. However long they
+take, they are waited for; Ctrl-C ends the waiting, and not the snapshots.
 
 The exit status is 0 when at least one node has a snapshot of all that it had applied.`,
 		Example: `  balsa snapshot
@@ -37,8 +39,8 @@ The exit status is 0 when at least one node has a snapshot of all that it had ap
 			}
 			defer cluster.Close()
 			var taken []takenSnapshot
-			c.telling("the nodes are writing their snapshots", func() {
-				taken = takeAll(cmd.Context(), cluster)
+			c.counting("the nodes are writing their snapshots", len(cluster.Endpoints()), func(done func()) {
+				taken = takeAll(cmd.Context(), cluster, done)
 			})
 			return c.snapshots(as, taken)
 		},
@@ -59,17 +61,18 @@ type takenSnapshot struct {
 	failure error
 }
 
-func takeAll(ctx context.Context, cluster *client.Client) []takenSnapshot {
+// takeAll asks all endpoints at once, and calls done when one has answered.
+func takeAll(ctx context.Context, cluster *client.Client, done func()) []takenSnapshot {
 	taken := make([]takenSnapshot, len(cluster.Endpoints()))
 	var asked sync.WaitGroup
 	for i, endpoint := range cluster.Endpoints() {
 		asked.Go(func() {
 			t := takenSnapshot{Endpoint: endpoint}
-			t.Index, t.failure = cluster.Snapshot(ctx, endpoint)
-			var e *client.Error
-			if errors.As(t.failure, &e) && e.Code == client.CodeNothingNew {
+			t.Index, t.failure = takeOne(ctx, cluster, endpoint)
+			if saysCode(t.failure, client.CodeNothingNew) {
 				t.NothingNew, t.failure = true, nil
 			}
+			done()
 			if t.failure != nil {
 				t.Error = t.failure.Error()
 			}
@@ -78,6 +81,70 @@ func takeAll(ctx context.Context, cluster *client.Client) []takenSnapshot {
 	}
 	asked.Wait()
 	return taken
+}
+
+func saysCode(err error, code client.Code) bool {
+	var e *client.Error
+	return errors.As(err, &e) && e.Code == code
+}
+
+// taker is of a client what asks for snapshots.
+type taker interface {
+	Snapshot(ctx context.Context, endpoint string) (last uint64, err error)
+	Status(ctx context.Context, endpoint string) (client.Status, error)
+}
+
+// lookAgain is how long a node is left alone that is writing a snapshot.
+const lookAgain = time.Second
+
+// takeOne has one node take a snapshot of all that it has applied by now. The API waits for a minute, and
+// large states take longer: then the status tells when the snapshot is there. It is asked for again only when
+// another one was being written until then, for which the node may have forgotten that somebody asked.
+func takeOne(ctx context.Context, from taker, endpoint string) (index uint64, err error) {
+	before, err := from.Status(ctx, endpoint)
+	if err != nil {
+		return 0, err
+	}
+	newest := before.Snapshot.Index
+	for {
+		index, err := from.Snapshot(ctx, endpoint)
+		if !saysCode(err, client.CodeTimeout) {
+			return index, err
+		}
+		if newest, err = nextSnapshot(ctx, from, endpoint, before, newest); err != nil {
+			return 0, err
+		}
+		if newest >= before.Applied {
+			return newest, nil
+		}
+	}
+}
+
+// nextSnapshot waits until a node has another snapshot than the newest so far.
+func nextSnapshot(ctx context.Context, from taker, endpoint string, before client.Status, newest uint64) (
+	index uint64, err error) {
+	for {
+		now, err := from.Status(ctx, endpoint)
+		switch {
+		case ctx.Err() != nil:
+			return 0, ctx.Err()
+		case saysCode(err, client.CodeTimeout): // it is busy
+		case err != nil:
+			return 0, err
+		case now.Start != before.Start:
+			return 0, fail(exitUnavailable, "%s: the node was started anew before its snapshot was there",
+				endpoint)
+		case now.Snapshot.Index > newest:
+			return now.Snapshot.Index, nil
+		case now.Stats.SnapshotsFailed > before.Stats.SnapshotsFailed && now.SnapshotError != "":
+			return 0, fail(exitError, "%s: %s", endpoint, now.SnapshotError)
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(lookAgain):
+		}
+	}
 }
 
 // snapshots prints what the endpoints said, and fails when none has a snapshot.

@@ -13,7 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"balsa"
 	"balsa/client"
+	"balsa/raft"
 )
 
 // sumOf is the SHA-256 of bytes, in hexadecimal.
@@ -182,5 +184,22 @@ func TestVerifyKnowsWhatIsUnfinished(t *testing.T) {
 		"127.0.0.1:7001")
 	if served.status != exitError || !strings.Contains(served.err, "once more") {
 		t.Errorf("%+v", served)
+	}
+}
+
+// Who is about to found a cluster on what a node has is told that the others had no need of it.
+func TestRecoverSaysWhoHadNoVote(t *testing.T) {
+	members := raft.NewConfiguration(map[raft.NodeID]string{1: "a:1", 2: "a:2", 3: "a:3"})
+	members.Voters, members.Learners = []raft.NodeID{1, 2}, []raft.NodeID{3}
+	for node, want := range map[raft.NodeID]string{
+		1: "", 3: "it is a learner", 4: "IT IS NO MEMBER any more",
+	} {
+		var told strings.Builder
+		(&console{color: "never", err: &told}).warn("data", balsa.Remains{Node: node, Members: members})
+		for _, said := range []string{"it is a learner", "IT IS NO MEMBER any more"} {
+			if strings.Contains(told.String(), said) != (said == want) {
+				t.Errorf("node %v, which is to be told %q: %s", node, want, told.String())
+			}
+		}
 	}
 }

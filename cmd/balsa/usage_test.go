@@ -126,6 +126,10 @@ func TestMistakesAreSentences(t *testing.T) {
 		{"raft differs", serveArgs("--raft", "127.0.0.1:7009"),
 			"--raft is 127.0.0.1:7009, but --peers says that node 1 is at 127.0.0.1:7001: make them the " +
 				"same, or leave --peers out to start a node that has moved"},
+		{"no verb of member", []string{"member", "frobnicate"},
+			`unknown verb "frobnicate": see balsa help member`},
+		{"nearly a verb of leader", []string{"leader", "transfr"},
+			`unknown verb "transfr": did you mean transfer? See balsa help leader`},
 		{"add nobody", []string{"member", "add", "4"}, "--incarnation and --raft are needed: balsa status " +
 			"-o json, asked of the node, says both: see balsa help member add"},
 		{"update nothing", []string{"member", "update", "4"}, "say where it is, with --raft or --http: see " +

@@ -194,6 +194,26 @@ func foreignSnapshot(t *testing.T) {
 	must(t, dir.Close())
 }
 
+// What to do about a damaged snapshot depends on where it lies: of a node's own verify knows it.
+func TestADamagedSnapshotSaysWhereToAsk(t *testing.T) {
+	t.Chdir(t.TempDir())
+	foundData(t, "data")
+	flipBit(t, "data/"+newerSnapshot, 8*100)
+	must(t, os.Mkdir("copies", 0o700))
+	damaged, err := os.ReadFile("data/" + newerSnapshot)
+	must(t, err)
+	must(t, os.WriteFile("copies/one", damaged, 0o600))
+	for file, advice := range map[string]string{
+		"data/" + newerSnapshot: "delete and edit nothing by hand; balsa verify data says what to do",
+		"copies/one":            "use another copy, and look at the disk that held this one",
+	} {
+		got := command(t, "", "snapshot", "inspect", file)
+		if got.status != exitViolation || !strings.HasSuffix(got.err, ": damaged snapshot: "+advice+"\n") {
+			t.Errorf("%s: %+v", file, got)
+		}
+	}
+}
+
 // A snapshot whose checksums are right and that no node can restore is damaged, and inspect says the same.
 func TestASnapshotWithoutAState(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -469,7 +489,8 @@ func TestADumpOfADamagedLog(t *testing.T) {
 		lines[4].Index != 13 {
 		t.Errorf("status %d, %v, %+v", got.status, err, lines)
 	}
-	if !strings.Contains(got.err, "0000000003.wal at byte 288: ") {
+	advice := "damaged: delete and edit nothing by hand; balsa verify data says what to do\n"
+	if !strings.Contains(got.err, "0000000003.wal at byte 288: ") || !strings.HasSuffix(got.err, advice) {
 		t.Errorf("%s", got.err)
 	}
 }
