@@ -32,9 +32,9 @@ type Hashing struct {
 // all of them first and has the log come to the index then (AdvanceTo). The error is an *Error: ErrTimeout,
 // ErrClosed, ErrStopped.
 func (n *Node) HashAt(ctx context.Context, index raft.Index) (*Hashing, error) {
-	r, err := n.enter(ctx, func(t raft.Ticket) replica.Event {
+	r, err := n.enter(ctx, question{event: func(t raft.Ticket) replica.Event {
 		return replica.ImageAsked{Ticket: t, Index: index}
-	})
+	}})
 	if err == nil && !n.loop.glance(func() {}) { // which takes what was asked before
 		err = n.loop.endError(NotApplied)
 	}

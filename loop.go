@@ -254,7 +254,7 @@ func (l *loop) dispatch(w replica.Work) {
 		}
 	case replica.Route:
 		l.route(w.Members)
-	case replica.Answer:
+	case *replica.Answer:
 		l.answer(w)
 	case replica.Report:
 		for _, e := range w.Events {
@@ -267,7 +267,7 @@ func (l *loop) dispatch(w replica.Work) {
 	}
 }
 
-func (l *loop) answer(a replica.Answer) {
+func (l *loop) answer(a *replica.Answer) {
 	if a.Fate == replica.Done {
 		leader, term := l.replica.Leader()
 		l.callers.answer(a.Ticket, outcome{result: a.Result, index: a.Entry.Index, replayed: a.Replayed,
@@ -360,7 +360,7 @@ func (l *loop) finish() {
 	}
 	for _, r := range l.askers.close() {
 		if r.fate.CompareAndSwap(asking, taken) {
-			r.answer <- outcome{err: l.endError(NotApplied)}
+			r.end(outcome{err: l.endError(NotApplied)})
 		}
 	}
 	l.last = l.status()

@@ -37,10 +37,23 @@ func newMailbox() mailbox {
 
 // request is a caller on its way into the loop.
 type request struct {
-	event  func(raft.Ticket) replica.Event // called by the loop, which may be looked at then
-	answer chan outcome                    // holds one: the loop never waits for a caller
-	fate   atomic.Uint32
-	ticket raft.Ticket // what the caller is called from when it is taken on
+	question
+	answer  chan struct{} // holds one, when there is an outcome: the loop never waits for a caller
+	outcome outcome
+	fate    atomic.Uint32
+	ticket  raft.Ticket // what the caller is called from when it is taken on
+}
+
+// question is what a caller asks: an event, or without one a command, which thus takes no memory of its own.
+type question struct {
+	event    func(raft.Ticket) replica.Event // called by the loop, which may be looked at then
+	proposed replica.Proposed
+}
+
+// end gives the caller its outcome.
+func (r *request) end(o outcome) {
+	r.outcome = o
+	r.answer <- struct{}{}
 }
 
 // The fates of a request: the loop takes it, or its caller takes it back, whoever is first.
@@ -59,6 +72,7 @@ type askers struct {
 	waiting []*request
 	spare   []*request // memory for the next
 	idle    []*request // were answered, and serve again
+	copies  []byte     // of short commands, one behind the other
 	closed  bool
 }
 
@@ -66,7 +80,7 @@ type askers struct {
 const maxIdle = 1024
 
 // put has a question wait; it reports false when nobody will take it any more.
-func (a *askers) put(event func(raft.Ticket) replica.Event) (r *request, open bool) {
+func (a *askers) put(q question) (r *request, open bool) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	if a.closed {
@@ -76,14 +90,37 @@ func (a *askers) put(event func(raft.Ticket) replica.Event) (r *request, open bo
 		r, a.idle = a.idle[n-1], a.idle[:n-1]
 		r.fate.Store(asking)
 	} else {
-		r = &request{answer: make(chan outcome, 1)}
+		r = &request{answer: make(chan struct{}, 1)}
 	}
-	r.event = event
+	if q.event == nil {
+		q.proposed.Command = a.copied(q.proposed.Command)
+	}
+	r.question = q
 	a.waiting = append(a.waiting, r)
 	if len(a.waiting) == 1 {
 		a.call()
 	}
 	return r, true
+}
+
+// Commands up to shortCommand bytes are copied into pieces of memory of pieceOfCopies bytes: an allocation
+// for each would cost more than all else that is done for it here. A piece lives as long as any of them.
+const (
+	shortCommand  = 512
+	pieceOfCopies = 16 << 10
+)
+
+// copied returns a copy of a command if it is short; longer ones have been copied without holding up others.
+func (a *askers) copied(command []byte) []byte {
+	if len(command) > shortCommand {
+		return command
+	}
+	if len(command) > cap(a.copies)-len(a.copies) {
+		a.copies = make([]byte, 0, pieceOfCopies)
+	}
+	from := len(a.copies)
+	a.copies = append(a.copies, command...)
+	return a.copies[from:len(a.copies):len(a.copies)]
 }
 
 // call has the loop look who waits.
@@ -96,7 +133,7 @@ func (a *askers) call() {
 
 // answered takes back a request whose answer its caller has. One without an answer may get it yet.
 func (a *askers) answered(r *request) {
-	r.event = nil
+	r.question, r.outcome = question{}, outcome{}
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	if len(a.idle) < maxIdle {
@@ -141,13 +178,14 @@ type outcome struct {
 
 // callers are those whom the loop has heard and not answered yet.
 type callers struct {
-	waiting map[raft.Ticket]chan<- outcome
-	rounds  rounds
-	last    raft.Ticket
+	waiting  map[raft.Ticket]*request
+	rounds   rounds
+	last     raft.Ticket
+	commands []replica.Proposed // taken and not stepped yet
 }
 
 func newCallers() callers {
-	return callers{waiting: map[raft.Ticket]chan<- outcome{}, rounds: rounds{open: map[raft.Ticket]*round{}}}
+	return callers{waiting: map[raft.Ticket]*request{}, rounds: rounds{open: map[raft.Ticket]*round{}}}
 }
 
 // enter gives a caller a ticket, under which it will be answered once; it reports false when the caller has
@@ -158,14 +196,14 @@ func (c *callers) enter(r *request) bool {
 	if !r.fate.CompareAndSwap(asking, taken) {
 		return false
 	}
-	c.waiting[c.last] = r.answer
+	c.waiting[c.last] = r
 	return true
 }
 
 func (c *callers) answer(ticket raft.Ticket, o outcome) {
-	if caller, waits := c.waiting[ticket]; waits {
+	if r, waits := c.waiting[ticket]; waits {
 		delete(c.waiting, ticket)
-		caller <- o
+		r.end(o)
 	} else if r := c.rounds.end(ticket); r != nil {
 		r.answer(o)
 	}
@@ -216,14 +254,32 @@ func (y *yields) took(from, to raft.Time) {
 	}
 }
 
-// admit takes all who ask.
+// admit takes all who ask. Commands that follow each other are one event.
 func (l *loop) admit() {
 	for _, r := range l.askers.all() {
-		if l.callers.enter(r) {
+		switch {
+		case !l.callers.enter(r):
+		case r.event == nil:
+			r.proposed.Ticket = r.ticket
+			l.callers.commands = append(l.callers.commands, r.proposed)
+		default:
+			l.propose()
 			l.step(r.event(r.ticket))
 		}
 	}
+	l.propose()
 	l.beginRounds()
+}
+
+// propose steps the commands that were taken and not stepped yet.
+func (l *loop) propose() {
+	c := l.callers.commands
+	if len(c) == 0 {
+		return
+	}
+	l.step(replica.AllProposed{Proposals: c})
+	clear(c)
+	l.callers.commands = c[:0]
 }
 
 // giveUp tells the loop that nobody waits any more for what it has taken.

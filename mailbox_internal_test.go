@@ -16,7 +16,7 @@ func TestWhoAsksBehindAFailureIsAnswered(t *testing.T) {
 	event := func(raft.Ticket) replica.Event { return nil }
 	var asked []*request
 	for len(asked) < 3 {
-		r, _ := a.put(event)
+		r, _ := a.put(question{event: event})
 		asked = append(asked, r)
 		if len(asked) == 2 {
 			a.all() // the loop begins with them, and fails

@@ -79,10 +79,14 @@ func (n *Node) propose(ctx context.Context, command []byte, once replica.Once, l
 	if err := ctx.Err(); err != nil {
 		return Applied{}, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: err}
 	}
-	command = bytes.Clone(command)
-	o, err := n.ask(ctx, func(t raft.Ticket) replica.Event {
-		return replica.Proposed{Ticket: t, Command: command, Once: once, Local: local}
-	})
+	if len(command) > shortCommand {
+		command = bytes.Clone(command) // the short ones are copied where they wait
+	}
+	r, err := n.enter(ctx, question{proposed: replica.Proposed{Command: command, Once: once, Local: local}})
+	if err != nil {
+		return Applied{}, err
+	}
+	o, err := n.answer(ctx, r)
 	return Applied{Result: o.result, Index: o.index, Replayed: o.replayed}, err
 }
 
@@ -98,7 +102,7 @@ func (n *Node) Snapshot(ctx context.Context) (raft.Index, error) {
 
 // ask puts a question to the loop and waits for its answer, as long as the context allows.
 func (n *Node) ask(ctx context.Context, event func(raft.Ticket) replica.Event) (outcome, error) {
-	r, err := n.enter(ctx, event)
+	r, err := n.enter(ctx, question{event: event})
 	if err != nil {
 		return outcome{}, err
 	}
@@ -117,11 +121,11 @@ func (n *Node) answer(ctx context.Context, r *request) (outcome, error) {
 
 // enter has a question wait for the loop. Without an error the loop takes it, unless the caller takes it back
 // before (outcome).
-func (n *Node) enter(ctx context.Context, event func(raft.Ticket) replica.Event) (*request, error) {
+func (n *Node) enter(ctx context.Context, q question) (*request, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Kind: ErrTimeout, Outcome: NotApplied, Node: n.config.ID, Cause: err}
 	}
-	r, open := n.loop.askers.put(event)
+	r, open := n.loop.askers.put(q)
 	if !open {
 		<-n.loop.ended
 		return nil, n.loop.endError(NotApplied)
@@ -133,8 +137,8 @@ func (n *Node) enter(ctx context.Context, event func(raft.Ticket) replica.Event)
 // any more. With a non-nil error the answer was not waited for.
 func (n *Node) outcome(ctx context.Context, r *request) (outcome, *Error) {
 	select {
-	case o := <-r.answer: // the loop answers whatever it has taken, even when it ends
-		return o, nil
+	case <-r.answer: // the loop answers whatever it has taken, even when it ends
+		return r.outcome, nil
 	case <-ctx.Done():
 	}
 	late := &Error{Kind: ErrTimeout, Outcome: Unknown, Node: n.config.ID, Cause: ctx.Err()}
@@ -143,8 +147,8 @@ func (n *Node) outcome(ctx context.Context, r *request) (outcome, *Error) {
 		return outcome{}, late
 	}
 	select {
-	case o := <-r.answer: // it came just in time: to call it unknown would be wrong
-		return o, nil
+	case <-r.answer: // it came just in time: to call it unknown would be wrong
+		return r.outcome, nil
 	default:
 		n.loop.giveUp(r.ticket)
 		return outcome{}, late

@@ -153,7 +153,7 @@ func (l *loop) tellDetail(event raft.Event) {
 	}
 	switch e := event.(type) {
 	case raft.Appended:
-		l.logger.Debug("Appended entry", "entry", e.Entry, "kind", e.Kind)
+		l.logger.Debug("Appended entry", "entry", e.Entry, "kind", e.Kind, "entries", e.New)
 	case raft.AppendAccepted:
 		if e.New > 0 {
 			told := []any{"from", e.From, "after", e.Prev, "entries", e.New}

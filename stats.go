@@ -44,7 +44,7 @@ func (s *Stats) count(event raft.Event) {
 		}
 	case raft.Appended:
 		if e.Kind == raft.Normal {
-			s.ProposalsTaken++
+			s.ProposalsTaken += uint64(e.New)
 		}
 	case raft.ProposalRefused:
 		s.ProposalsRefused++

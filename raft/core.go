@@ -3,6 +3,7 @@ package raft
 import (
 	"cmp"
 	"fmt"
+	"slices"
 )
 
 // Core is one server: the state of Figure 2, and what its driver has been told of it. It is made by New,
@@ -173,6 +174,8 @@ func (c *Core) Step(now Time, in Input) {
 		c.receive(in)
 	case Propose:
 		c.propose(in)
+	case ProposeAll:
+		c.propose(in.Proposals...)
 	case ChangeMembership:
 		c.changeMembership(in)
 	case Transfer:
@@ -313,26 +316,42 @@ func (c *Core) follow(term Term, leader NodeID, why Reason) {
 	}
 }
 
-// propose appends a command at the leader and replicates it (§5.3). Anybody else refuses (§8).
-func (c *Core) propose(p Propose) {
+// propose appends commands at the leader and replicates them (§5.3). Anybody else refuses (§8).
+func (c *Core) propose(all ...Propose) {
+	c.outbox.answers = slices.Grow(c.outbox.answers, len(all))
+	var appended Appended // what was not told yet
+	for i := range all {
+		p := &all[i]
+		answer := Answer{Ticket: p.Ticket, Refusal: c.objects(p)}
+		if answer.Refusal == Accepted {
+			kind := cmp.Or(p.Kind, Normal)
+			if kind != appended.Kind {
+				c.tellAppended(appended)
+				appended = Appended{Kind: kind}
+			}
+			answer.Entry = c.appendUntold(kind, p.Command)
+			appended.Entry, appended.New = answer.Entry, appended.New+1
+		} else {
+			c.emit(ProposalRefused{Why: answer.Refusal, Leader: c.leader})
+		}
+		c.outbox.answers = append(c.outbox.answers, answer)
+	}
+	c.tellAppended(appended)
+}
+
+// objects says why a proposal is refused.
+func (c *Core) objects(p *Propose) Refusal {
 	kind := cmp.Or(p.Kind, Normal)
 	assert(kind == Normal || kind == Session, "only normal and session entries can be proposed")
-	refusal := Accepted
 	switch {
 	case c.role != Leader:
-		refusal = NotLeader
+		return NotLeader
 	case c.transferring():
-		refusal = Transferring
+		return Transferring
 	case c.overloaded(len(p.Command)):
-		refusal = Overloaded
+		return Overloaded
 	}
-	answer := Answer{Ticket: p.Ticket, Refusal: refusal}
-	if refusal == Accepted {
-		answer.Entry = c.appendAsLeader(kind, p.Command)
-	} else {
-		c.emit(ProposalRefused{Why: refusal, Leader: c.leader})
-	}
-	c.outbox.answers = append(c.outbox.answers, answer)
+	return Accepted
 }
 
 // applied notes how far the state machine has come.

@@ -186,10 +186,11 @@ type (
 		Granted bool
 	}
 
-	// Appended: a leader appended an entry of its own.
+	// Appended: a leader appended New entries of its own, all of one kind. Entry is the last of them.
 	Appended struct {
 		Entry EntryID
 		Kind  Kind
+		New   int
 	}
 	// AppendAccepted: a follower took entries. New of them were not there before; Truncated, if not 0, is
 	// the first index that was replaced.

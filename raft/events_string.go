@@ -38,7 +38,12 @@ func (e VoteReceived) String() string {
 		map[bool]string{true: "yes", false: "no"}[e.Granted])
 }
 
-func (e Appended) String() string { return fmt.Sprintf("appended %v (%v)", e.Entry, e.Kind) }
+func (e Appended) String() string {
+	if e.New > 1 {
+		return fmt.Sprintf("appended %d entries up to %v (%v)", e.New, e.Entry, e.Kind)
+	}
+	return fmt.Sprintf("appended %v (%v)", e.Entry, e.Kind)
+}
 
 func (e AppendAccepted) String() string {
 	s := fmt.Sprintf("accepted %d entries after %v from %v, %d of them new", e.Entries, e.Prev, e.From, e.New)

@@ -27,6 +27,9 @@ type Propose struct {
 	Command []byte
 }
 
+// ProposeAll is several Propose in their order, as one input: each is answered as it would be by itself.
+type ProposeAll struct{ Proposals []Propose }
+
 // ChangeMembership asks the leader to change the configuration (§6). It is answered in Output.Answers under
 // its ticket: by the entry that holds the next configuration, which is joint when the voters change, or by a
 // refusal. The change is complete when an entry of kind ConfigurationChange that is not joint is committed at
@@ -97,6 +100,7 @@ type ElectionTimeout struct{}
 func (Tick) isInput()             {}
 func (Receive) isInput()          {}
 func (Propose) isInput()          {}
+func (ProposeAll) isInput()       {}
 func (ChangeMembership) isInput() {}
 func (Transfer) isInput()         {}
 func (ReadIndex) isInput()        {}

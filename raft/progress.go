@@ -101,8 +101,15 @@ func (c *Core) peer(id NodeID) *peer {
 	return nil
 }
 
-// appendAsLeader appends one entry of this term to our log.
+// appendAsLeader appends one entry of this term to our log, and tells so.
 func (c *Core) appendAsLeader(kind Kind, command []byte) EntryID {
+	e := c.appendUntold(kind, command)
+	c.tellAppended(Appended{Entry: e, Kind: kind, New: 1})
+	return e
+}
+
+// appendUntold is appendAsLeader for entries of which the caller tells together (tellAppended).
+func (c *Core) appendUntold(kind Kind, command []byte) EntryID {
 	assert(c.role == Leader, "only a leader appends entries of its own")
 	e := Entry{
 		Term:    c.hard.Term,
@@ -115,8 +122,14 @@ func (c *Core) appendAsLeader(kind Kind, command []byte) EntryID {
 	assert(err == nil, "an entry without a configuration was appended as one")
 	c.appendToLog([]Entry{e}, configurations)
 	c.leading.uncommitted += e.Size()
-	c.emit(Appended{Entry: e.ID(), Kind: kind})
 	return e.ID()
+}
+
+// tellAppended tells of entries that were appended, if there are any.
+func (c *Core) tellAppended(a Appended) {
+	if a.New > 0 {
+		c.emit(a)
+	}
 }
 
 // heartbeat begins a round: it asserts leadership, asks each follower how far it has come, and confirms the

@@ -31,6 +31,9 @@ type Proposed struct {
 	Local   bool // refuse when this server does not lead, instead of forwarding
 }
 
+// AllProposed is several Proposed in their order, as one event.
+type AllProposed struct{ Proposals []Proposed }
+
 // Asked asks to be told, under the ticket, when the state machine of this server is new enough for a
 // linearizable read.
 type Asked struct {
@@ -81,6 +84,7 @@ func (ElectionTimeout) isEvent() {}
 func (Awake) isEvent()           {}
 func (Received) isEvent()        {}
 func (Proposed) isEvent()        {}
+func (AllProposed) isEvent()     {}
 func (Asked) isEvent()           {}
 func (Awaited) isEvent()         {}
 func (ChangeAsked) isEvent()     {}

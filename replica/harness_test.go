@@ -221,8 +221,8 @@ func (b *bench) collect() {
 			b.applies = append(b.applies, w)
 		case Send:
 			b.sent = append(b.sent, w.Envelope)
-		case Answer:
-			b.answers = append(b.answers, w)
+		case *Answer:
+			b.answers = append(b.answers, *w)
 		case Report:
 			b.events = append(b.events, w.Events...)
 		case Stop:

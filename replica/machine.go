@@ -26,7 +26,8 @@ type StateMachine interface {
 	// Apply carries out a committed command and returns its result, which goes to the caller that proposed
 	// it. It must be deterministic: the same entries in the same order give the same state and results on
 	// every server. Errors of the domain are part of the result, which must not be changed afterwards. A
-	// panic stops the server.
+	// panic stops the server. The command must not be written to, and what is kept of it should be a copy: it
+	// shares its memory with other commands, all of which would be kept with it.
 	Apply(raft.Entry) []byte
 	// Snapshot captures the state, cheaply: what it returns is written beside later applies.
 	Snapshot() (io.WriterTo, error)

@@ -9,6 +9,12 @@ import (
 // Proposals of callers here, put to the own core. Each caller waits for the result of exactly its own
 // entry; what is passed to another server stands in forward.go.
 
+// proposing is what is known of them.
+type proposing struct {
+	waiting  []waiting      // accepted proposals in the order of their entries
+	commands []raft.Propose // memory for the next that are put to the core
+}
+
 // waiting is a caller whose command stands in the log.
 type waiting struct {
 	ticket raft.Ticket
@@ -20,6 +26,10 @@ func (r *Replica) refuse(event Event) {
 	switch event := event.(type) {
 	case Proposed:
 		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
+	case AllProposed:
+		for _, p := range event.Proposals {
+			r.answer(Answer{Ticket: p.Ticket, Fate: Refused})
+		}
 	case Asked:
 		r.answer(Answer{Ticket: event.Ticket, Fate: Refused})
 	case Awaited:
@@ -37,22 +47,35 @@ func (r *Replica) refuse(event Event) {
 	}
 }
 
-// propose puts a command to the core if it leads, and otherwise forwards it to the leader, if one is known.
-func (r *Replica) propose(now raft.Time, p Proposed) {
-	if err := p.Once.Check(); err != nil {
-		panic(raft.Violation{Sentence: err.Error()})
+// propose puts commands to the core if it leads, and otherwise forwards them to the leader, if one is known.
+func (r *Replica) propose(now raft.Time, all ...Proposed) {
+	for i := range all {
+		if err := all[i].Once.Check(); err != nil {
+			panic(raft.Violation{Sentence: err.Error()})
+		}
 	}
-	r.put(now, p)
+	r.put(now, all...)
 }
 
 // put is propose without the check.
-func (r *Replica) put(now raft.Time, p Proposed) {
-	if leader, _ := r.Leader(); !p.Local && leader != raft.None && leader != r.config.Core.ID {
-		r.forward(now, p)
-		return
+func (r *Replica) put(now raft.Time, all ...Proposed) {
+	leader, _ := r.Leader()
+	elsewhere := leader != raft.None && leader != r.config.Core.ID
+	commands := r.commands[:0]
+	for i := range all {
+		p := &all[i]
+		if elsewhere && !p.Local {
+			r.forward(now, *p)
+			continue
+		}
+		kind, command := p.Once.encode(p.Command)
+		commands = append(commands, raft.Propose{Ticket: p.Ticket, Kind: kind, Command: command})
 	}
-	kind, command := p.Once.encode(p.Command)
-	r.core.Step(now, raft.Propose{Ticket: p.Ticket, Kind: kind, Command: command})
+	if len(commands) > 0 {
+		r.core.Step(now, raft.ProposeAll{Proposals: commands})
+	}
+	clear(commands)
+	r.commands = commands[:0]
 }
 
 // clockTicket is that of the entries that this server proposes by itself to let time pass in the log.

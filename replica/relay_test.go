@@ -343,8 +343,8 @@ func (w *relay) collect(n *node) {
 			n.apply = &work
 		case Send:
 			w.keep(work.Envelope)
-		case Answer:
-			w.answered(n, work)
+		case *Answer:
+			w.answered(n, *work)
 		case Stop:
 			failf("server %v stopped: %v", n.id, work.Err)
 		default:

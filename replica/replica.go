@@ -47,8 +47,8 @@ type Replica struct {
 	posing posing
 	chunks
 
-	waiting []waiting // accepted proposals in the order of their entries
-	changes changes   // of the membership, and transfers, that somebody waits for
+	proposing
+	changes changes // of the membership, and transfers, that somebody waits for
 	house   house
 	reads   reads
 	origin  origin // of what was forwarded
@@ -57,7 +57,7 @@ type Replica struct {
 
 	routing
 
-	ready   []Work
+	outbox
 	failure error // why the replica stopped
 	stopped bool  // and that Stop was handed out
 }
@@ -142,6 +142,8 @@ func (r *Replica) Step(now raft.Time, event Event) {
 		r.receive(now, event.Envelope)
 	case Proposed:
 		r.propose(now, event)
+	case AllProposed:
+		r.propose(now, event.Proposals...)
 	case Asked:
 		r.read(now, event)
 	case GaveUp:
@@ -356,17 +358,6 @@ func (r *Replica) stop(err error) {
 	r.byHand = nil
 	r.waiting, r.origin = nil, origin{}
 }
-
-func (r *Replica) send(letter raft.Letter) {
-	r.ready = append(r.ready, Send{Envelope: raft.Envelope{
-		From:     r.config.Identity,
-		To:       letter.To,
-		Sequence: letter.Sequence,
-		Message:  letter.Message,
-	}})
-}
-
-func (r *Replica) answer(a Answer) { r.ready = append(r.ready, a) }
 
 // Leader returns the leader of the present term, raft.None when unknown, and that term.
 func (r *Replica) Leader() (raft.NodeID, raft.Term) { return r.core.Leader(), r.core.Term() }

@@ -97,12 +97,13 @@ type Send struct{ Envelope raft.Envelope }
 // configuration's. It is handed out before anything is sent, and again with each change.
 type Route struct{ Members []raft.Member }
 
-// Answer ends a proposal, a read, a change, a transfer, a snapshot by hand, or the wish for an image. Each
-// Proposed, TimePassed, Asked, Awaited, ChangeAsked, TransferAsked, TakeSnapshot and ImageAsked gets exactly
-// one. A read's fate is Done when the state machine is new enough, and otherwise says why it will not be told
-// so; its outcome is of no matter. That of a snapshot is Done with Entry, the last that it includes, or says
-// why there is none. That of a change is Done with Entry, which has the configuration that it has led to;
-// that of a transfer is Done when a leader of a later term is heard.
+// Answer ends a proposal, a read, a change, a transfer, a snapshot by hand, or the wish for an image. It is
+// handed out by its address, so that many share one piece of memory. Each Proposed, TimePassed, Asked,
+// Awaited, ChangeAsked, TransferAsked, TakeSnapshot and ImageAsked gets exactly one. A read's fate is Done
+// when the state machine is new enough, and otherwise says why it will not be told so; its outcome is of no
+// matter. That of a snapshot is Done with Entry, the last that it includes, or says why there is none. That
+// of a change is Done with Entry, which has the configuration that it has led to; that of a transfer is Done
+// when a leader of a later term is heard.
 type Answer struct {
 	Ticket raft.Ticket
 	Fate   Fate
@@ -131,11 +132,11 @@ func (Save) isWork()       {}
 func (ReadChunk) isWork()  {}
 func (StoreChunk) isWork() {}
 
-func (Send) isWork()   {}
-func (Route) isWork()  {}
-func (Answer) isWork() {}
-func (Report) isWork() {}
-func (Stop) isWork()   {}
+func (Send) isWork()    {}
+func (Route) isWork()   {}
+func (*Answer) isWork() {}
+func (Report) isWork()  {}
+func (Stop) isWork()    {}
 
 // Fate says what became of a proposal.
 type Fate uint8

@@ -194,7 +194,7 @@ func (s *server) step(e Event) {
 func (s *server) collect() {
 	s.t.Helper()
 	for _, w := range s.replica.Work() {
-		if _, ok := w.(Answer); s.stopped && !ok {
+		if _, ok := w.(*Answer); s.stopped && !ok {
 			s.t.Fatalf("server %v has stopped and hands out %T", s.id, w)
 		}
 		switch w := w.(type) {
@@ -209,10 +209,10 @@ func (s *server) collect() {
 			s.truth.applies(s.id, w.Entries)
 		case Send:
 			s.send(w.Envelope)
-		case Answer:
+		case *Answer:
 			s.tally.fates[w.Fate]++
 			delete(s.waiting, w.Ticket)
-			s.truth.answers(s.id, w)
+			s.truth.answers(s.id, *w)
 		case Report:
 			s.report(w.Events)
 		case Stop:
@@ -315,9 +315,13 @@ func (s *server) feed() {
 }
 
 func (s *server) propose() {
-	number, command := s.truth.proposes()
-	s.waiting[number] = true
-	s.step(Proposed{Ticket: number, Command: command, Local: s.dice.IntN(2) == 0})
+	var all []Proposed
+	for range 1 + s.dice.IntN(3) {
+		number, command := s.truth.proposes()
+		s.waiting[number] = true
+		all = append(all, Proposed{Ticket: number, Command: command, Local: s.dice.IntN(2) == 0})
+	}
+	s.step(AllProposed{Proposals: all})
 }
 
 // deliver brings a frame from anywhere in the net to its receiver, or loses it.

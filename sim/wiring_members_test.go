@@ -25,9 +25,8 @@ var (
 // says makes servers that answer administrators otherwise than they would.
 func says(lie func(*replica.Answer)) Parts {
 	repeats := func(_ *liar, w replica.Work) []replica.Work {
-		if a, is := w.(replica.Answer); is {
-			lie(&a)
-			w = a
+		if a, is := w.(*replica.Answer); is {
+			lie(a)
 		}
 		return []replica.Work{w}
 	}

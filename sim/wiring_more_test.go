@@ -118,10 +118,9 @@ func TestWiringServed(t *testing.T) {
 	for _, why := range []replica.Fate{replica.Overloaded, replica.NotLeader} {
 		refused := 0
 		refuses := func(_ *liar, w replica.Work) []replica.Work {
-			if a, is := w.(replica.Answer); is && a.Result == nil && refused < 3 { // of a read
+			if a, is := w.(*replica.Answer); is && a.Result == nil && refused < 3 { // of a read
 				refused++
 				a.Fate = why
-				w = a
 			}
 			return []replica.Work{w}
 		}

@@ -152,7 +152,7 @@ func TestWiringSettle(t *testing.T) {
 func TestWiringAnswered(t *testing.T) {
 	forgotten := false
 	keeps := func(l *liar, w replica.Work) bool {
-		a, is := w.(replica.Answer)
+		a, is := w.(*replica.Answer)
 		if !is || forgotten || a.Entry.Index == 0 || !l.past(Second) {
 			return false
 		}
@@ -167,7 +167,7 @@ func TestWiringAnswered(t *testing.T) {
 // L5: what is asked for when all is well ends well.
 func TestWiringRecovered(t *testing.T) {
 	keeps := func(l *liar, w replica.Work) bool {
-		_, is := w.(replica.Answer)
+		_, is := w.(*replica.Answer)
 		return is && l.past(4*Second)
 	}
 	finds(t, world(t, small(3), Parts{Server: lying(nil, nil, keeps)}), Recovered, "after all had settled at")

@@ -42,8 +42,8 @@ func (s *server) take(cause uint64, w replica.Work) {
 				s.die(cause, false, "it ends between two messages")
 			}
 		}
-	case replica.Answer:
-		s.answer(cause, w)
+	case *replica.Answer:
+		s.answer(cause, *w)
 	case replica.Route:
 		s.routes = w.Members
 	case replica.Report:
