@@ -1,7 +1,6 @@
 package balsa
 
 import (
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -225,34 +224,10 @@ func (c *callers) answerAll(why func() *Error) {
 	}
 }
 
-// yields are how the loop lets others run before it takes those who ask.
-type yields struct {
-	again raft.Time // not before; 0: at once
-}
-
-// longYield is longer than it takes all callers that may ask anew to do so, and shorter than what a goroutine
-// that never waits keeps a processor for, which is 10 ms.
-const longYield = raft.Time(5 * time.Millisecond)
-
 // letAsk lets those go on who were answered just now, and may ask again: what they ask for then belongs to
 // the same write and the same messages. Without it these are for the first of them alone, and the others wait
-// until that is done. Nobody is waited for who does not run.
-func (l *loop) letAsk() {
-	now := l.clock.now()
-	if now < l.yields.again {
-		return
-	}
-	runtime.Gosched()
-	l.yields.took(now, l.clock.now())
-}
-
-// took notes how long others ran. In a program that keeps its processors busy with something else the loop
-// loses at most one part in a hundred of its time by it.
-func (y *yields) took(from, to raft.Time) {
-	if long := to - from; long > longYield {
-		y.again = to + 100*long
-	}
-}
+// until that is done.
+func (l *loop) letAsk() { l.yields.yield(l.clock) }
 
 // admit takes all who ask. Commands that follow each other are one event.
 func (l *loop) admit() {

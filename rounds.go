@@ -10,7 +10,7 @@ import (
 )
 
 // Reads of one kind are asked for together: what confirms one of them confirms all that began before it was
-// asked for. While maxRounds are asked for, those that come wait for the next, unless it takes long. The loop
+// asked for. While one is asked for, those that come wait for the next, unless it takes long. The loop
 // does nothing for a read by itself: its caller joins the next round, and is woken by the end of it.
 
 // reading is what kind of read a caller asks for.
@@ -105,10 +105,6 @@ func (q *readers) close() {
 	q.closed = true
 }
 
-// maxRounds is how many rounds of one kind are asked for at a time: one for those who have just come, beside
-// one that is on its way.
-const maxRounds = 2
-
 // rounds are those that have begun.
 type rounds struct {
 	open  map[raft.Ticket]*round
@@ -116,14 +112,16 @@ type rounds struct {
 	begun [readings]raft.Time
 }
 
-// beginRounds asks the replica for the rounds that may begin, and reports whether there was one.
+// beginRounds asks the replica for the rounds that may begin, and reports whether there was one. A second one
+// beside the first would be sooner for who has just come, and dearer for all: two halves are two questions.
+// Where the peers are far away the next begins after a tick, whether the one before has ended or not.
 func (l *loop) beginRounds() (began bool) {
 	if l.readers.many.Load() == 0 {
 		return false
 	}
 	c, now := &l.callers.rounds, l.clock.now()
 	for kind := range reading(readings) {
-		if c.many[kind] >= maxRounds && now-c.begun[kind] < raft.Time(tick) {
+		if c.many[kind] > 0 && now-c.begun[kind] < raft.Time(tick) {
 			continue
 		}
 		r := l.readers.take(kind)

@@ -37,8 +37,13 @@ type Log struct {
 	closed bool
 }
 
-// keptBuffer is the largest buffer that is kept from one Append to the next.
-const keptBuffer = 4 << 20
+const (
+	// keptBuffer is the largest buffer that is kept from one Append to the next: new memory costs more than
+	// what is copied into it.
+	keptBuffer = 16 << 20
+	// idleBuffer is the largest that is kept while nothing is appended.
+	idleBuffer = 256 << 10
+)
 
 // Append writes a hard state (nil: unchanged), entries and what is new of peers as one batch and syncs it.
 // Entries must be contiguous, have terms that never go back, and join the log; they replace everything from
@@ -81,6 +86,9 @@ func (l *Log) Seal() error {
 		l.err = fmt.Errorf("wal: seal: %w", err)
 	}
 	l.sealed = true
+	if cap(l.buffer) > idleBuffer {
+		l.buffer = nil
+	}
 	return l.err
 }
 

@@ -250,6 +250,14 @@ func TestSegmentsOfAllSizes(t *testing.T) {
 	if l.buffer != nil {
 		t.Errorf("the log keeps a buffer of %d bytes", cap(l.buffer))
 	}
+	ok(t, l.Append(nil, []raft.Entry{entry(9, 2, 2*idleBuffer)}))
+	if l.buffer == nil {
+		t.Error("a busy log keeps no buffer")
+	}
+	ok(t, l.Seal())
+	if l.buffer != nil {
+		t.Errorf("an idle log keeps a buffer of %d bytes", cap(l.buffer))
+	}
 }
 
 func TestAppendAllocatesNothing(t *testing.T) {
