@@ -47,6 +47,7 @@ type recovery struct {
 	number  uint64 // of the next batch
 	gated   bool   // a configuration was among the entries, see gated
 	tail    tail
+	sights  sights
 
 	loaded *segment     // the last one that was read, in buffer
 	buffer []byte       // one segment at a time
@@ -169,6 +170,7 @@ func (r *recovery) findBase() error {
 			r.doubt = s.at(at)
 		}
 		if at > segmentHeader {
+			r.sights.last, r.sights.written = span{segment: s.number, size: int64(len(s.image))}, s.written
 			return nil
 		}
 	}
@@ -216,6 +218,7 @@ func (r *recovery) log() error {
 		next := segmentName(uint64(len(r.segments)) + first)
 		return damage(next, 0, "the file is missing, though the log goes on in it")
 	}
+	r.fit()
 	if r.Before != r.base.before {
 		return damage(segmentName(first), segmentHeader, "the log is said to begin behind %v, and entries "+
 			"are there only behind %v", r.base.before, r.Before)

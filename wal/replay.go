@@ -50,6 +50,8 @@ func (r *recovery) take(s *segment, raw []byte) (end bool, err error) {
 	if err != nil {
 		return false, damage(s.name(), offset, "batch %d verifies and makes no sense: %v", r.number, err)
 	}
+	r.sights.entries += int64(len(b.entries))
+	r.sights.bytes += int64(len(raw))
 	r.keep(b)
 	r.chain.take(b, r.outline.tip())
 	if err := r.showBatch(s, offset, int64(len(raw)), b); err != nil {
@@ -161,8 +163,5 @@ func (r *recovery) extend(entries []raft.Entry) {
 		return
 	}
 	log := r.Entries[:first-1-r.Before.Index]
-	if cap(log)-len(log) < len(entries) { // double it: append alone would copy a long log five times
-		log = slices.Grow(log, max(len(entries), len(log)))
-	}
-	r.Entries = append(log, entries...)
+	r.Entries = append(r.grow(log, len(entries)), entries...)
 }
