@@ -146,14 +146,27 @@ func (l *loop) run() {
 			look()
 		}
 		l.drain()
-		for more := true; more; more = l.beginRounds() { // those who waited for what was answered now
-			for _, w := range l.replica.Work() {
-				l.dispatch(w)
-			}
-		}
+		l.carryOut()
 		l.workers.hurry.Store(l.replica.HeldUp())
 		l.watch.leadership(l.replica.Leader())
 	}
+}
+
+// followUps bounds how often the rounds of those are carried out who waited for the one before: readers who
+// are answered at once could otherwise keep the loop from its ticks and its messages as long as they come.
+const followUps = 8
+
+// carryOut has everything done that is wanted by now.
+func (l *loop) carryOut() {
+	for range followUps {
+		for _, w := range l.replica.Work() {
+			l.dispatch(w)
+		}
+		if !l.beginRounds() {
+			return
+		}
+	}
+	l.askers.call() // what has begun is carried out in the next turn
 }
 
 // drain steps whatever else is there already, so that one write, one message and one wake-up serve all of it.
@@ -256,6 +269,7 @@ func (l *loop) dispatch(w replica.Work) {
 		l.route(w.Members)
 	case *replica.Answer:
 		l.answer(w)
+		*w = replica.Answer{} // others share its memory, which would keep the result
 	case replica.Report:
 		for _, e := range w.Events {
 			l.stats.count(e)
@@ -291,62 +305,6 @@ func (l *loop) route(members []raft.Member) {
 	l.transport.Route(peers)
 }
 
-// situation returns an error that says only who leads, as far as this node knows.
-func (l *loop) situation() *Error {
-	e := &Error{Node: l.identity.Node}
-	e.Leader, e.Term = l.replica.Leader()
-	if e.Leader != raft.None {
-		e.API = l.replica.API(e.Leader)
-	}
-	for _, m := range l.routes {
-		if m.ID == e.Leader {
-			e.Address = m.Address
-		}
-	}
-	return e
-}
-
-// refusal is the one place that turns what became of a question to the replica into an error.
-func (l *loop) refusal(fate replica.Fate) *Error {
-	e := l.situation()
-	if _, known := fate.Applied(); known {
-		e.Outcome = NotApplied
-	}
-	switch fate {
-	case replica.HandingOver:
-		e.Kind, e.Retry = ErrHandingOver, 20*time.Millisecond
-	case replica.NotLeader:
-		e.Kind = ErrNotLeader
-		if e.Leader == raft.None {
-			e.Kind, e.Retry = ErrNoLeader, 250*time.Millisecond
-		}
-	case replica.Overloaded:
-		e.Kind, e.Retry = ErrOverloaded, 100*time.Millisecond
-		if wait, err := l.snapshotFailure(); err != nil && l.replica.Outgrown() {
-			e.Cause, e.Retry = fmt.Errorf("snapshots fail: %w", err), max(e.Retry, wait)
-		}
-	case replica.SessionGone:
-		e.Kind = ErrSessionGone
-	case replica.KeyReused:
-		e.Kind = ErrKeyReused
-	case replica.TooManyKeys:
-		e.Kind, e.Retry = ErrTooManyKeys, time.Second
-	case replica.NothingNew:
-		e.Kind = ErrNothingNew
-	case replica.NotSaved:
-		e.Kind, e.Retry = ErrNotSaved, time.Second
-	case replica.Passed:
-		e.Kind = ErrPassed
-	case replica.Unanswered:
-		e.Kind, e.Retry = ErrNoAnswer, 250*time.Millisecond
-	case replica.LeadershipLost, replica.Replaced:
-		e.Kind, e.Retry = ErrLeadershipLost, 250*time.Millisecond
-	default:
-		e.Kind, e.Cause = stopKind(l.replica.Failure()), l.replica.Failure()
-	}
-	return e
-}
-
 // finish runs when the loop has ended for whatever reason: everybody who waits is answered, and the workers
 // may go when they have finished what they are at.
 func (l *loop) finish() {
@@ -371,25 +329,4 @@ func (l *loop) finish() {
 	}
 	l.workers.dismiss()
 	close(l.ended)
-}
-
-// endError says why the node takes no more. It may be called once the loop has been asked to end.
-func (l *loop) endError(outcome Outcome) *Error {
-	e := &Error{Kind: ErrClosed, Outcome: outcome, Node: l.identity.Node}
-	if l.failure == nil {
-		return e
-	}
-	e.Kind, e.Cause = stopKind(l.failure), l.failure
-	return e
-}
-
-// stopKind is the one place that sorts what makes a node stop: whoever waits while it stops and whoever comes
-// afterwards must be told the same.
-func stopKind(failure error) error {
-	for _, kind := range []error{ErrBug, ErrNoSpace, ErrApply} {
-		if errors.Is(failure, kind) {
-			return kind
-		}
-	}
-	return ErrStopped
 }

@@ -144,12 +144,13 @@ func (a *askers) answered(r *request) {
 func (a *askers) all() []*request {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
+	clear(a.spare) // what was taken before is not kept until somebody comes again
+	a.spare = a.spare[:0]
 	if len(a.waiting) == 0 {
 		return nil
 	}
 	came := a.waiting
-	clear(a.spare)
-	a.waiting, a.spare = a.spare[:0], came
+	a.waiting, a.spare = a.spare, came
 	return came
 }
 

@@ -27,6 +27,17 @@ func TestWhoAsksBehindAFailureIsAnswered(t *testing.T) {
 	}
 }
 
+// What was taken is not kept until somebody else asks: it may hold the image of a whole state.
+func TestWhatWasTakenIsNotKept(t *testing.T) {
+	a := &askers{came: make(chan struct{}, 1)}
+	a.put(question{proposed: replica.Proposed{Command: []byte("x")}})
+	a.all()
+	a.all()
+	if slices.ContainsFunc(a.spare[:cap(a.spare)], func(r *request) bool { return r != nil }) {
+		t.Error("a request is kept that was taken")
+	}
+}
+
 // The loop lets others go first as long as that takes no time, and rests from it where they keep it waiting.
 func TestTheLoopYieldsToWhoIsQuick(t *testing.T) {
 	const ms = raft.Time(time.Millisecond)

@@ -61,7 +61,7 @@ func (b *beside) sync(fd uintptr) (done bool, err error) {
 		return false, nil
 	}
 	done, sure, err := s.sync(fd)
-	if !sure { // whoever got it next could take this answer for its own
+	if !sure { // whoever got it next could take this answer, or its notice, for its own
 		s.close()
 		return done, err
 	}
@@ -126,7 +126,8 @@ func (s *syncer) close() {
 	s.done.Close()
 }
 
-// sync asks for one sync and waits for its answer. Sure says that nothing of it is open any more.
+// sync asks for one sync and waits for its answer. Sure says that nothing of it is open any more, neither its
+// answer nor the notice of that.
 func (s *syncer) sync(fd uintptr) (done, sure bool, err error) {
 	s.request.file = uint32(fd)
 	requests := &s.request
@@ -134,7 +135,7 @@ func (s *syncer) sync(fd uintptr) (done, sure bool, err error) {
 	if e != 0 || n != 1 {
 		return false, true, nil
 	}
-	_, _ = s.done.Read(s.counter[:]) // if that fails, the thread waits below
+	_, heard := s.done.Read(s.counter[:]) // if that fails, the thread waits below
 	for {
 		var event ioEvent
 		n, _, e := syscall.Syscall6(syscall.SYS_IO_GETEVENTS, s.context, 1, 1,
@@ -144,9 +145,9 @@ func (s *syncer) sync(fd uintptr) (done, sure bool, err error) {
 		case e != 0:
 			return true, false, os.NewSyscallError("io_getevents", e)
 		case n == 1 && event.result < 0:
-			return true, true, os.NewSyscallError("fdatasync", syscall.Errno(-event.result))
+			return true, heard == nil, os.NewSyscallError("fdatasync", syscall.Errno(-event.result))
 		case n == 1:
-			return true, true, nil
+			return true, heard == nil, nil
 		}
 	}
 }

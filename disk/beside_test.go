@@ -71,11 +71,11 @@ func TestASyncThatTheKernelDeclines(t *testing.T) {
 		woken := s.done
 		s.done = nil // nobody wakes it: it waits for the answer itself
 		must(other.WriteAt(make([]byte, large), 0))(t)
-		if done, sure, err := s.sync(other.f.Fd()); !done || !sure || err != nil {
+		if done, sure, err := s.sync(other.f.Fd()); !done || sure || err != nil { // the notice is open
 			t.Errorf("done %v, sure %v, %v", done, sure, err)
 		}
 		s.done = woken
-		d.beside.put(s)
+		s.close()
 	}
 	d.beside.close()
 	if done, err := d.beside.sync(other.f.Fd()); done || err != nil {

@@ -147,6 +147,7 @@ func (c *Core) heartbeat() {
 	for i := range l.peers {
 		c.sendEmpty(&l.peers[i])
 	}
+	c.confirmReads() // a sole voter needs nobody's answer, and nobody's will come
 }
 
 // replicate sends to each follower what it lacks, as far as its window is open, or else the news of a commit.

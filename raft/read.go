@@ -66,7 +66,6 @@ func (c *Core) beginReadRound() {
 		return
 	}
 	c.heartbeat()
-	c.confirmReads() // a sole voter needs nobody's answer
 }
 
 // confirmReads answers the reads whose round a quorum has answered.

@@ -24,7 +24,8 @@ type Log interface {
 	Release(through raft.Index) error
 }
 
-// Work is one thing to be done. The set is closed. The slices in it must not be written to.
+// Work is one thing to be done. The set is closed. The slices in it must not be written to; an Answer may be,
+// by whom it was handed out to.
 type Work interface{ isWork() }
 
 // Write is to be performed on the log; its outcome is fed back. There is at most one in flight.
