@@ -40,8 +40,10 @@ func TestAForwardedCommandOutlivesItsLeader(t *testing.T) {
 		c.network.Hold(other, leader) // no acknowledgement reaches the leader
 		c.network.Delay(leader, origin, 30*time.Millisecond)
 		answered := make(chan error, 1)
-		go func() {
-			_, err := c.propose(origin, "passed on")
+		go func() { // the two who are left may well need some elections
+			ctx, cancel := context.WithTimeout(c.t.Context(), 20*time.Second)
+			defer cancel()
+			_, err := c.nodes[origin].Propose(ctx, []byte("passed on"))
 			answered <- err
 		}()
 		advance(20 * time.Millisecond)
