@@ -80,7 +80,7 @@ func (w *workers) start(files files, machine StateMachine, logger *slog.Logger) 
 func (w *workers) write(log *wal.Log) {
 	idle := time.NewTimer(sealAfter)
 	defer idle.Stop()
-	var yields yields
+	var lone yields // before writes of somebody who writes alone
 	clock := epoch{began: time.Now()}
 	for sealing := true; ; {
 		select {
@@ -92,7 +92,7 @@ func (w *workers) write(log *wal.Log) {
 			if len(write.Entries) <= 1 {
 				// Who writes alone waits for a follower too. What goes to it was handed out together with
 				// this write, and must not find the processor taken by a sync.
-				yields.yield(clock)
+				lone.yield(clock)
 			}
 			w.done <- write.Perform(log)
 			idle.Reset(sealAfter)

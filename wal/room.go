@@ -23,7 +23,8 @@ const (
 	growAtMost = 8
 )
 
-// ahead guesses how many entries follow in the log that is read, at least as many as have come.
+// ahead guesses how many entries follow in the log that is read: a quarter of those that have come, or more.
+// Until some have come it is as many.
 func (r *recovery) ahead() int {
 	s := &r.sights
 	if s.entries < guessFrom {
@@ -33,12 +34,14 @@ func (r *recovery) ahead() int {
 	if r.tail.segment >= s.last.segment {
 		bytes = s.written - r.tail.offset
 	}
-	for n := r.tail.segment + 1; n < s.last.segment; n++ {
-		size = min(2*size, max(size, s.last.size))
-		bytes += size
-	}
-	if r.tail.segment < s.last.segment {
-		bytes += s.written
+	for _, n := range r.segments {
+		switch {
+		case n > r.tail.segment && n < s.last.segment:
+			size = min(2*size, max(size, s.last.size))
+			bytes += size
+		case n > r.tail.segment && n == s.last.segment:
+			bytes += s.written
+		}
 	}
 	guess := max(bytes, 0) / (s.bytes/s.entries + 1)
 	guess += guess / 16
