@@ -34,6 +34,7 @@ const (
 	forReplay
 	forSnapshot
 	forOnce
+	forTurn
 )
 
 // draw returns the nth roll of who, or of the pair of who and whom.

@@ -66,6 +66,7 @@ const (
 	sawNobody       = "message to an address where nobody is"
 	sawStray        = "node of another cluster at a reused address"
 	sawAstray       = "message to or from another than was meant"
+	sawTickWithin   = "tick between the events of one turn"
 	sawHaltedForAll = "too few disks left: everything halted"
 )
 

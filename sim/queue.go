@@ -21,6 +21,7 @@ const (
 	take                   // a request at a server
 	reply                  // an answer at a client
 	deadline               // a client waits no longer
+	turnEnds               // a server begins the work that follows from what it has taken
 )
 
 // due is one thing that will happen.

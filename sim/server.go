@@ -45,9 +45,8 @@ type server struct {
 	met   []raft.Acquaintance // of each other server, durably
 
 	trouble trouble
-	backlog []due  // what has come while it was stalled
-	steps   int    // since its work was begun for the last time
-	pending uint64 // the latest event of this moment whose work has not begun; 0 when there is none
+	backlog []due // what has come while it was stalled
+	turn
 }
 
 // store is a server's disk and the log on it.
@@ -143,34 +142,6 @@ func (s *server) config(found wal.Recovered) replica.Config {
 	}
 }
 
-// step feeds an event to the server and begins the work that follows from it: at once, or, like the loop of a
-// node, when it has taken everything that has come in the same moment. After a stall that is much.
-func (s *server) step(cause uint64, e replica.Event) {
-	s.engine.Step(s.clock.read(s.world.now), e)
-	s.steps++
-	if s.world.momentEnds() {
-		s.work(cause)
-		return
-	}
-	if s.pending == 0 {
-		s.world.pending = append(s.world.pending, s)
-	}
-	s.pending = max(cause, 1)
-}
-
-// work begins what the server wants done.
-func (s *server) work(cause uint64) {
-	s.pending = 0
-	work := s.engine.Work()
-	s.world.look(s)
-	s.world.leave(s, work)
-	for _, w := range work {
-		if s.up() {
-			s.take(cause, w)
-		}
-	}
-}
-
 // die ends the process, and with it everything that was only in memory; with the power, what was not synced
 // is kept or lost by chance.
 func (s *server) die(cause uint64, power bool, why string) {
@@ -188,8 +159,7 @@ func (s *server) die(cause uint64, power bool, why string) {
 		s.store.disk.Kill()
 	}
 	s.life++
-	s.engine, s.machine, s.watched, s.flights = nil, nil, nil, flights{}
-	s.pending = 0
+	s.engine, s.machine, s.watched, s.flights, s.turn = nil, nil, nil, flights{}, turn{}
 	s.store.dir, s.store.log, s.store.preparation, s.store.keeper = nil, nil, nil, nil
 	s.trouble.stalled, s.trouble.poisoned, s.trouble.lastSends = false, false, 0
 	asked, backlog := s.asked, s.backlog

@@ -92,6 +92,9 @@ type Surroundings struct {
 	DiskMean    Time `json:"diskMean,omitzero"`
 	Apply       Time `json:"apply,omitzero"`   // of an entry
 	Keeping     Time `json:"keeping,omitzero"` // the mean time of a work on snapshots
+	// Turn is how long a server takes what has come, at most, before it begins the work that follows from it;
+	// 0: until the moment ends.
+	Turn Time `json:"turn,omitzero"`
 }
 
 // Workload is what clients do.
@@ -152,6 +155,7 @@ func (o *Options) check() error {
 		"snapshotChunk is %d: %d to %d; snapshotRate and chunkBytes may not be negative", o.SnapshotChunk,
 		snapshot.MinChunkBytes, snapshot.MaxChunkBytes)
 	demand(o.Keeping >= 0 && o.Keeping <= Hour, "keeping is %v, at most 1h", o.Keeping)
+	demand(o.Turn >= 0 && o.Turn <= Second, "turn is %v, at most 1s", o.Turn)
 	demand(o.Faulty >= 0 && o.Faulty <= 1000*Hour && o.Healed >= 0 && o.Healed <= Hour,
 		"faulty is %v, at most 1000h, and healed %v, at most 1h", o.Faulty, o.Healed)
 	demand(o.Clients >= 0 && o.Clients <= 1000 && o.Reads >= 0 && o.Reads <= 100 && o.Largest >= 0 &&

@@ -142,7 +142,7 @@ func effectsOfChaos() []string {
 		sawBrokenStart, sawBrokenSend, sawSealRefused, sawSaved, sawNotSaved, sawReceived, sawResumed,
 		sawRestored, sawElsewhere, sawRepeated, sawGone, sawReused, sawNumberGone,
 		sawPushedOut, sawTooMany, sawExpired, sawForgotten, sawTimePass,
-		sawBrokenSave, sawBrokenChunk, sawRestarted, sawReleased,
+		sawBrokenSave, sawBrokenChunk, sawRestarted, sawReleased, sawTickWithin,
 		"leader steps down: " + raft.QuorumLost.String(), "leader steps down: " + raft.DiskStalled.String(),
 		"leader steps down: " + raft.HigherTerm.String(), "commit held: " + raft.OldTerm.String(),
 		"vote denied: " + raft.LogNotUpToDate.String(), "vote denied: " + raft.AlreadyVoted.String(),

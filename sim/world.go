@@ -39,7 +39,7 @@ type World struct {
 	queue   queue
 	trace   trace
 	servers []*server
-	pending []*server // something has happened to them in this moment, and their work has not begun
+	pending []*server // their turns end with this moment
 	network network
 	clients []*client
 	tickets raft.Ticket
@@ -158,7 +158,7 @@ func (w *World) Step() bool {
 	w.now = d.at
 	w.happen(d)
 	if len(w.pending) > 0 && w.momentEnds() {
-		w.beginWork()
+		w.endTurns()
 	}
 	if w.violation == nil {
 		w.violation = w.ledger.violation()
@@ -238,21 +238,9 @@ func (w *World) happenAt(s *server, d due) {
 		s.seal(d)
 	case prepare:
 		s.prepare(d)
+	case turnEnds:
+		w.trying(s, func() { s.work(s.pending) })
 	}
-}
-
-// momentEnds reports whether nothing more is due at this very time.
-func (w *World) momentEnds() bool { return w.queue.empty() || w.queue.next() > w.now }
-
-// beginWork has every server that waited for the end of the moment begin its work.
-func (w *World) beginWork() {
-	waited := len(w.pending)
-	for _, s := range w.pending[:waited] {
-		if s.up() && s.pending > 0 {
-			w.trying(s, func() { s.work(s.pending) })
-		}
-	}
-	w.pending = append(w.pending[:0], w.pending[waited:]...) // its memory serves again
 }
 
 // wholeEvery is how many events lie between two looks at everything that a server holds.
