@@ -12,12 +12,12 @@ type pages struct {
 	full  [][]Entry // all but the last have pageEntries, the first with those that are skipped
 	skip  int       // entries of the first page that were dropped
 	count int
-	whole bool // the pages are parts of one array, which any of them holds
+	array []Entry // until some are dropped: what the first pages are parts of, any of which holds all of it
 }
 
 // paged makes pages of entries, which must not be written to any more.
 func paged(entries []Entry) pages {
-	p := pages{count: len(entries), whole: true}
+	p := pages{count: len(entries), array: slices.Clip(entries)}
 	for len(entries) > 0 {
 		n := min(len(entries), pageEntries)
 		p.full = append(p.full, entries[:n:n])
@@ -32,12 +32,15 @@ func (p *pages) at(i int) *Entry {
 }
 
 // view returns the entries from one on and before another, as a slice that appending cannot extend. Those of
-// several pages are copied.
+// several pages are copied, unless they are parts of one array.
 func (p *pages) view(from, to int) []Entry {
 	if from >= to {
 		return nil
 	}
 	a, b := from+p.skip, to+p.skip
+	if b <= len(p.array) {
+		return p.array[a:b:b]
+	}
 	if page := a / pageEntries; page == (b-1)/pageEntries {
 		return p.full[page][a%pageEntries : b-page*pageEntries : b-page*pageEntries]
 	}
@@ -73,8 +76,9 @@ func (p *pages) append(entries []Entry) {
 func (p *pages) keep(n int) {
 	p.count = n
 	whole := (n + p.skip + pageEntries - 1) / pageEntries
+	p.array = slices.Clip(p.array[:min(len(p.array), n)])
 	if n == 0 {
-		whole, p.skip = 0, 0
+		whole, p.skip, p.array = 0, 0, nil
 	}
 	p.full = slices.Clone(p.full[:whole])
 	if whole > 0 {
@@ -95,14 +99,14 @@ func (p *pages) drop(n int) {
 	p.full = slices.Clone(p.full[p.skip/pageEntries:])
 	p.skip %= pageEntries
 	moving := p.full[:1]
-	if p.whole {
+	if p.array != nil {
 		moving = p.full
 	}
 	from := p.skip
 	for i, page := range moving {
 		moving[i], from = append(make([]Entry, from, cap(page)), page[from:]...), 0
 	}
-	p.whole = false
+	p.array = nil
 }
 
 // clone returns pages that share nothing that either writes to.

@@ -69,6 +69,20 @@ func TestPagesAreAsOneSlice(t *testing.T) {
 	})
 }
 
+// A node that starts applies all of its log, many pages at a time: they lie in one array already.
+func TestEntriesOfARestoredLogAreNotCopied(t *testing.T) {
+	entries := make([]Entry, 3*pageEntries)
+	p := paged(entries)
+	if v := p.view(1, len(entries)-1); &v[0] != &entries[1] || cap(v) != len(v) {
+		t.Error("what lies in one array is copied, or can be appended to")
+	}
+	p.keep(2 * pageEntries)
+	p.append(make([]Entry, 1))
+	if v := p.view(1, p.count); &v[0] == &entries[1] {
+		t.Error("what was cut off is still there")
+	}
+}
+
 // A page can hold gigabytes: what was dropped of it is let go of, and not only with the whole of it.
 func TestDroppedEntriesAreLetGo(t *testing.T) {
 	const many, dropped = 2*pageEntries + 10, pageEntries + 6

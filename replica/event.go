@@ -75,7 +75,7 @@ type Wrote struct {
 // Ran says how an Apply ended.
 type Ran struct {
 	Entries []raft.Entry
-	Results []Result  // one for each entry
+	Results []Result  // one for each entry, until the replica has taken them: their memory serves again
 	Due     raft.Time // when the next thing that lasts for a time ends, by log time; 0: nothing does
 	Err     error     // final: it stops the replica
 }

@@ -54,6 +54,7 @@ type Machine struct {
 	sessions *sessions
 	keys     *keys
 	last     raft.EntryID // applied, or restored
+	room     []Result     // of the last Apply, for the next one
 }
 
 // NewMachine puts the sessions and keys in front of a state machine, which must be empty.
@@ -84,6 +85,20 @@ type Result struct {
 	Fate     Fate
 	Bytes    []byte // of the state machine; nil for entries that it never sees
 	Replayed bool   // Bytes are the result of an earlier attempt; nothing was applied
+}
+
+// roomAtMost is for how many results memory is kept from one Apply to the next.
+const roomAtMost = 1 << 14
+
+// results returns memory for so many results. That of the Apply before is used again.
+func (m *Machine) results(n int) []Result {
+	switch {
+	case n > roomAtMost:
+		return make([]Result, n)
+	case n > cap(m.room):
+		m.room = make([]Result, n, min(2*n, roomAtMost))
+	}
+	return m.room[:n]
 }
 
 // answer is what the caller is told whose entry it was.

@@ -99,3 +99,45 @@ type mute struct{}
 func (mute) Apply(raft.Entry) []byte        { return nil }
 func (mute) Snapshot() (io.WriterTo, error) { return nil, errors.ErrUnsupported }
 func (mute) Restore(io.Reader) error        { return errors.ErrUnsupported }
+
+// TestResultsAreTakenAndTheirMemoryServesAgain: the memory for the results of an Apply is that of the one
+// before, and holds no result any more when the replica has taken them.
+func TestResultsAreTakenAndTheirMemoryServesAgain(t *testing.T) {
+	b := hold(t, 1, &modelLog{})
+	b.front = NewMachine(echo{})
+	b.lead()
+	var was []Result
+	for i := range 3 {
+		b.Step(b.now, Proposed{Ticket: raft.Ticket(i + 1), Command: []byte("a command")})
+		for work := b.Work(); len(work) > 0; work = b.Work() {
+			for _, w := range work {
+				switch w := w.(type) {
+				case Write:
+					b.Step(b.now, Wrote{Number: w.Number, Peers: w.Peers})
+				case Apply:
+					ran := w.Perform(b.front)
+					if was != nil && &ran.Results[0] != &was[0] {
+						t.Error("the results lie in other memory than those before")
+					}
+					was = ran.Results
+					b.Step(b.now, ran)
+					if was[0].Bytes != nil {
+						t.Error("a result that was taken is kept")
+					}
+				case *Answer:
+					if string(w.Result) != "a command" {
+						t.Errorf("the result is %q", w.Result)
+					}
+				}
+			}
+		}
+	}
+	if was == nil {
+		t.Error("nothing was applied")
+	}
+}
+
+// echo is a state machine that returns each command.
+type echo struct{ mute }
+
+func (echo) Apply(e raft.Entry) []byte { return e.Command }

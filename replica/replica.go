@@ -237,6 +237,7 @@ func (r *Replica) ran(now raft.Time, ran Ran) {
 		r.behind += e.Size()
 	}
 	r.settleForwards(ran)
+	clear(ran.Results) // or what is in them would stay in memory until others take their place
 	last := ran.Entries[len(ran.Entries)-1]
 	r.last, r.lastTime, r.applied, r.due = last.ID(), last.Time, last.Index, ran.Due
 	r.settleReads()

@@ -173,7 +173,7 @@ func applyAll(t interface{ Fatal(...any) }, m *Machine, entries []raft.Entry) (r
 	if due := m.due(); due != ran.Due {
 		t.Fatal(due, ran.Due)
 	}
-	return ran.Results
+	return slices.Clone(ran.Results)
 }
 
 // E10, C7: the state of a snapshot and the entries behind it is the state of all entries, and so is every

@@ -71,7 +71,7 @@ type Apply struct{ Entries []raft.Entry }
 // Perform applies the entries in their order. It may take as long as the state machine does, and stops at
 // the first failure.
 func (a Apply) Perform(machine *Machine) (ran Ran) {
-	ran = Ran{Entries: a.Entries, Results: make([]Result, len(a.Entries))}
+	ran = Ran{Entries: a.Entries, Results: machine.results(len(a.Entries))}
 	at := 0
 	defer func() {
 		if p := recover(); p != nil {
