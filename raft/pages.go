@@ -17,7 +17,7 @@ type pages struct {
 
 // paged makes pages of entries, which must not be written to any more.
 func paged(entries []Entry) pages {
-	p := pages{count: len(entries), array: slices.Clip(entries)}
+	p := pages{count: len(entries), array: entries}
 	for len(entries) > 0 {
 		n := min(len(entries), pageEntries)
 		p.full = append(p.full, entries[:n:n])
@@ -76,9 +76,11 @@ func (p *pages) append(entries []Entry) {
 func (p *pages) keep(n int) {
 	p.count = n
 	whole := (n + p.skip + pageEntries - 1) / pageEntries
-	p.array = slices.Clip(p.array[:min(len(p.array), n)])
+	if p.array = p.array[:min(len(p.array), n)]; whole <= 1 {
+		p.array = nil // all of it would stay for what is left of the only page
+	}
 	if n == 0 {
-		whole, p.skip, p.array = 0, 0, nil
+		whole, p.skip = 0, 0
 	}
 	p.full = slices.Clone(p.full[:whole])
 	if whole > 0 {

@@ -83,6 +83,24 @@ func TestEntriesOfARestoredLogAreNotCopied(t *testing.T) {
 	}
 }
 
+// What is cut off a restored log of one page goes with it, once something else is appended.
+func TestCutOffEntriesAreLetGo(t *testing.T) {
+	entries := make([]Entry, 10)
+	for i := range entries {
+		entries[i].Command = make([]byte, 100)
+	}
+	last := weak.Make(&entries[9].Command[0])
+	p := paged(entries)
+	entries = nil
+	p.keep(5)
+	p.append(make([]Entry, 1))
+	runtime.GC()
+	if last.Value() != nil {
+		t.Error("what was cut off is held")
+	}
+	runtime.KeepAlive(p)
+}
+
 // A page can hold gigabytes: what was dropped of it is let go of, and not only with the whole of it.
 func TestDroppedEntriesAreLetGo(t *testing.T) {
 	const many, dropped = 2*pageEntries + 10, pageEntries + 6

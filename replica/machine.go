@@ -98,6 +98,7 @@ func (m *Machine) results(n int) []Result {
 	case n > cap(m.room):
 		m.room = make([]Result, n, min(2*n, roomAtMost))
 	}
+	clear(m.room[:n]) // who took them may have left something
 	return m.room[:n]
 }
 

@@ -69,7 +69,7 @@ func (w Write) Perform(log Log) (wrote Wrote) {
 type Apply struct{ Entries []raft.Entry }
 
 // Perform applies the entries in their order. It may take as long as the state machine does, and stops at
-// the first failure.
+// the first failure. The memory of the results serves the next Apply: see Ran.
 func (a Apply) Perform(machine *Machine) (ran Ran) {
 	ran = Ran{Entries: a.Entries, Results: machine.results(len(a.Entries))}
 	at := 0

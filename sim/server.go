@@ -13,7 +13,8 @@ import (
 // Server is one server as a World drives it: a replica.Replica, or another Raft that somebody has built to
 // learn.
 type Server interface {
-	// Step feeds an event and the time of the server's clock at which it happened.
+	// Step feeds an event and the time of the server's clock at which it happened. The results of a
+	// replica.Ran may not be kept: their memory serves again.
 	Step(now raft.Time, event replica.Event)
 	// Work returns what is to be done because of it, and counts that as handed out.
 	Work() []replica.Work

@@ -24,3 +24,19 @@ func TestTicksFallIntoTurnsThatTakeTime(t *testing.T) {
 		}
 	}
 }
+
+// TestTurnsThatTakeTimeFindReadsThatHang: reads at a sole voter, where no write comes to answer what hangs,
+// are answered also where a heartbeat falls into the turn in which they come.
+func TestTurnsThatTakeTimeFindReadsThatHang(t *testing.T) {
+	for seed := range uint64(6) {
+		o := DefaultOptions()
+		o.Nodes, o.Turn, o.Reads, o.Clients, o.Thinking = 1, 5*Millisecond, 100, 4, 100*Millisecond
+		w, err := New(Spec{Version: SpecVersion, Seed: seed, Options: o}, Parts{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := w.Run(); r.Violation != nil {
+			t.Errorf("seed %d: %v", seed, r.Violation)
+		}
+	}
+}

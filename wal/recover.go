@@ -161,8 +161,7 @@ func (r *recovery) findBase() error {
 		}
 		at := int64(segmentHeader)
 		for raw := s.readable(at); raw != nil; raw = s.readable(at) {
-			b, err := decode(raw, r.room[:0])
-			if r.room = b.entries; err == nil && b.base != nil {
+			if b, err := decode(raw, r.room[:0]); err == nil && b.base != nil {
 				r.base = *b.base
 			}
 			at += int64(len(raw))

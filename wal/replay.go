@@ -40,7 +40,7 @@ func (r *recovery) scan(s *segment) (ended bool, err error) {
 // take takes one batch that verifies. What is wrong in it is a bug of whoever wrote it.
 func (r *recovery) take(s *segment, raw []byte) (end bool, err error) {
 	offset := r.tail.offset
-	b, err := decode(raw, r.place())
+	b, err := decode(raw, r.room[:0])
 	if err == nil {
 		err = r.judge(b, offset == segmentHeader)
 	}
@@ -137,9 +137,7 @@ func (r *recovery) keep(b batch) {
 	if len(b.entries) > 0 {
 		r.extend(b.entries)
 	}
-	if r.lean {
-		r.room = b.entries
-	}
+	r.room = b.entries
 }
 
 // release drops the entries up to one. When it lies before all that are there, it is an older word, from
@@ -165,9 +163,5 @@ func (r *recovery) extend(entries []raft.Entry) {
 		return
 	}
 	log := r.Entries[:first-1-r.Before.Index]
-	if end := len(log) + len(entries); end <= cap(log) && &log[:end][len(log)] == &entries[0] {
-		r.Entries = log[:end] // that is where they were decoded
-		return
-	}
 	r.Entries = append(r.grow(log, len(entries)), entries...)
 }

@@ -62,11 +62,3 @@ func (r *recovery) grow(log []raft.Entry, n int) []raft.Entry {
 	}
 	return slices.Grow(log, max(n, r.ahead()))
 }
-
-// place is where the entries of the next batch are decoded: behind the log's, for there most of them belong.
-func (r *recovery) place() []raft.Entry {
-	if r.lean {
-		return r.room[:0]
-	}
-	return r.Entries[len(r.Entries):]
-}

@@ -132,8 +132,8 @@ func (p *process) signal(s os.Signal) { _ = p.command.Process.Signal(s) }
 // kill ends the process as a power cut would, and returns when it is gone.
 func (p *process) kill() {
 	p.signal(syscall.SIGKILL)
+	_ = p.stdin.Close() // what it has started may hold its output, and is supervised
 	<-p.ended
-	_ = p.stdin.Close()
 }
 
 // status waits for the process to end by itself.
