@@ -90,7 +90,8 @@ type Result struct {
 // roomAtMost is for how many results memory is kept from one Apply to the next.
 const roomAtMost = 1 << 14
 
-// results returns memory for so many results. That of the Apply before is used again.
+// results returns memory for so many results. That of the Apply before is used again, as whoever took those
+// has left it.
 func (m *Machine) results(n int) []Result {
 	switch {
 	case n > roomAtMost:
@@ -98,7 +99,6 @@ func (m *Machine) results(n int) []Result {
 	case n > cap(m.room):
 		m.room = make([]Result, n, min(2*n, roomAtMost))
 	}
-	clear(m.room[:n]) // who took them may have left something
 	return m.room[:n]
 }
 

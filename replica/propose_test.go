@@ -75,21 +75,26 @@ func TestProposalsTakeNoMemoryOfTheirOwn(t *testing.T) {
 			all[i] = Proposed{Ticket: raft.Ticket(i + 1), Command: command}
 		}
 		b.Step(b.now, AllProposed{Proposals: all})
-		for work := b.Work(); len(work) > 0; work = b.Work() {
-			for _, w := range work {
-				switch w := w.(type) {
-				case Write:
-					b.Step(b.now, Wrote{Number: w.Number, Peers: w.Peers})
-				case Apply:
-					b.Step(b.now, w.Perform(b.front))
-				case *Answer:
-					answered++
-				}
-			}
-		}
+		b.carryOut(func(w Apply) { b.Step(b.now, w.Perform(b.front)) }, func(*Answer) { answered++ })
 	})
 	if answered != 51*each || n > 80 {
 		t.Errorf("%v allocations for each %d proposals, %d answers", n, each, answered)
+	}
+}
+
+// carryOut does all that a single server wants done, writes as if the disk took no time.
+func (b *bench) carryOut(apply func(Apply), answer func(*Answer)) {
+	for work := b.Work(); len(work) > 0; work = b.Work() {
+		for _, w := range work {
+			switch w := w.(type) {
+			case Write:
+				b.Step(b.now, Wrote{Number: w.Number, Peers: w.Peers})
+			case Apply:
+				apply(w)
+			case *Answer:
+				answer(w)
+			}
+		}
 	}
 }
 
@@ -109,31 +114,34 @@ func TestResultsAreTakenAndTheirMemoryServesAgain(t *testing.T) {
 	var was []Result
 	for i := range 3 {
 		b.Step(b.now, Proposed{Ticket: raft.Ticket(i + 1), Command: []byte("a command")})
-		for work := b.Work(); len(work) > 0; work = b.Work() {
-			for _, w := range work {
-				switch w := w.(type) {
-				case Write:
-					b.Step(b.now, Wrote{Number: w.Number, Peers: w.Peers})
-				case Apply:
-					ran := w.Perform(b.front)
-					if was != nil && &ran.Results[0] != &was[0] {
-						t.Error("the results lie in other memory than those before")
-					}
-					was = ran.Results
-					b.Step(b.now, ran)
-					if was[0].Bytes != nil {
-						t.Error("a result that was taken is kept")
-					}
-				case *Answer:
-					if string(w.Result) != "a command" {
-						t.Errorf("the result is %q", w.Result)
-					}
-				}
+		b.carryOut(func(w Apply) {
+			ran := w.Perform(b.front)
+			if was != nil && &ran.Results[0] != &was[0] {
+				t.Error("the results lie in other memory than those before")
 			}
-		}
+			was = ran.Results
+			b.Step(b.now, ran)
+			if was[0].Bytes != nil {
+				t.Error("a result that was taken is kept")
+			}
+		}, func(a *Answer) {
+			if string(a.Result) != "a command" {
+				t.Errorf("the result is %q", a.Result)
+			}
+		})
 	}
 	if was == nil {
 		t.Error("nothing was applied")
+	}
+}
+
+// TestMemoryForResultsIsBounded: there is room for each, and no more is kept than serves again.
+func TestMemoryForResultsIsBounded(t *testing.T) {
+	var m Machine
+	for _, n := range []int{1, 100, roomAtMost, roomAtMost + 1, 50, 1} {
+		if got := m.results(n); len(got) != n || cap(m.room) > roomAtMost {
+			t.Errorf("room for %d results of %d, %d are kept", len(got), n, cap(m.room))
+		}
 	}
 }
 

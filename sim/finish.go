@@ -105,7 +105,7 @@ func (w *World) heal() {
 	w.healed.at = w.now
 	w.swarm = nil
 	// Timeouts must exceed what a round trip takes (§5.6), or no leader can stay.
-	turn := min(w.options.Turn, 5*Millisecond) // it is no fault, and lets through what liveness alone finds
+	turn := min(w.options.Turn, longestTurn) // it is no fault, and lets through what liveness alone finds
 	w.options.Surroundings = DefaultOptions().Surroundings
 	w.options.Turn = turn
 	w.options.Thinking = max(w.spec.Options.Thinking, w.spec.Options.bearable())

@@ -112,7 +112,7 @@ func Drawn(profile string, seed uint64) Spec {
 	drawSpares(&o, draw, profile)
 	drawLeases(&o, draw, profile)
 	if draw(80).below(4) == 0 {
-		o.Turn = draw(81).between(10*Microsecond, 5*Millisecond)
+		o.Turn = draw(81).between(10*Microsecond, longestTurn)
 	}
 	o.NoCheckQuorum = draw(25).below(16) == 0
 	o.NoPreVote = draw(19).below(8) == 0

@@ -13,6 +13,9 @@ type turn struct {
 	turns   uint64 // so many were begun in this life
 }
 
+// longestTurn bounds what is drawn, and what is left when all has healed: much less than an election timeout.
+const longestTurn = 5 * Millisecond
+
 // step feeds an event to the server. The work that follows from it begins when the turn ends: at once, or
 // when the server has taken all that has come in the same moment, after a stall much, or some time later.
 func (s *server) step(cause uint64, e replica.Event) {

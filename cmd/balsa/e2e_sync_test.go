@@ -20,6 +20,7 @@ import (
 // called is one call of the kernel that has returned well.
 type called struct {
 	name, text string // what was called, and with what
+	file       string // on which
 	began      time.Time
 	ended      time.Time
 }
@@ -73,15 +74,15 @@ func TestE2EAnAcknowledgedWriteIsSyncedOnAMajority(t *testing.T) {
 // syncedWith returns when the first sync ended that began after a value had been written to the log; zero if
 // none did. So little at a time is synced by fdatasync; where it is much, the kernel is asked otherwise.
 func syncedWith(calls []called, value string) time.Time {
-	var written time.Time
+	var written called
 	for _, c := range calls {
-		if c.name == "pwrite64" && written.IsZero() && strings.Contains(c.text, value) {
-			written = c.ended
+		if c.name == "pwrite64" && written.name == "" && strings.Contains(c.text, value) {
+			written = c
 		}
 	}
 	var first time.Time
 	for _, c := range calls {
-		after := !written.IsZero() && !c.began.Before(written)
+		after := c.file == written.file && !c.began.Before(written.ended)
 		if c.name == "fdatasync" && after && (first.IsZero() || c.ended.Before(first)) {
 			first = c.ended
 		}
@@ -106,9 +107,9 @@ func readTrace(t *testing.T, file string) (calls []called) {
 		if len(words) < 3 {
 			continue
 		}
-		thread, at := words[0], stamp(words[1])
+		thread := words[0]
 		_, rest, _ := strings.Cut(lines.Text(), words[1]+" ")
-		c := called{text: rest, began: at}
+		c := called{text: rest, began: stamp(words[1])}
 		c.name, _, _ = strings.Cut(rest, "(")
 		if strings.HasPrefix(rest, "<... ") {
 			c = begun[thread]
@@ -116,10 +117,12 @@ func readTrace(t *testing.T, file string) (calls []called) {
 			begun[thread] = c
 			continue
 		}
-		_, end, returned := cutLast(rest, ") = ")
-		result, lasted, _ := strings.Cut(end, " <")
+		_, named, _ := strings.Cut(c.text, "<")
+		c.file, _, _ = strings.Cut(named, ">")
+		at := strings.LastIndex(rest, ") = ")
+		result, lasted, _ := strings.Cut(rest[max(at, 0):], " <")
 		seconds, err := strconv.ParseFloat(strings.TrimSuffix(lasted, ">"), 64)
-		if !returned || err != nil || strings.HasPrefix(result, "-") || !strings.Contains(c.text, ".wal>") {
+		if at < 0 || err != nil || strings.HasPrefix(result, ") = -") || !strings.HasSuffix(c.file, ".wal") {
 			continue
 		}
 		c.ended = c.began.Add(time.Duration(seconds * float64(time.Second)))
@@ -129,13 +132,6 @@ func readTrace(t *testing.T, file string) (calls []called) {
 		t.Fatalf("%d calls in %s: %v", len(calls), file, lines.Err())
 	}
 	return calls
-}
-
-func cutLast(s, separator string) (before, after string, found bool) {
-	if at := strings.LastIndex(s, separator); at >= 0 {
-		return s[:at], s[at+len(separator):], true
-	}
-	return s, "", false
 }
 
 // stamp reads seconds since 1970, with microseconds.
