@@ -288,7 +288,7 @@ func checkLineWidth(h *house) (found []complaint) {
 }
 
 // checkSleep lets tests sleep in their two helpers alone: advance moves the clock of a bubble, eventually
-// polls a real process. A sleep anywhere else is a guess about speed.
+// polls what runs in real time. A sleep anywhere else is a guess about speed.
 func checkSleep(h *house) (found []complaint) {
 	for _, s := range h.sources {
 		if !s.test() && !importsTesting(s) {

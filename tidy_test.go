@@ -76,7 +76,7 @@ const (
 	columnsOfATab    = 4
 	commentsAtLeast  = 20 // percent, reported only
 	commentsAtMost   = 35
-	helpersThatSleep = "advance eventually"
+	helpersThatSleep = "advance eventually Eventually"
 )
 
 // exceptions are the breaches that stand, each with its reason. One that no longer occurs is a breach itself.

@@ -2,6 +2,7 @@ package httpjson
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"balsa/raft"
+	"balsa/transport/transporttest"
 )
 
 // TestBodiesAreBoundedTogether: bodies without an end take all the room there is, and the next one is told
@@ -60,17 +62,16 @@ func TestWhatIsOnlyAnnouncedTakesNoRoom(t *testing.T) {
 			t.Fatalf("with announcements only, a large body is answered %q", line)
 		}
 	}
-	// All but a byte of it: each takes half of the largest. What was answered may not have given back yet, so
-	// the first ones may be kept out: twice as many as there is room for.
-	for range 4 * maxBodies {
+	n.hasRoom(maxBodies * largest) // what was answered may not have given back yet
+	// All but a byte of it, which takes nearly half of the largest. One after the other: together they would
+	// keep each other out, and all of them be gone.
+	const takes = largest - 1 - freeBytes
+	for i := int64(1); i <= maxBodies*largest/takes; i++ {
 		post(large[:largest-1])
+		n.hasRoom(maxBodies*largest - i*takes)
 	}
-	refused := false
-	for deadline := time.Now().Add(patience); !refused && time.Now().Before(deadline); {
-		refused = strings.Contains(post(large), "503")
-	}
-	if !refused {
-		t.Error("with the room full, large bodies are still taken")
+	if line := post(large); !strings.Contains(line, "503") {
+		t.Errorf("with the room full, a large body is answered %q", line)
 	}
 	small := strings.NewReader(`{"term":1,"candidate_id":2,"last_log_index":0,"last_log_term":0}`)
 	answer, err := http.Post("http://"+n.Address()+"/raft/pre_vote", "application/json", small)
@@ -80,6 +81,14 @@ func TestWhatIsOnlyAnnouncedTakesNoRoom(t *testing.T) {
 	if answer.Body.Close(); answer.StatusCode == http.StatusServiceUnavailable {
 		t.Error("a small body is kept out")
 	}
+}
+
+// hasRoom waits until so many bytes are free for bodies.
+func (n *node) hasRoom(want int64) {
+	n.t.Helper()
+	transporttest.Eventually(n.t, fmt.Sprintf("%d bytes are free", want), func() bool {
+		return n.bodies.left.Load() == want
+	})
 }
 
 // TestAStrangerLearnsNoIdentity: with cluster, incarnation and start it could pass itself off as a member.

@@ -206,7 +206,7 @@ func TestAnnouncementsTakeNoRoom(t *testing.T) {
 	for range many {
 		calls(t, n, append(introduced(transporttest.Identity(3), 1), announced...))
 	}
-	eventually(t, "what all have sent is counted, and no more", func() bool {
+	transporttest.Eventually(t, "what all have sent is counted, and no more", func() bool {
 		return n.crowd.Load() == many*int64(len(announced))
 	})
 	calls(t, n, introduced(transporttest.Identity(2), 1, appending(100<<10)))
@@ -216,21 +216,11 @@ func TestAnnouncementsTakeNoRoom(t *testing.T) {
 // haveGuests waits until there are so many.
 func (n *node) haveGuests(t *testing.T, many int) {
 	t.Helper()
-	eventually(t, "the number of guests is right", func() bool {
+	transporttest.Eventually(t, "the number of guests is right", func() bool {
 		n.guests.mutex.RLock()
 		defer n.guests.mutex.RUnlock()
 		return len(n.guests.here) == many
 	})
-}
-
-// eventually tries until cond holds.
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !cond(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never happened: %s", what)
-		}
-	}
 }
 
 // There are only so many guests, and those who are silent leave by themselves; what they had is free again.
@@ -242,7 +232,7 @@ func TestGuestsAreCounted(t *testing.T) {
 		silent = append(silent, calls(t, n, hello))
 	}
 	n.haveGuests(t, maxGuests)
-	eventually(t, "all are met", func() bool {
+	transporttest.Eventually(t, "all are met", func() bool {
 		n.guests.mutex.RLock()
 		defer n.guests.mutex.RUnlock()
 		return n.guests.met == maxGuests

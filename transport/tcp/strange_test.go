@@ -56,6 +56,6 @@ func TestTheLogNamesTheMistake(t *testing.T) {
 			config.TLS, config.Log = c.tls, slog.New(slog.NewTextHandler(&log, nil))
 		})
 		c.does(calls(t, n, nil))
-		eventually(t, "the log says "+c.want, func() bool { return log.has(c.want) })
+		transporttest.Eventually(t, "the log says "+c.want, func() bool { return log.has(c.want) })
 	}
 }

@@ -40,7 +40,7 @@ func TestAMutePeerIsDialledAnew(t *testing.T) {
 		n := start(t, 1, func(c *Config) {
 			c.Timeout, c.Peers = 50*time.Millisecond, map[raft.NodeID]string{2: address}
 		})
-		eventually(t, "it is dialled anew", func() bool {
+		transporttest.Eventually(t, "it is dialled anew", func() bool {
 			n.say(t, 2, asks)
 			return len(came) >= 2
 		})
@@ -59,7 +59,7 @@ func TestAPeerThatHangsUpIsLeftAlone(t *testing.T) {
 		came <- time.Now()
 	})
 	n := start(t, 1, func(c *Config) { c.Peers = map[raft.NodeID]string{2: address} })
-	eventually(t, "it is dialled some times", func() bool {
+	transporttest.Eventually(t, "it is dialled some times", func() bool {
 		n.ask(t, 2)
 		return len(came) >= 6
 	})
@@ -90,7 +90,7 @@ func TestALongMessageIsAnsweredInTime(t *testing.T) {
 	defer conn.Close()
 	<-time.After(2 * timeout) // while it is written
 	go io.Copy(io.Discard, conn)
-	eventually(t, "the next one is taken", func() bool { return n.Send(long) == nil })
+	transporttest.Eventually(t, "the next one is taken", func() bool { return n.Send(long) == nil })
 	select {
 	case err := <-n.failed:
 		t.Errorf("it was given up before it could answer: %v", err)

@@ -55,7 +55,7 @@ func closeWaitsForTheHandler(c *cluster) {
 	one, two := c.start(1), c.start(2)
 	two.block()
 	c.send(one, 2, 1, raft.TimeoutNow{})
-	eventually(c, "the handler is at work", func() bool { return len(two.entered) > 0 })
+	Eventually(c, "the handler is at work", func() bool { return len(two.entered) > 0 })
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)

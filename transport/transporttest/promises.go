@@ -140,7 +140,7 @@ func restart(c *cluster) {
 	c.next(two)
 	c.close(two)
 	two = c.start(2)
-	eventually(c, "a message arrives after the restart", func() bool {
+	Eventually(c, "a message arrives after the restart", func() bool {
 		one.Send(envelope(one, 2, 2, raft.TimeoutNow{Term: 2})) // may be refused: the queue is full
 		return len(two.received) > 0
 	})
@@ -179,7 +179,7 @@ func blockedHandler(c *cluster) {
 	one, two := c.start(1), c.start(2)
 	two.block()
 	c.send(one, 2, 1, raft.RequestVote{Term: 1})
-	eventually(c, "the handler blocks", func() bool { return len(two.entered) > 0 })
+	Eventually(c, "the handler blocks", func() bool { return len(two.entered) > 0 })
 	c.soon("Send while the handler is blocked", func() {
 		if err := two.Send(envelope(two, 1, 1, raft.TimeoutNow{Term: 2})); err != nil {
 			c.Errorf("Send: %v", err)

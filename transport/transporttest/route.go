@@ -31,7 +31,7 @@ func (c *cluster) settle(id raft.NodeID, address string) server {
 // arrives demands that a message from one server reaches another.
 func (c *cluster) arrives(from, to server, term raft.Term) {
 	c.Helper()
-	eventually(c, fmt.Sprintf("a message from %v to %v arrives", from.id, to.id), func() bool {
+	Eventually(c, fmt.Sprintf("a message from %v to %v arrives", from.id, to.id), func() bool {
 		_ = from.Send(envelope(from, to.id, 1, raft.TimeoutNow{Term: term})) // some may be lost
 		return len(to.received) > 0
 	})
@@ -87,7 +87,7 @@ func droppedPeerIsUnknown(c *cluster) {
 	for s := range raft.Sequence(sent) {
 		c.send(one, 2, s, raft.AppendEntries{Term: 1, Entries: entries})
 	}
-	eventually(c, "the handler is at work", func() bool { return len(two.entered) > 0 })
+	Eventually(c, "the handler is at work", func() bool { return len(two.entered) > 0 })
 	one.Route(routes{3: third})
 	c.unknown(one, 2)
 	c.arrives(one, three, 1)

@@ -184,15 +184,3 @@ func (c *cluster) never(what string, cond func() bool) {
 		c.Errorf("happened: %s", what)
 	}
 }
-
-// eventually tries until cond holds.
-func eventually(c *cluster, what string, cond func() bool) {
-	c.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		if cond() {
-			return
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-	c.Fatalf("never happened: %s", what)
-}
