@@ -136,6 +136,28 @@ func TestWhoReturnsIsMetAnew(t *testing.T) {
 	c.Audit()
 }
 
+// TestNoElectionForWhoLeaves: a leader holds an election for a member that needs a later term to end its
+// repair, and for nobody else.
+func TestNoElectionForWhoLeaves(t *testing.T) {
+	for _, leaves := range []bool{false, true} {
+		c := promoting(t)
+		if leaves {
+			c.Step(0, ChangeMembership{Change: Change{Remove: []NodeID{4}}})
+			answering(c, 2, 3)
+			if p := c.peer(4); p == nil || !p.departing || c.changeOpen() {
+				t.Fatalf("it does not leave: %+v", p)
+			}
+		}
+		for range 2 { // the first says that it repairs itself, and what it has counts anew from there
+			c.Step(0, Receive{From: 4, Message: AppendEntriesResponse{Term: c.hard.Term, Repairing: true,
+				Floor: c.hard.Term, Match: c.log.last().Index, Holds: c.log.last().Index}})
+		}
+		if leads := c.role == Leader; leads != leaves {
+			t.Errorf("for one that leaves (%v) the leader becomes %v", leaves, c.role)
+		}
+	}
+}
+
 // TestASecondOpenChangeIsAViolation: what this server itself would do wrong stops it.
 func TestASecondOpenChangeIsAViolation(t *testing.T) {
 	c := promoting(t)

@@ -203,6 +203,7 @@ func (c *Core) electForRepair(from NodeID, m AppendEntriesResponse) {
 	p := c.peer(from)
 	switch {
 	case !m.Repairing || m.Floor != c.hard.Term || p == nil || !c.closeBehind(p.match):
+	case p.departing: // it never counts again, and is no reason for the members to lose their leader
 	case !c.committedInTerm() || c.transferring() || c.diskStalled():
 	case !c.members.Voter(c.config.ID) || !c.members.HasQuorum(c.answers):
 	default:
