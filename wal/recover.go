@@ -17,7 +17,7 @@ type Recovered struct {
 	Start    uint64              // the number of this start, counted from 1; already durable
 	State    raft.HardState      // the last one appended; zero if none was
 	Before   raft.EntryID        // the entry right before Entries[0]; zero: they begin at index 1
-	Entries  []raft.Entry        // contiguous from Before.Index+1
+	Entries  []raft.Entry        // contiguous from Before.Index+1; their commands share memory
 	Peers    []raft.Acquaintance // what of each other server was appended last, by node
 	Torn     int64               // how many bytes of a last write that was never synced were cut off
 	First    bool                // the directory was not in use before
@@ -49,8 +49,8 @@ type recovery struct {
 	tail    tail
 	sights  sights
 
-	loaded *segment     // the last one that was read, in buffer
-	buffer []byte       // one segment at a time
+	newest *segment     // the last one that was written to, so that it is read once; nil when lean
+	spare  []byte       // memory for the next segment
 	room   []raft.Entry // one batch at a time
 	lean   bool         // what is read is shown and not kept: Entries stays empty
 	visit  func(Piece) error
@@ -161,8 +161,12 @@ func (r *recovery) findBase() error {
 		}
 		at := int64(segmentHeader)
 		for raw := s.readable(at); raw != nil; raw = s.readable(at) {
-			if b, err := decode(raw, r.room[:0]); err == nil && b.base != nil {
-				r.base = *b.base
+			if b, err := decode(raw, r.room[:0]); err == nil {
+				if b.base != nil {
+					r.base = *b.base
+				}
+				r.sights.see(b, len(raw))
+				r.room = b.entries
 			}
 			at += int64(len(raw))
 		}
@@ -171,8 +175,12 @@ func (r *recovery) findBase() error {
 		}
 		if at > segmentHeader {
 			r.sights.last, r.sights.written = span{segment: s.number, size: int64(len(s.image))}, s.written
+			if !r.lean {
+				r.newest = s
+			}
 			return nil
 		}
+		r.forget(s)
 	}
 	return nil
 }
@@ -213,6 +221,9 @@ func (r *recovery) log() error {
 				return err
 			}
 		}
+		if !r.keeps(s) {
+			r.forget(s)
+		}
 	}
 	if !ended {
 		next := segmentName(uint64(len(r.segments)) + first)
@@ -226,13 +237,12 @@ func (r *recovery) log() error {
 	return nil
 }
 
-// load reads a segment and verifies its header, unless it is the one that was read last. It takes memory
-// only for a file whose header agrees with its size.
+// load reads a segment and verifies its header, unless findBase has kept it. It takes memory only for a file
+// whose header agrees with its size; forget takes it back.
 func (r *recovery) load(number uint64) (s *segment, err error) {
-	if r.loaded != nil && r.loaded.number == number {
-		return r.loaded, nil
+	if r.newest != nil && r.newest.number == number {
+		return r.newest, nil
 	}
-	r.loaded = nil
 	name := segmentName(number)
 	f, err := r.dir.Open(name)
 	if err != nil {
@@ -254,10 +264,9 @@ func (r *recovery) load(number uint64) (s *segment, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r.buffer = slices.Grow(r.buffer[:0], int(size))[:size]
-	if n, err := f.ReadAt(r.buffer, 0); int64(n) < size {
+	image := r.memory(size)
+	if n, err := f.ReadAt(image, 0); int64(n) < size {
 		return nil, fmt.Errorf("read %s: %w", name, errors.Join(err, io.ErrUnexpectedEOF))
 	}
-	r.loaded = &segment{number, incarnation, r.buffer, int64(extent(r.buffer))}
-	return r.loaded, nil
+	return &segment{number, incarnation, image, int64(extent(image))}, nil
 }

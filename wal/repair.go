@@ -127,6 +127,7 @@ func (r *recovery) salvage() {
 			}
 			at += int64(len(raw))
 		}
+		r.forget(s)
 	}
 }
 

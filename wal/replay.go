@@ -26,8 +26,8 @@ func (r *recovery) scan(s *segment) (ended bool, err error) {
 			r.Torn = r.tail.torn
 			return true, nil
 		}
-		if !r.lean {
-			raw = bytes.Clone(raw) // the entries keep its memory, and the next segment gets the buffer
+		if !r.lean && !r.keeps(s) {
+			raw = bytes.Clone(raw) // the entries keep its memory, and the next segment gets that of this one
 		}
 		end, err := r.take(s, raw)
 		if err != nil || end {
@@ -50,8 +50,7 @@ func (r *recovery) take(s *segment, raw []byte) (end bool, err error) {
 	if err != nil {
 		return false, damage(s.name(), offset, "batch %d verifies and makes no sense: %v", r.number, err)
 	}
-	r.sights.entries += int64(len(b.entries))
-	r.sights.bytes += int64(len(raw))
+	r.sights.see(b, len(raw))
 	r.keep(b)
 	r.chain.take(b, r.outline.tip())
 	if err := r.showBatch(s, offset, int64(len(raw)), b); err != nil {

@@ -77,6 +77,7 @@ func CheckSegments(dir disk.Dir, skip func(name string) bool) (wrong []error) {
 		s, err := r.load(n)
 		if err == nil {
 			err = s.check()
+			r.forget(s)
 		}
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("wal: %w", err))
