@@ -120,6 +120,11 @@ func (l *log) between(after, through Index) []Entry {
 	return l.entries.view(int(after-l.base.Index), int(through-l.base.Index))
 }
 
+// next returns the first of those entries, at least one if there is one, without a copy of many.
+func (l *log) next(after, through Index) []Entry {
+	return l.entries.together(int(after-l.base.Index), int(through-l.base.Index))
+}
+
 // at returns the entry at an index, which the log must hold. It must not be written to.
 func (l *log) at(index Index) *Entry { return l.entries.at(int(index - l.base.Index - 1)) }
 

@@ -54,6 +54,15 @@ func (p *pages) view(from, to int) []Entry {
 	return gathered
 }
 
+// together returns a view of those entries, or only of those that lie in the array when they are many and the
+// others do not.
+func (p *pages) together(from, to int) []Entry {
+	if end := len(p.array) - p.skip; to > end && end > from+pageEntries {
+		to = end
+	}
+	return p.view(from, to)
+}
+
 // append adds entries. The first page grows as it is needed; those after it are whole from the beginning.
 func (p *pages) append(entries []Entry) {
 	p.count += len(entries)

@@ -130,3 +130,34 @@ func TestDroppedEntriesAreLetGo(t *testing.T) {
 		runtime.KeepAlive(p)
 	}
 }
+
+// TestALongLogIsAppliedWithoutACopy: a server that starts hands out the entries that it finds as they lie,
+// and those behind them with the next Output. To gather all would take a tenth of a second, in which it
+// hears nobody. A short log is handed out with what follows.
+func TestALongLogIsAppliedWithoutACopy(t *testing.T) {
+	for _, found := range []int{3 * pageEntries, 10} {
+		entries := make([]Entry, found)
+		for i := range entries {
+			entries[i] = Entry{Term: 1, Index: Index(i) + 1, Kind: Normal}
+		}
+		c, err := New(Config{ID: 2, NoPreVote: true},
+			Restored{Members: three(), HardState: HardState{Term: 1}, Entries: entries})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := entries[found-1].ID()
+		more := []Entry{{Term: 1, Index: last.Index + 1, Kind: Normal}}
+		c.Step(0, Receive{From: 1, Sequence: 1, Message: AppendEntries{Term: 1, Prev: last, Entries: more}})
+		c.Step(0, Persisted{Write: c.Output().Write})
+		c.Step(0, Receive{From: 1, Sequence: 2,
+			Message: AppendEntries{Term: 1, Prev: more[0].ID(), Commit: more[0].Index}})
+		first, next := c.Output(), c.Output()
+		copied := &first.Committed[0] != &entries[0]
+		if found > pageEntries && (copied || len(first.Committed) != found || len(next.Committed) != 1) ||
+			len(first.Committed)+len(next.Committed) != found+1 {
+			t.Errorf("of %d and one, %d are handed out (copied: %v), then %d", found, len(first.Committed),
+				copied, len(next.Committed))
+		}
+		c.Audit()
+	}
+}

@@ -34,15 +34,15 @@ import (
 
 // stage is the machine and what it waits for.
 type stage struct {
-	busy      bool         // Apply, Capture or Restore is in flight
-	toApply   []raft.Entry // committed and not handed out
-	committed raft.Index   // what the core has handed out
-	applied   raft.Index   // 0 until a machine that is to be restored was
-	last      raft.EntryID // of the state that the machine is in
-	lastTime  raft.Time    // of that entry
-	due       raft.Time    // when the next thing in it ends by log time; 0: nothing does
-	clock     clockEntry   // what was proposed last to end it
-	stuck     raft.Time    // the due that was reported because that did not
+	busy      bool           // Apply, Capture or Restore is in flight
+	toApply   [][]raft.Entry // committed and not handed out: as the core gave them, none empty
+	committed raft.Index     // what the core has handed out
+	applied   raft.Index     // 0 until a machine that is to be restored was
+	last      raft.EntryID   // of the state that the machine is in
+	lastTime  raft.Time      // of that entry
+	due       raft.Time      // when the next thing in it ends by log time; 0: nothing does
+	clock     clockEntry     // what was proposed last to end it
+	stuck     raft.Time      // the due that was reported because that did not
 	install   *raft.Snapshot
 	starting  bool // install is the one that this run begins with
 	restoring bool // Restore is in flight
@@ -104,8 +104,7 @@ func (r *Replica) restored(now raft.Time, done Restored) {
 	last := done.Snapshot.Last
 	r.last, r.lastTime, r.applied, r.due = last, done.Snapshot.Time, last.Index, done.Due
 	r.behind = 0
-	r.toApply = slices.DeleteFunc(slices.Clone(r.toApply),
-		func(e raft.Entry) bool { return e.Index <= last.Index })
+	r.unqueue(last.Index)
 	r.giveUpSkipped()
 	if r.starting {
 		r.starting, r.install = false, nil

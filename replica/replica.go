@@ -306,33 +306,8 @@ func (r *Replica) collect(out raft.Output) {
 	}
 	if n := len(out.Committed); n > 0 {
 		r.committed = out.Committed[n-1].Index
+		r.queue(out.Committed)
 	}
-	if len(r.toApply) == 0 {
-		r.toApply = out.Committed
-	} else {
-		r.toApply = append(r.toApply, out.Committed...)
-	}
-}
-
-// startApply hands out the entries that come next, as many as fit. The one after which a snapshot is due is
-// the last of them: where a batch happens to end is another place on each server, and so would be its
-// snapshots.
-func (r *Replica) startApply() {
-	if len(r.toApply) == 0 {
-		return
-	}
-	n, size, until, image := 0, 0, r.untilCapture(), r.nextImage()
-	for n < len(r.toApply) && size < until && r.toApply[n].Index <= image {
-		if size += r.toApply[n].Size(); size > r.config.MaxApplyBytes && n > 0 {
-			break
-		}
-		n++
-	}
-	if n == 0 {
-		return
-	}
-	r.occupy(Apply{Entries: r.toApply[:n:n]})
-	r.toApply = r.toApply[n:]
 }
 
 // stop ends the replica and answers everybody who waits, those too whose proposals the core has taken and not
